@@ -1,0 +1,33 @@
+"""Energy: meters, windows and the rules that decide whether a figure may be believed.
+
+    windows.py       what a meter answers, and the phases of a run that are cut into windows
+    quality.py       the rules of docs/measurement.md on one window
+    codecarbon.py    the default meter
+    replay.py        a meter that replays given readings, for tests
+    none.py          the meter that measures nothing and says so
+    grid.py          grams of CO2e per kWh, offline
+    capabilities.py  what would be measured on this machine, and what only modelled
+
+Carbon is not computed here: kWh are stored, kilograms are derived in SQL.
+"""
+
+from evaluators.energy.capabilities import EnergyCapabilities, describe
+from evaluators.energy.windows import Ledger, Meter, MeterFailed, PhaseEnergy, Reading
+
+__all__ = ["EnergyCapabilities", "Ledger", "Meter", "MeterFailed", "PhaseEnergy", "Reading", "describe", "make_meter"]
+
+
+def make_meter(name: str, *, country_iso_code: str, gpu_ids: list[int] | None = None) -> Meter:
+    """The meter of that name. `gpu_ids` are the devices that the evaluation uses, [] for none.
+
+    Raises ValueError for a name that is not known, MeterFailed where the meter cannot start.
+    """
+    if name == "codecarbon":
+        from evaluators.energy.codecarbon import CodecarbonMeter
+
+        return CodecarbonMeter(country_iso_code=country_iso_code, gpu_ids=gpu_ids or [])
+    if name == "none":
+        from evaluators.energy.none import NoMeter
+
+        return NoMeter()
+    raise ValueError(f"meter {name!r} is not known; there are: codecarbon, none")

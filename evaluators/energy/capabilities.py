@@ -1,0 +1,85 @@
+"""What would be measured on this machine, and what only modelled: the answer of `evalwatt doctor`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluators.energy.grid import grid
+
+RAPL = Path("/sys/class/powercap")
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyCapabilities:
+    """Method and source of each component here, the assumed grid, and what would make the methods better."""
+
+    cpu_method: str
+    cpu_source: str
+    gpu_method: str
+    gpu_source: str
+    ram_method: str
+    ram_source: str
+    boundary: str
+    country_iso_code: str
+    region: str | None
+    grid_intensity_g_per_kwh: float
+    grid_source: str
+    remedies: tuple[str, ...]
+
+
+def describe(
+    country_iso_code: str, region: str | None, grid_intensity_g_per_kwh: float | None, rapl: Path = RAPL
+) -> EnergyCapabilities:
+    """Look at the sensors without starting a meter. Raises ValueError for a grid that is not known."""
+    remedies: list[str] = []
+    cpu_method, cpu_source = _cpu(rapl, remedies)
+    gpu_method, gpu_source = _gpu(remedies)
+    assumed = grid(country_iso_code, region, grid_intensity_g_per_kwh)
+    return EnergyCapabilities(
+        cpu_method=cpu_method,
+        cpu_source=cpu_source,
+        gpu_method=gpu_method,
+        gpu_source=gpu_source,
+        ram_method="modelled",
+        ram_source="codecarbon: watts per memory module, from the installed size",
+        boundary="gpu+cpu+ram" if gpu_method != "absent" else "cpu+ram",
+        country_iso_code=assumed.country_iso_code,
+        region=assumed.region,
+        grid_intensity_g_per_kwh=assumed.intensity_g_per_kwh,
+        grid_source=assumed.source,
+        remedies=tuple(remedies),
+    )
+
+
+def _cpu(rapl: Path, remedies: list[str]) -> tuple[str, str]:
+    counters = sorted(rapl.glob("intel-rapl:*/energy_uj"))
+    if counters and all(os.access(counter, os.R_OK) for counter in counters):
+        return "measured", f"RAPL: {len(counters)} energy counter(s) under {rapl}"
+    if counters:
+        remedies.append(f"RAPL is there but not readable: sudo chmod a+r {rapl}/intel-rapl:*/energy_uj")
+        return "modelled", "codecarbon: load x TDP (RAPL is there, but its counters are not readable)"
+    return "modelled", "codecarbon: load x TDP (no RAPL here; usual in virtual machines)"
+
+
+def _gpu(remedies: list[str]) -> tuple[str, str]:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        if Path("/proc/driver/nvidia").exists():
+            remedies.append(f"an NVIDIA driver is loaded but NVML fails ({error}): reinstall the driver's libraries")
+        return "absent", f"no NVIDIA device: {error}"
+    try:
+        names = [pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(i)) for i in range(_device_count())]
+    finally:
+        pynvml.nvmlShutdown()
+    return ("measured", f"NVML: {', '.join(names)}") if names else ("absent", "NVML answers, but lists no device")
+
+
+def _device_count() -> int:
+    import pynvml
+
+    return int(pynvml.nvmlDeviceGetCount())

@@ -1,0 +1,112 @@
+"""The default meter: codecarbon's offline tracker, one per process, behind our own checks.
+
+codecarbon turns exceptions into log lines and a missing counter into 0 kWh, so its answers pass `quality.examine`
+before anybody sees them. Its carbon is ignored: kg are derived in SQL.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from evaluators.energy import quality
+from evaluators.energy.windows import MeterFailed, Reading
+
+# codecarbon's words for how it reads a CPU, in ours.
+_CPU_METHODS = {
+    "intel_rapl": "measured",
+    "windows_emi": "measured",
+    "intel_power_gadget": "integrated",
+    "cpu_load": "modelled",
+    "constant": "modelled",
+}
+
+
+class CodecarbonMeter:
+    """Meters the whole machine. `gpu_ids`: integer ids of the devices that the evaluation uses, [] for none."""
+
+    name = "codecarbon"
+
+    def __init__(self, *, country_iso_code: str, gpu_ids: list[int]) -> None:
+        from codecarbon import OfflineEmissionsTracker
+
+        self.version = version("codecarbon")
+        self._gpus = len(gpu_ids)
+        logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
+        self._tracker = OfflineEmissionsTracker(
+            country_iso_code=country_iso_code,
+            gpu_ids=gpu_ids or None,
+            tracking_mode="machine",
+            measure_power_secs=1,
+            output_methods=[],  # nothing is written, nothing is sent
+            allow_multiple_runs=True,  # our own file lock keeps evaluations apart, across users too
+            pue=1,  # PUE is a column, applied in SQL
+            log_level="critical",
+        )
+        self._windows = 0
+        self._started_at = datetime.now(UTC)
+        self._started = self._last_look = 0.0
+        self._last_energy_kwh = 0.0
+        # The first window makes codecarbon detect the hardware, for seconds: no phase should pay for that.
+        self.start()
+        self._tracker.stop_task()
+        hardware = {type(part).__name__: part for part in self._tracker._hardware}
+        if not hardware:
+            raise MeterFailed("codecarbon found no hardware to meter; set `meter: none` in the catalogue's settings")
+        self.cpu_method, self.gpu_method, self.ram_method = _methods(hardware, wants_gpu=self._gpus > 0)
+
+    def start(self) -> None:
+        self._windows += 1
+        self._started_at = datetime.now(UTC)
+        self._started = self._last_look = time.perf_counter()
+        self._tracker.start_task(f"window {self._windows}")
+        self._last_energy_kwh = self._tracker._total_energy.kWh
+
+    def stop(self) -> Reading:
+        duration_s = time.perf_counter() - self._started
+        data = self._tracker.stop_task()
+        flags: tuple[str, ...] = ()
+        if data is None:
+            flags = ("meter_failed",)
+        elif not quality.agrees(duration_s, data.duration):
+            flags = ("clock_mismatch",)
+        return quality.examine(
+            Reading(
+                started_at=self._started_at,
+                ended_at=datetime.now(UTC),
+                duration_s=duration_s,
+                cpu_energy_kwh=None if flags else data.cpu_energy,
+                gpu_energy_kwh=None if flags else data.gpu_energy,
+                ram_energy_kwh=None if flags else data.ram_energy,
+                cpu_method=self.cpu_method,
+                gpu_method=self.gpu_method,
+                ram_method=self.ram_method,
+                flags=flags,
+            )
+        )
+
+    def watts_now(self) -> float | None:
+        now = time.perf_counter()
+        elapsed_s = now - self._last_look
+        if elapsed_s < 1:
+            return None
+        self._tracker.flush()  # brings the running totals up to date
+        total_kwh = self._tracker._total_energy.kWh
+        watts = (total_kwh - self._last_energy_kwh) * 3.6e6 / elapsed_s
+        self._last_look, self._last_energy_kwh = now, total_kwh
+        return float(watts)
+
+    def close(self) -> None:
+        self._tracker.stop()
+
+
+def _methods(hardware: dict[str, Any], *, wants_gpu: bool) -> tuple[str, str, str]:
+    cpu = hardware.get("CPU")
+    cpu_method = _CPU_METHODS[cpu._mode] if cpu is not None else "absent"
+    if "Raspberry" in hardware or "AppleSiliconChip" in hardware:
+        cpu_method = "integrated"
+    gpu_method = "measured" if wants_gpu and "GPU" in hardware else "absent"
+    return cpu_method, gpu_method, "modelled" if "RAM" in hardware else "absent"

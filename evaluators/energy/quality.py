@@ -1,0 +1,74 @@
+"""The rules that decide whether a window's figures may be believed (docs/measurement.md).
+
+A doubtful component becomes None and the reason a flag: never zero, never the last good value.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from evaluators.energy.windows import Reading
+
+# Ten updates of the slowest sensor that we read: NVML's energy counter ticks every 100 ms.
+SHORTEST_WINDOW_S = 1.0
+# No CPU socket, accelerator or memory bank draws this much; a larger figure is a counter that jumped.
+ABSURD_POWER_W = 100_000.0
+# The meter's own clock against ours.
+CLOCK_TOLERANCE = 0.05
+CLOCK_SLACK_S = 0.25
+
+MEANINGS = {
+    "too_short": f"the window is shorter than {SHORTEST_WINDOW_S:g} s, ten updates of the sensor",
+    "meter_failed": "the meter gave no answer for the window",
+    "negative": "a counter went backwards",
+    "not_finite": "the meter answered NaN or infinity",
+    "absurd": f"a component would have drawn more than {ABSURD_POWER_W:g} W",
+    "stuck": "a sensor stood still although the component was in use",
+    "clock_mismatch": "the meter's duration and the monotonic clock disagree by more than 5 %",
+}
+
+
+def examine(reading: Reading) -> Reading:
+    """The reading with what cannot be believed replaced by None, and a flag for each doubt."""
+    flags = set(reading.flags)
+    if reading.duration_s < SHORTEST_WINDOW_S:
+        flags.add("too_short")
+
+    def believed(energy_kwh: float | None, method: str) -> float | None:
+        if energy_kwh is None or method == "absent":
+            return None
+        doubt = _doubt(energy_kwh, reading.duration_s)
+        if doubt is not None:
+            flags.add(doubt)
+            return None
+        return energy_kwh
+
+    cpu = believed(reading.cpu_energy_kwh, reading.cpu_method)
+    gpu = believed(reading.gpu_energy_kwh, reading.gpu_method)
+    ram = believed(reading.ram_energy_kwh, reading.ram_method)
+    return dataclasses.replace(
+        reading, cpu_energy_kwh=cpu, gpu_energy_kwh=gpu, ram_energy_kwh=ram, flags=tuple(sorted(flags))
+    )
+
+
+def agrees(duration_s: float, meter_duration_s: float) -> bool:
+    """Whether the meter's own duration matches the monotonic clock's."""
+    return abs(duration_s - meter_duration_s) <= CLOCK_TOLERANCE * duration_s + CLOCK_SLACK_S
+
+
+def note(flags: tuple[str, ...]) -> str | None:
+    """The flags in words; None when there is none."""
+    return "; ".join(MEANINGS[flag] for flag in flags) or None
+
+
+def _doubt(energy_kwh: float, duration_s: float) -> str | None:
+    if not math.isfinite(energy_kwh):
+        return "not_finite"
+    if energy_kwh < 0:
+        return "negative"
+    if energy_kwh == 0:
+        return "stuck"
+    if duration_s > 0 and energy_kwh * 3.6e6 / duration_s > ABSURD_POWER_W:
+        return "absurd"
+    return None

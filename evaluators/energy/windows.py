@@ -1,0 +1,127 @@
+"""Windows: what a meter answers for a stretch of time, and the ledger that books it to phases.
+
+Belongs here: the meter's protocol, readings, and adding up the windows of one phase. The rules that turn a doubtful
+reading into NULL are in `quality`; no meter is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+
+class MeterFailed(Exception):
+    """The meter cannot work at all; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One window as the meter saw it. Energies in kWh; None means unknown, never zero."""
+
+    started_at: datetime
+    ended_at: datetime
+    duration_s: float
+    cpu_energy_kwh: float | None
+    gpu_energy_kwh: float | None
+    ram_energy_kwh: float | None
+    cpu_method: str
+    gpu_method: str
+    ram_method: str
+    flags: tuple[str, ...] = ()
+
+    @property
+    def boundary(self) -> str:
+        """The components that the meter covers here, such as `cpu+ram`; `none` where it covers nothing."""
+        methods = {"gpu": self.gpu_method, "cpu": self.cpu_method, "ram": self.ram_method}
+        return "+".join(name for name, method in methods.items() if method != "absent") or "none"
+
+    @property
+    def energy_kwh(self) -> float | None:
+        """All components of the boundary together; None as soon as one of them is unknown, or none is covered."""
+        parts = [
+            energy
+            for energy, method in (
+                (self.gpu_energy_kwh, self.gpu_method),
+                (self.cpu_energy_kwh, self.cpu_method),
+                (self.ram_energy_kwh, self.ram_method),
+            )
+            if method != "absent"
+        ]
+        if not parts or any(part is None for part in parts):
+            return None
+        return sum(part for part in parts if part is not None)
+
+
+class Meter(Protocol):
+    """Measures one window at a time; windows do not nest."""
+
+    name: str
+    version: str
+
+    def start(self) -> None:
+        """Open a window."""
+
+    def stop(self) -> Reading:
+        """Close the window. Doubts are flags and NULLs in the reading, not exceptions."""
+
+    def watts_now(self) -> float | None:
+        """Power since the last call, for people to look at; None where it is not known."""
+
+    def close(self) -> None:
+        """Give the sensors back."""
+
+
+@dataclass(slots=True)
+class PhaseEnergy:
+    """The windows of one phase of one task, added up."""
+
+    readings: list[Reading] = field(default_factory=list)
+
+    def total(self) -> Reading:
+        """All windows as one reading: sums, the outer times, every flag. Raises ValueError without any window."""
+        if not self.readings:
+            raise ValueError("no window was booked")
+        first, last = self.readings[0], self.readings[-1]
+        return Reading(
+            started_at=first.started_at,
+            ended_at=last.ended_at,
+            duration_s=sum(r.duration_s for r in self.readings),
+            cpu_energy_kwh=_sum(self.readings, lambda r: r.cpu_energy_kwh),
+            gpu_energy_kwh=_sum(self.readings, lambda r: r.gpu_energy_kwh),
+            ram_energy_kwh=_sum(self.readings, lambda r: r.ram_energy_kwh),
+            cpu_method=first.cpu_method,
+            gpu_method=first.gpu_method,
+            ram_method=first.ram_method,
+            flags=tuple(sorted({flag for r in self.readings for flag in r.flags})),
+        )
+
+
+def _sum(readings: list[Reading], component: Callable[[Reading], float | None]) -> float | None:
+    """The component over all windows; None as soon as it is unknown in one of them."""
+    values = [component(reading) for reading in readings]
+    return None if any(value is None for value in values) else sum(value for value in values if value is not None)
+
+
+class Ledger:
+    """Books the meter's windows to phases: one phase is open at a time, and every moment of it is metered."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self._open: str | None = None
+        self._phases: dict[str, PhaseEnergy] = {}
+
+    def switch(self, phase: str | None) -> None:
+        """Close the open window, if any, and open one for `phase`; None only closes."""
+        if self._open is not None:
+            self._phases.setdefault(self._open, PhaseEnergy()).readings.append(self._meter.stop())
+        self._open = phase
+        if phase is not None:
+            self._meter.start()
+
+    def settle(self) -> dict[str, Reading]:
+        """Close the open window and hand over every phase's total; the ledger is empty afterwards."""
+        self.switch(None)
+        phases, self._phases = self._phases, {}
+        return {name: phase.total() for name, phase in phases.items()}

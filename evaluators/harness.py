@@ -1,0 +1,333 @@
+"""lm-eval, adapted: from a suite's tasks to scores and per-document samples. lm-eval's string keys end here.
+
+One lm-eval call per task, with a model that is kept: lm-eval would otherwise merge all tasks' requests, write at the
+very end, and lose everything to one bad document. Belongs here: what lm-eval knows. Energy and landing do not.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import json
+import logging
+import math
+import random
+import re
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lm_eval.api.instance import Instance
+from lm_eval.api.model import LM, TemplateLM
+from lm_eval.api.task import Task
+from lm_eval.evaluator import evaluate
+from lm_eval.tasks import TaskManager
+
+from evaluators import punkt
+from evaluators.catalogue import SuiteEntry, TaskEntry
+from evaluators.spec import digest
+
+OUR_TASKS = Path(__file__).parent / "tasks"
+RANDOM_SEED = 0  # of Python's own generator, as lm-eval's command line sets it
+
+# Where the data lies is no part of what a task asks: its documents are hashed instead.
+_NOT_IN_TASK_HASH = {"dataset_path", "dataset_name", "dataset_kwargs", "custom_dataset", "metadata", "num_fewshot"}
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+
+class TaskUnavailable(Exception):
+    """A task cannot be loaded here; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedTask:
+    """A leaf task as its suite asks it: `weight` is its share of the suite's score, `chance` the score of guessing."""
+
+    name: str
+    task: Task
+    num_fewshot: int
+    limit: int | None
+    apply_chat_template: bool
+    metric: str
+    filter: str
+    binary: bool | None  # None: decided by the values
+    weight: float
+    chance: float
+    task_hash: str
+
+    @property
+    def version(self) -> str:
+        return str(self.task.VERSION)
+
+    @property
+    def documents(self) -> int:
+        return min(len(self.task.eval_docs), self.limit or len(self.task.eval_docs))
+
+    def identity(self) -> dict[str, Any]:
+        """The part of a fingerprint that is the task's."""
+        return {
+            "task": self.name,
+            "task_hash": self.task_hash,
+            "task_version": self.version,
+            "num_fewshot": self.num_fewshot,
+            "limit": self.limit,
+            "apply_chat_template": self.apply_chat_template,
+            "harness_version": version("lm-eval"),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One metric of one task. `stderr` is None where lm-eval has no estimate."""
+
+    metric: str
+    filter: str
+    value: float
+    stderr: float | None
+    higher_is_better: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document's outcome under the primary metric; tokens as the model's tokenizer counts them."""
+
+    document_id: int
+    document_hash: str
+    prompt_hash: str
+    target_hash: str
+    score: float | None
+    requests: int
+    tokens_prompt: int
+    tokens_generated: int
+    characters_generated: int | None
+    target: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that lm-eval found out about a task."""
+
+    scores: tuple[Score, ...]
+    documents: tuple[Document, ...]
+    binary: bool
+
+    @property
+    def requests(self) -> int:
+        return sum(document.requests for document in self.documents)
+
+    @property
+    def tokens_prompt(self) -> int:
+        return sum(document.tokens_prompt for document in self.documents)
+
+    @property
+    def tokens_generated(self) -> int:
+        return sum(document.tokens_generated for document in self.documents)
+
+
+class Harness:
+    """lm-eval with its own tasks, ours, and those of the suite's folder."""
+
+    def __init__(self, suite: SuiteEntry, root: Path, nltk_data: Path) -> None:
+        logging.getLogger("lm_eval").setLevel(logging.ERROR)
+        punkt.offer(nltk_data)
+        folders = [OUR_TASKS]
+        if suite.include_path is not None:
+            folder = (root / suite.include_path).resolve()
+            if not folder.is_dir():
+                raise TaskUnavailable(f"suite {suite.name}: include_path {folder} is no folder; correct the catalogue")
+            folders.append(folder)
+        self._suite = suite
+        self._manager = TaskManager(include_path=[str(folder) for folder in folders])
+
+    def load(self, model_uses_template: bool) -> tuple[list[LoadedTask], dict[str, str]]:
+        """The suite's leaf tasks, and the reason for each entry that cannot be loaded."""
+        loaded: dict[str, LoadedTask] = {}
+        failures: dict[str, str] = {}
+        for entry in self._suite.tasks:
+            try:
+                found = self._leaves(entry)
+                for task in found:
+                    loaded[str(task.task_name)] = self._as_asked(entry, task, len(found), model_uses_template)
+            except TaskUnavailable as error:
+                failures[entry.task] = str(error)
+        return list(loaded.values()), failures
+
+    def _leaves(self, entry: TaskEntry) -> list[Task]:
+        if entry.task not in self._manager.task_index:
+            raise TaskUnavailable(f"lm-eval knows no task or group {entry.task!r}{self._suggestion(entry.task)}")
+        try:
+            return list(self._manager.load([entry.task])["tasks"].values())
+        except Exception as error:  # whatever a task file or its data set raises: the task fails, the others go on
+            raise TaskUnavailable(f"task {entry.task} cannot be loaded: {_sentence(error)}") from error
+
+    def _suggestion(self, name: str) -> str:
+        import difflib
+
+        close = difflib.get_close_matches(name, self._manager.task_index, n=3)
+        return f"; did you mean {' or '.join(close)}?" if close else "; name a folder of task files in include_path"
+
+    def _as_asked(self, entry: TaskEntry, task: Task, siblings: int, model_uses_template: bool) -> LoadedTask:
+        suite = self._suite
+        # As lm-eval does: a task that fixes zero shots keeps them, and one without a word gets none.
+        shots, wanted = task.get_config("num_fewshot"), _first(entry.num_fewshot, suite.num_fewshot)
+        if shots is None or (wanted is not None and shots != 0):
+            task.set_config(key="num_fewshot", value=wanted or 0)
+        metric, filter_name = _primary(entry, task)
+        limit = _first(entry.limit, suite.limit)
+        return LoadedTask(
+            name=str(task.task_name),
+            task=task,
+            num_fewshot=int(task.get_config("num_fewshot")),
+            limit=limit,
+            apply_chat_template=bool(_first(entry.apply_chat_template, suite.apply_chat_template, model_uses_template)),
+            metric=metric,
+            filter=filter_name,
+            binary=entry.binary,
+            weight=entry.weight / siblings,
+            chance=entry.chance if entry.chance is not None else _chance(task, limit),
+            task_hash=_task_hash(task, limit),
+        )
+
+
+def run_task(loaded: LoadedTask, lm: LM, tokenizer: TemplateLM, seed: int) -> Outcome:
+    """Evaluate one task with lm-eval and parse what it answers. Raises whatever the task's code raises."""
+    random.seed(RANDOM_SEED)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    loaded.task.set_fewshot_seed(seed=seed)
+    results = evaluate(
+        lm=lm,
+        task_dict={"tasks": {loaded.name: loaded.task}, "groups": {}, "group_map": {}},
+        limit=loaded.limit,
+        apply_chat_template=loaded.apply_chat_template,
+        fewshot_as_multiturn=loaded.apply_chat_template,
+    )
+    if results is None:
+        raise RuntimeError("lm-eval returned nothing; only one process may evaluate")
+    scores = _scores(results["results"][loaded.name], results["higher_is_better"][loaded.name])
+    if (loaded.metric, loaded.filter) not in {(score.metric, score.filter) for score in scores}:
+        known = ", ".join(f"{score.metric},{score.filter}" for score in scores)
+        raise TaskUnavailable(
+            f"task {loaded.name} has no metric {loaded.metric},{loaded.filter}; "
+            f"set the suite's `primary` to one of: {known}"
+        )
+    samples = [sample for sample in results["samples"][loaded.name] if sample["filter"] == loaded.filter]
+    documents = tuple(_document(sample, loaded, tokenizer) for sample in samples)
+    values = {document.score for document in documents}
+    return Outcome(scores, documents, binary=loaded.binary if loaded.binary is not None else values <= {0.0, 1.0})
+
+
+def requests_of(loaded: LoadedTask, lm: LM, documents: int) -> list[Instance]:
+    """The requests of the task's first documents, to judge how long it will take."""
+    loaded.task.build_all_requests(
+        limit=min(documents, loaded.documents),
+        rank=0,
+        world_size=1,
+        apply_chat_template=loaded.apply_chat_template,
+        fewshot_as_multiturn=loaded.apply_chat_template,
+        chat_template=lm.apply_chat_template if loaded.apply_chat_template else None,
+        tokenizer_name=lm.tokenizer_name if loaded.apply_chat_template else "",
+    )
+    return list(loaded.task.instances)
+
+
+def tokens_read(arguments: Sequence[Any], lm: TemplateLM) -> int:
+    """Tokens that an engine must read for a request: the context and, for log-likelihoods, the continuation."""
+    if len(arguments) > 1 and isinstance(arguments[1], str):
+        context, continuation = lm._encode_pair(arguments[0], arguments[1])
+        return len(context) + len(continuation)
+    return len(lm.tok_encode(arguments[0]))
+
+
+def _document(sample: dict[str, Any], loaded: LoadedTask, lm: TemplateLM) -> Document:
+    arguments, answers = sample["arguments"], [resps[0] for resps in sample["resps"]]
+    generated = [answer for answer in answers if isinstance(answer, str)]
+    if generated:
+        answer = generated[0]
+    elif loaded.task.OUTPUT_TYPE == "multiple_choice":
+        best = max(range(len(answers)), key=lambda i: answers[i][0])
+        answer = arguments[best][1]
+    else:
+        answer = json.dumps(answers[0])
+    value = sample.get(loaded.metric)
+    return Document(
+        document_id=int(sample["doc_id"]),
+        document_hash=sample["doc_hash"],
+        prompt_hash=sample["prompt_hash"],
+        target_hash=sample["target_hash"],
+        score=float(value) if isinstance(value, int | float | np.number) else None,
+        requests=len(arguments),
+        tokens_prompt=sum(tokens_read(request, lm) for request in arguments),
+        tokens_generated=sum(len(lm.tok_encode(text, add_special_tokens=False)) for text in generated),
+        characters_generated=sum(map(len, generated)) if generated else None,
+        target=str(sample["target"]),
+        answer=str(answer),
+    )
+
+
+def _scores(results: dict[str, Any], higher_is_better: dict[str, Any]) -> tuple[Score, ...]:
+    """lm-eval's `metric,filter` and `metric_stderr,filter` keys as rows."""
+    scores = []
+    for key, value in results.items():
+        metric, _, filter_name = key.partition(",")
+        if not filter_name or metric.endswith("_stderr") or not isinstance(value, int | float | np.number):
+            continue
+        stderr = results.get(f"{metric}_stderr,{filter_name}")
+        known = isinstance(stderr, int | float | np.number) and math.isfinite(stderr)
+        scores.append(
+            Score(
+                metric=metric,
+                filter=filter_name,
+                value=float(value),
+                stderr=float(stderr) if known else None,  # type: ignore[arg-type]
+                higher_is_better=higher_is_better.get(metric) is not False,
+            )
+        )
+    return tuple(scores)
+
+
+def _primary(entry: TaskEntry, task: Task) -> tuple[str, str]:
+    """The metric and filter that are the task's score: as the suite says, else the first that the task lists."""
+    filters = [f["name"] for f in task.get_config("filter_list") or ()] or ["none"]
+    metric, _, filter_name = (entry.primary or next(iter(task.higher_is_better()))).partition(",")
+    return metric, filter_name or filters[0]
+
+
+def _chance(task: Task, limit: int | None) -> float:
+    """The expected score of guessing: one in the number of choices, averaged over documents; 0 where text is free."""
+    if task.OUTPUT_TYPE != "multiple_choice":
+        return 0.0
+    return statistics.fmean(1 / len(task.doc_to_choice(doc)) for _, doc in task.doc_iterator(limit=limit))
+
+
+def _task_hash(task: Task, limit: int | None) -> str:
+    """sha-256 over the task's definition, the documents that are asked and those that few-shot examples come from."""
+    config = {key: value for key, value in task.dump_config().items() if key not in _NOT_IN_TASK_HASH}
+    asked = [doc for _, doc in task.doc_iterator(limit=limit)]
+    shots: Iterable[Any] = task.fewshot_docs() or () if task.get_config("num_fewshot") else ()
+    text = json.dumps([config, asked, list(shots)], sort_keys=True, default=_source, ensure_ascii=False)
+    return digest(_ADDRESS.sub("", text))
+
+
+def _source(value: Any) -> str:
+    """A function by its source, anything else by its description."""
+    try:
+        return inspect.getsource(value)
+    except (TypeError, OSError):
+        return str(value)
+
+
+def _first(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)
+
+
+def _sentence(error: BaseException) -> str:
+    """An exception's first line, with its type where the text alone says little."""
+    text = next(itertools.chain(str(error).strip().splitlines(), [""]))
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

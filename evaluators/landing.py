@@ -1,0 +1,176 @@
+"""The landing: immutable, append-only Parquet, one directory per run.
+
+    landing/<run_id>/run.json                              what the run set out to do, written first
+    landing/<run_id>/lock                                  held by the evaluator's process while it lives
+    landing/<run_id>/<bundle>/<table>.<sha-256>.parquet    rows that became durable together
+
+A bundle appears by one rename, after everything in it was fsynced, so a reader sees all of it or nothing. A task
+evaluation is one bundle, named by its fingerprint and repetition: whether it was done is a look at a directory's
+name. Files carry the hash of their own content, so that damage is noticed; names never hold a model's name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from evaluators.records import Record, columns
+
+RUN_FILE = "run.json"
+LOCK_FILE = "lock"
+END_BUNDLE = "end"
+TEMPORARY = ".tmp-"  # begins the names of what is not there yet
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: sorts as it counts
+
+_ARROW_TYPES: dict[type, pa.DataType] = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+    datetime: pa.timestamp("us", tz="UTC"),
+    date: pa.date32(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A landed bundle: `files` maps a table's name to its Parquet file."""
+
+    run_id: str
+    name: str
+    path: Path
+    files: dict[str, Path]
+
+
+def new_run_id(now: datetime | None = None) -> str:
+    """A ULID: 26 characters that sort by time, milliseconds first."""
+    milliseconds = int((now.timestamp() if now else time.time()) * 1000)
+    value = (milliseconds << 80) | secrets.randbits(80)
+    return "".join(_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def run_time(run_id: str) -> datetime:
+    """When the run was planned, from its id. Raises ValueError for an id that is not a ULID."""
+    if len(run_id) != 26:
+        raise ValueError(f"{run_id!r} is not a run id")
+    value = 0
+    for character in run_id:
+        value = value * 32 + _ALPHABET.index(character)
+    return datetime.fromtimestamp((value >> 80) / 1000, tz=UTC)
+
+
+def task_bundle(fingerprint: str, repetition: int) -> str:
+    """The name of a task evaluation's bundle."""
+    return hashlib.sha256(f"{fingerprint}/{repetition}".encode()).hexdigest()[:32]
+
+
+def is_task_bundle(name: str) -> bool:
+    """Whether a bundle holds a task evaluation (the run-level ones have words for names)."""
+    return len(name) == 32
+
+
+def arrow_schema(record: type[Record]) -> pa.Schema:
+    """The record's Parquet schema; NOT NULL columns are marked so."""
+    return pa.schema([pa.field(c.name, _ARROW_TYPES[c.type], nullable=c.nullable) for c in columns(record)])
+
+
+def write_bundle(landing: Path, run_id: str, name: str, rows: Iterable[Record]) -> Path:
+    """Land `rows`, grouped by their tables, as one bundle: durable and visible when this returns.
+
+    Landing a bundle that exists already changes nothing: the first one counts.
+    Raises ValueError where there is no row, OSError where the disk refuses.
+    """
+    by_record: dict[type[Record], list[Record]] = {}
+    for row in rows:
+        by_record.setdefault(type(row), []).append(row)
+    if not by_record:
+        raise ValueError(f"bundle {name} of run {run_id} has no rows")
+    target = landing / run_id / name
+    if target.exists():
+        return target
+    temporary = landing / run_id / f"{TEMPORARY}{secrets.token_hex(8)}"
+    temporary.mkdir(parents=True)
+    try:
+        for record, members in by_record.items():
+            content = _parquet(record, members)
+            path = temporary / f"{record.table}.{hashlib.sha256(content).hexdigest()}.parquet"
+            write_durably(path, content)
+        _fsync_directory(temporary)
+        try:
+            temporary.rename(target)
+        except OSError:
+            if not target.exists():  # somebody else landed it first
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    _fsync_directory(target.parent)
+    return target
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a new file and fsync it."""
+    with open(path, "xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def bundles(landing: Path, run_id: str | None = None) -> Iterator[Bundle]:
+    """All landed bundles, in the order of runs and names; temporary directories are not seen."""
+    for run in sorted(p for p in _directories(landing) if run_id is None or p.name == run_id):
+        for path in sorted(_directories(run)):
+            if not path.name.startswith(TEMPORARY):
+                files = {file.name.split(".")[0]: file for file in sorted(path.glob("*.parquet"))}
+                yield Bundle(run.name, path.name, path, files)
+
+
+def verify(path: Path) -> None:
+    """Raises ValueError where a file's content is not what its name promises."""
+    promised = path.name.split(".")[1]
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != promised:
+        raise ValueError(f"{path.name}: content has sha-256 {found[:12]}…, the name says {promised[:12]}…; damaged")
+
+
+def task_evaluations(landing: Path) -> dict[str, str]:
+    """Bundle name of each landed task evaluation to the run id of its newest one."""
+    found: dict[str, str] = {}
+    for run in sorted(_directories(landing)):
+        for path in _directories(run):
+            if is_task_bundle(path.name):
+                found[path.name] = run.name
+    return found
+
+
+def _directories(path: Path) -> Sequence[Path]:
+    return [p for p in path.iterdir() if p.is_dir()] if path.is_dir() else []
+
+
+def _parquet(record: type[Record], rows: list[Record]) -> bytes:
+    names = [c.name for c in columns(record)]
+    table = pa.table(
+        {name: [getattr(row, name) for row in rows] for name in names},
+        schema=arrow_schema(record),
+    )
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue()
+
+
+def _fsync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

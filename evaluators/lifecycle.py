@@ -1,0 +1,100 @@
+"""A run's directory from its first file to its last: opened, locked, ended, or closed for a process that died.
+
+The lock says whether the process lives. A run that has `run.json`, no `end` bundle and a free lock was killed; what it
+finished stays, and somebody else (the loader, the launcher) ends it in its name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from evaluators.landing import END_BUNDLE, LOCK_FILE, RUN_FILE, TEMPORARY, bundles, is_task_bundle, write_bundle
+from evaluators.landing import write_durably as _write
+from evaluators.records import EvaluationRun
+
+TASKS_FILE = "tasks.json"  # {task: bundle} of all that the run set out to have, once it knows
+SUMMARY_FILE = "summary.json"
+SILENT_END = "the process ended without a word: killed, out of memory, or the machine stopped"
+
+
+def open_run(landing: Path, start: EvaluationRun) -> FileLock:
+    """Lock the run's directory and write down what it sets out to do. Hold the lock while the run lives."""
+    folder = landing / start.run_id
+    folder.mkdir(parents=True)
+    lock = FileLock(folder / LOCK_FILE)
+    lock.acquire(timeout=0)
+    _write(folder / RUN_FILE, _as_json(start).encode())
+    return lock
+
+
+def close_abandoned(landing: Path, reason: str = SILENT_END) -> list[str]:
+    """End every run whose process is gone, as `interrupted`; returns their ids. Leftover temporary files are swept."""
+    closed = []
+    for folder in sorted(p for p in landing.iterdir() if (p / RUN_FILE).exists()) if landing.is_dir() else []:
+        if (folder / END_BUNDLE).exists():
+            continue
+        try:
+            with FileLock(folder / LOCK_FILE).acquire(timeout=0):
+                _end_for(landing, folder, reason)
+                closed.append(folder.name)
+        except Timeout:
+            continue  # alive
+    return closed
+
+
+def runs_of(landing: Path, model: str, suite: str) -> list[dict[str, Any]]:
+    """What the runs of a model and a suite set out to do, oldest first."""
+    found = []
+    for path in sorted(landing.glob(f"*/{RUN_FILE}")):
+        try:
+            start = json.loads(path.read_bytes())
+        except ValueError:
+            continue  # damaged; the loader puts it into quarantine and says so
+        if start.get("model_id") == model and start.get("suite") == suite:
+            found.append(start)
+    return found
+
+
+def read_json(path: Path) -> Any:
+    """A run's side file; None where it was never written."""
+    try:
+        return json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _end_for(landing: Path, folder: Path, reason: str) -> None:
+    start = EvaluationRun(**_revived(json.loads((folder / RUN_FILE).read_bytes())))
+    finished = sum(1 for bundle in bundles(landing, folder.name) if is_task_bundle(bundle.name))
+    planned = read_json(folder / TASKS_FILE)
+    end = dataclasses.replace(
+        start,
+        status="interrupted",
+        reason=reason,
+        tasks_evaluated=finished,
+        tasks_planned=len(planned) if planned is not None else None,
+        task_evaluations_json=json.dumps(planned, sort_keys=True) if planned is not None else None,
+    )
+    write_bundle(landing, start.run_id, END_BUNDLE, [end])
+    for leftover in folder.glob(f"{TEMPORARY}*"):
+        shutil.rmtree(leftover)
+
+
+def _as_json(record: EvaluationRun) -> str:
+    default: Callable[[Any], str] = lambda value: value.isoformat() if isinstance(value, datetime) else str(value)  # noqa: E731
+    return json.dumps(dataclasses.asdict(record), default=default, indent=1)
+
+
+def _revived(values: dict[str, Any]) -> dict[str, Any]:
+    for name in ("started_at", "ended_at"):
+        if values[name] is not None:
+            values[name] = datetime.fromisoformat(values[name]).astimezone(UTC)
+    return values

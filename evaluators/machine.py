@@ -1,0 +1,132 @@
+"""The machine that evaluates, as a run records it: what energies are compared within, and where they come from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import socket
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = (
+    "accelerate",
+    "codecarbon",
+    "datasets",
+    "lm-eval",
+    "numpy",
+    "nvidia-ml-py",
+    "peft",
+    "safetensors",
+    "tokenizers",
+    "torch",
+    "transformers",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Host, processor and memory."""
+
+    machine_id: str
+    host: str
+    operating_system: str
+    cpu_model: str
+    cpu_count: int
+    ram_total_gb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where the model runs: `device` as torch names it, and what stands behind that name."""
+
+    device: str
+    device_name: str
+    device_uuid: str | None
+    driver_version: str | None
+
+
+def describe_machine(machine_id: str | None) -> Machine:
+    """`machine_id` None: host name and a hash of the hardware, which stays the same while the machine does."""
+    import psutil
+
+    host, cpu_model = socket.gethostname(), _cpu_model()
+    ram_gb = psutil.virtual_memory().total / 2**30
+    hardware = f"{host}/{cpu_model}/{os.cpu_count()}/{ram_gb:.0f}"
+    return Machine(
+        machine_id=machine_id or f"{host}-{hashlib.sha256(hardware.encode()).hexdigest()[:6]}",
+        host=host,
+        operating_system=platform.platform(),
+        cpu_model=cpu_model,
+        cpu_count=os.cpu_count() or 1,
+        ram_total_gb=round(ram_gb, 2),
+    )
+
+
+def describe_device(wanted: str) -> Device:
+    """`wanted`: auto, cpu, cuda, cuda:N or mps. Raises ValueError where torch does not see that device."""
+    import torch
+
+    name = ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
+    if name.startswith("cuda"):
+        index = int(name.partition(":")[2] or 0)
+        if index >= torch.cuda.device_count():
+            raise ValueError(
+                f"settings.device: {wanted}, but torch {torch.__version__} sees {torch.cuda.device_count()} CUDA "
+                "device(s); choose `auto` or `cpu`, or install torch's CUDA build"
+            )
+        properties = torch.cuda.get_device_properties(index)
+        return Device(f"cuda:{index}", properties.name, f"GPU-{properties.uuid}", _nvidia_driver())
+    return Device(name, _cpu_model() if name == "cpu" else platform.processor(), None, None)
+
+
+def usable_threads() -> int:
+    """Physical cores that this process may use: a thread more slows every evaluation down."""
+    import psutil
+
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    physical = psutil.cpu_count(logical=False) or allowed
+    return max(1, min(allowed, physical)) if physical > 1 else allowed
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that can change a score or a figure."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def project_git_sha(root: Path) -> str | None:
+    """The commit that is checked out around `root`; None outside a repository."""
+    import subprocess
+
+    try:
+        answer = subprocess.run(["git", "-C", root, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() or None if answer.returncode == 0 else None
+
+
+def _cpu_model() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _nvidia_driver() -> str | None:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        return str(pynvml.nvmlSystemGetDriverVersion())
+    except pynvml.NVMLError:
+        return None

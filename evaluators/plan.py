@@ -1,0 +1,192 @@
+"""The plan of a night: what is due and why, and what it will probably cost. Quick: neither torch nor lm-eval is loaded.
+
+An entry is due when no complete evaluation of it is landed: the plan key covers all that can be known without loading
+the model, and the task evaluations that the entry's last run set out to have must all be there. The evaluator decides
+again, task by task, by the exact fingerprint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from evaluators import landing, lifecycle
+from evaluators.catalogue import Catalogue, ModelEntry, SuiteEntry
+from evaluators.spec import RunSpec, digest
+
+OUR_TASKS = Path(__file__).parent / "tasks"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """One model and suite: whether it is due, why, and what earlier runs let expect of it.
+
+    Expectations are None where nothing is known yet; `expectation` says in words what they rest on.
+    """
+
+    model: str
+    suite: str
+    due: bool
+    reason: str
+    plan_key: str
+    tasks_done: int
+    tasks_total: int | None
+    expected_duration_s: float | None
+    expected_energy_kwh: float | None
+    expectation: str
+
+
+def plan(
+    catalogue: Catalogue,
+    home: Path,
+    *,
+    models: Collection[str] | None = None,
+    suites: Collection[str] | None = None,
+    force: bool = False,
+    now: datetime | None = None,
+) -> list[PlannedRun]:
+    """Every model and suite of the catalogue, or of the named ones, in the catalogue's order.
+
+    Raises CatalogueError for a model or suite that the catalogue does not have, or a model without the named suite.
+    """
+    wanted = catalogue.models if models is None else [catalogue.model(name) for name in models]
+    chosen = None if suites is None else {catalogue.suite(name).name for name in suites}
+    evaluations = landing.task_evaluations(home / "landing")
+    return [
+        _planned(catalogue, home, entry, catalogue.suite(name), evaluations, force, now or datetime.now(UTC))
+        for entry in wanted
+        for name in entry.suites
+        if chosen is None or name in chosen
+    ]
+
+
+def make_spec(catalogue: Catalogue, planned: PlannedRun, home: Path, *, force: bool = False) -> RunSpec:
+    """The evaluator's order for a planned run, with a new run id."""
+    entry = catalogue.model(planned.model)
+    return RunSpec(
+        run_id=landing.new_run_id(),
+        home=home.absolute(),
+        root=catalogue.path.parent,
+        model=entry,
+        lineage=tuple(_lineage(catalogue, entry)),
+        suite=catalogue.suite(planned.suite),
+        settings=catalogue.settings,
+        plan_key=planned.plan_key,
+        force=force,
+    )
+
+
+def _planned(
+    catalogue: Catalogue,
+    home: Path,
+    entry: ModelEntry,
+    suite: SuiteEntry,
+    evaluations: dict[str, str],
+    force: bool,
+    now: datetime,
+) -> PlannedRun:
+    key = _plan_key(catalogue, entry, suite)
+    runs = lifecycle.runs_of(home / "landing", entry.name, suite.name)
+    tasks: dict[str, str] | None = None
+    for run in reversed([run for run in runs if run["plan_key"] == key]):
+        tasks = lifecycle.read_json(home / "landing" / run["run_id"] / lifecycle.TASKS_FILE)
+        if tasks is not None:
+            break
+    missing = [task for task, bundle in (tasks or {}).items() if bundle not in evaluations]
+    due, reason = _verdict(entry, runs, key, tasks, missing, evaluations, force, now)
+    duration_s, energy_kwh, expectation = _expectation(home, runs)
+    return PlannedRun(
+        model=entry.name,
+        suite=suite.name,
+        due=due,
+        reason=reason,
+        plan_key=key,
+        tasks_done=len(tasks or {}) - len(missing),
+        tasks_total=len(tasks) if tasks is not None else None,
+        expected_duration_s=duration_s if due else 0.0,
+        expected_energy_kwh=energy_kwh if due else 0.0,
+        expectation=expectation if due else "nothing to evaluate",
+    )
+
+
+def _verdict(
+    entry: ModelEntry,
+    runs: list[dict[str, Any]],
+    key: str,
+    tasks: dict[str, str] | None,
+    missing: list[str],
+    evaluations: dict[str, str],
+    force: bool,
+    now: datetime,
+) -> tuple[bool, str]:
+    if force:
+        return True, "requested"
+    if not runs:
+        return True, "never evaluated here"
+    last = landing.run_time(runs[-1]["run_id"])
+    if tasks is None and all(run["plan_key"] != key for run in runs):
+        return True, f"the entry, its suite, its tasks or lm-eval changed since the run of {last:%Y-%m-%d %H:%M} UTC"
+    if tasks is None:
+        return True, f"the run of {last:%Y-%m-%d %H:%M} UTC ended before its first task"
+    if missing:
+        return True, f"{len(missing)} of {len(tasks)} tasks are missing ({', '.join(missing)}); the others are kept"
+    oldest = min(landing.run_time(evaluations[bundle]) for bundle in tasks.values())
+    if entry.refresh_every is not None and now - oldest >= entry.refresh_every:
+        return True, f"last evaluated {oldest:%Y-%m-%d %H:%M} UTC, to be refreshed every {entry.refresh_every}"
+    return False, f"all {len(tasks)} tasks were evaluated on {oldest:%Y-%m-%d %H:%M} UTC, and nothing changed since"
+
+
+def _expectation(home: Path, runs: list[dict[str, Any]]) -> tuple[float | None, float | None, str]:
+    """Duration and energy of the newest run that evaluated anything."""
+    for run in reversed(runs):
+        summary = lifecycle.read_json(home / "landing" / run["run_id"] / lifecycle.SUMMARY_FILE)
+        if summary is not None and summary["status"] == "completed" and summary["tasks"]:
+            return summary["duration_s"], summary["energy_kwh"], f"as in run {run['run_id']}"
+    return None, None, "not known yet: the evaluator says it for each task, after its warm-up"
+
+
+def _plan_key(catalogue: Catalogue, entry: ModelEntry, suite: SuiteEntry) -> str:
+    exclude = {"suites", "refresh_every", "batch_size"}
+    root = catalogue.path.parent
+    models = [entry, *_lineage(catalogue, entry)]
+    folders = [OUR_TASKS] + ([root / suite.include_path] if suite.include_path is not None else [])
+    return digest(
+        {
+            "models": [model.model_dump(mode="json", exclude=exclude) for model in models],
+            "weights": [list(_files(root / model.path)) for model in models if model.path is not None],
+            "recipes": [_content(root / model.recipe) for model in models if model.recipe is not None],
+            "suite": suite.model_dump(mode="json", exclude={"description"}),
+            "tasks": [_content(path) for folder in folders for path in _task_files(folder)],
+            "seed": catalogue.settings.seed,
+            "lm-eval": version("lm-eval"),
+        }
+    )[:16]
+
+
+def _lineage(catalogue: Catalogue, entry: ModelEntry) -> Iterator[ModelEntry]:
+    """The catalogue's entries that `base_model` leads to; the catalogue has no cycles."""
+    entries = {model.name: model for model in catalogue.models}
+    while entry.base_model in entries:
+        entry = entries[entry.base_model]
+        yield entry
+
+
+def _task_files(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.rglob("*") if p.suffix in {".yaml", ".yml", ".py", ".jsonl"})
+
+
+def _content(path: Path) -> str:
+    """Hash of a file; its absence is an answer too, which the evaluator turns into an error with a remedy."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "absent"
+
+
+def _files(folder: Path) -> Iterator[list[Any]]:
+    """Names, sizes and times of a model's files: cheaper than their content, and enough to notice a change."""
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder] if folder.exists() else []:
+        status = path.stat()
+        yield [path.name, status.st_size, status.st_mtime_ns]

@@ -1,0 +1,66 @@
+"""What a person sees of a run: a bar with tasks, requests and watts on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Never, TextIO
+
+from tqdm import tqdm
+
+TTY_VARIABLE = "EVALWATT_PROGRESS_TTY"  # a terminal to draw on where stderr is captured
+
+
+class Progress:
+    """One bar per task. `watts` is asked now and then while requests are answered."""
+
+    def __init__(self, watts: Callable[[], float | None]) -> None:
+        self._watts = watts
+        self._terminal = terminal()
+        self._bar: tqdm[Never] | None = None
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        if self._terminal is not None:
+            print(line, file=self._terminal, flush=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+    def start(self, task: str, number: int, tasks: int, requests: int) -> None:
+        """A task begins that will send `requests`."""
+        if self._terminal is not None:
+            self._bar = tqdm(
+                total=requests,
+                desc=f"{task} [{number}/{tasks}]",
+                unit="request",
+                file=self._terminal,
+                leave=False,
+                disable=False,  # TQDM_DISABLE silences lm-eval's bars, not this one
+            )
+
+    def tick(self) -> None:
+        """One request is answered."""
+        if self._bar is None:
+            return
+        if self._bar.update() and (watts := self._watts()) is not None:
+            self._bar.set_postfix_str(f"{watts:.1f} W", refresh=False)
+
+    def stop(self) -> None:
+        """The task has ended, well or badly."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+def terminal() -> TextIO | None:
+    """Where a bar may be drawn; None where nobody watches."""
+    if sys.stderr.isatty():
+        return sys.stderr
+    path = os.environ.get(TTY_VARIABLE)
+    if not path:
+        return None
+    try:
+        return open(path, "w")
+    except OSError:
+        return None

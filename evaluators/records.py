@@ -1,0 +1,237 @@
+"""The rows that evaluations land, one frozen dataclass per raw table: the single source of the raw schema.
+
+Belongs here: field names (with units), types, keys and what NULL means. Does not belong here: how rows are
+obtained (`run`), written (`landing`) or loaded (`orchestration.warehouse`).
+
+A field's annotation is its type in Parquet and in DuckDB; `X | None` means that NULL is a legitimate answer,
+namely "not known", never zero. Run-level phases carry the task `''` so that keys are never NULL.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+
+SCHEMA_VERSION = 1
+
+PHASES = ("idle", "load", "warmup", "inference", "scoring")
+METHODS = ("measured", "integrated", "modelled", "absent")
+KINDS = ("pretrained", "continued", "instruct", "fine_tuned", "merge", "adapter", "other")
+PROVIDERS = ("official", "community", "own")
+RUN_STATUSES = ("completed", "failed", "interrupted")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Base of all records. `table` is the raw table's name, `key` its primary key."""
+
+    table: ClassVar[str]
+    key: ClassVar[tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Model(Record):
+    """One row per run: the catalogue entry that was evaluated and how it loaded."""
+
+    table: ClassVar[str] = "models"
+    key: ClassVar[tuple[str, ...]] = ("run_id",)
+
+    run_id: str
+    schema_version: int
+    model_id: str  # the catalogue's name
+    model_key: str  # hash of revision, precision, chat template and adapter
+    source: str  # hub, path, package or recipe
+    source_ref: str  # repository, folder, package==version or recipe
+    revision: str  # commit sha of the hub, or sha-256 over the local weights
+    adapter_revision: str | None  # sha-256 over the adapter's weights, NULL without an adapter
+    base_model: str | None  # model_id of the base, NULL for a model without one
+    family: str
+    provider: str  # PROVIDERS
+    kind: str  # KINDS
+    architecture: str | None
+    params_b: float | None  # billions, as counted in the loaded weights; NULL where loading failed
+    params_stated_b: float | None  # billions, as the catalogue states
+    active_params_b: float | None  # billions per token of a mixture of experts; NULL for dense models
+    quantization: str | None
+    dtype: str
+    chat_template_applied: bool
+    chat_template_hash: str | None
+    tokenizer_hash: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRun(Record):
+    """One row per run: one evaluator process for one model and one suite on one machine."""
+
+    table: ClassVar[str] = "evaluation_runs"
+    key: ClassVar[tuple[str, ...]] = ("run_id",)
+
+    run_id: str
+    schema_version: int
+    model_id: str
+    model_key: str | None  # NULL where the run ended before the model was known
+    suite: str
+    suite_version: str  # hash over what the suite asks
+    plan_key: str  # hash over all that the planner knows; decides whether the entry is due
+    status: str  # RUN_STATUSES
+    reason: str | None  # why it failed or was interrupted, NULL when completed
+    started_at: datetime
+    ended_at: datetime | None  # NULL where the process ended without a word
+    duration_s: float | None
+    tasks_planned: int | None
+    tasks_evaluated: int
+    tasks_reused: int | None  # landed earlier with the same fingerprint
+    tasks_failed: int
+    task_evaluations_json: str | None  # {task: task evaluation id} of all planned tasks
+    task_failures_json: str | None  # {task: reason}
+    machine_id: str
+    host: str
+    operating_system: str
+    cpu_model: str
+    cpu_count: int
+    ram_total_gb: float
+    threads: int
+    device: str  # cpu, cuda:0
+    device_name: str
+    device_uuid: str | None
+    driver_version: str | None
+    engine: str
+    engine_version: str
+    batch_policy: str
+    dtype: str
+    meter: str
+    meter_version: str
+    harness_version: str
+    package_versions_json: str
+    seed: int
+    project_git_sha: str | None
+    command: str
+    country_iso_code: str
+    grid_region: str | None
+    grid_intensity_g_per_kwh: float
+    grid_source: str
+    pue: float
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult(Record):
+    """One row per run, task, repetition, metric and filter: a score as lm-eval computed it."""
+
+    table: ClassVar[str] = "task_results"
+    key: ClassVar[tuple[str, ...]] = ("run_id", "task", "repetition", "metric", "filter")
+
+    run_id: str
+    task: str
+    repetition: int
+    metric: str
+    filter: str
+    schema_version: int
+    value: float
+    stderr: float | None  # NULL where lm-eval has no estimate
+    higher_is_better: bool
+    is_primary: bool  # the metric that the suite names as the task's score
+    is_binary: bool  # the metric says correct or not for each document
+    n_documents: int
+    suite: str
+    suite_weight: float  # the task's weight in the suite's score
+    chance: float  # score of guessing, on the metric's own scale; normalisation subtracts it
+    fingerprint: str  # sha-256 over everything that can change the task's scores
+    comparison_key: str  # the fingerprint's model-independent part: equal keys, comparable scores
+    task_hash: str
+    task_version: str
+    output_type: str
+    num_fewshot: int
+    documents_limit: int | None  # NULL: all documents
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEmission(Record):
+    """One row per run, task, phase and repetition: the energy of one window, component by component.
+
+    Run-level phases (idle, load, warmup) have the task ''. Energies are gross. `energy_kwh` is NULL when a
+    component inside the boundary is.
+    """
+
+    table: ClassVar[str] = "task_emissions"
+    key: ClassVar[tuple[str, ...]] = ("run_id", "task", "phase", "repetition")
+
+    run_id: str
+    task: str
+    phase: str  # PHASES
+    repetition: int
+    schema_version: int
+    started_at: datetime
+    ended_at: datetime
+    duration_s: float  # monotonic clock
+    energy_kwh: float | None
+    cpu_energy_kwh: float | None
+    gpu_energy_kwh: float | None
+    ram_energy_kwh: float | None
+    cpu_method: str  # METHODS
+    gpu_method: str
+    ram_method: str
+    boundary: str  # gpu, gpu+cpu+ram, cpu+ram, wall or none: the components inside energy_kwh
+    requests: int | None  # NULL outside inference, as are the tokens
+    tokens_prompt: int | None  # tokens of all requests' prompts, as the engine was asked to read them
+    tokens_generated: int | None
+    quality_flags: str | None  # comma-separated, NULL when nothing is wrong
+    quality_note: str | None  # what the flags mean for this row, in words
+
+
+@dataclass(frozen=True, slots=True)
+class Sample(Record):
+    """One row per run, task, repetition and document: what was asked, counted and answered."""
+
+    table: ClassVar[str] = "samples"
+    key: ClassVar[tuple[str, ...]] = ("run_id", "task", "repetition", "document_id")
+
+    run_id: str
+    task: str
+    repetition: int
+    document_id: int
+    schema_version: int
+    document_hash: str
+    prompt_hash: str
+    target_hash: str
+    metric: str  # the task's primary metric
+    filter: str
+    score: float | None  # the primary metric for this document, NULL where it is no single number
+    correct: bool | None  # NULL where the metric is not binary
+    requests: int
+    tokens_prompt: int
+    tokens_generated: int
+    characters_generated: int | None  # NULL for tasks that generate nothing
+    target: str
+    answer: str
+
+
+RECORDS: tuple[type[Record], ...] = (Model, EvaluationRun, TaskResult, TaskEmission, Sample)
+BY_TABLE: dict[str, type[Record]] = {record.table: record for record in RECORDS}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A record's field as a table's column."""
+
+    name: str
+    type: type
+    nullable: bool
+
+
+def columns(record: type[Record]) -> tuple[Column, ...]:
+    """The record's columns, in order. Raises TypeError for an annotation that no table could hold."""
+    hints = typing.get_type_hints(record)
+    return tuple(_column(field.name, hints[field.name]) for field in dataclasses.fields(record))
+
+
+def _column(name: str, hint: Any) -> Column:
+    if isinstance(hint, types.UnionType):
+        arguments = [a for a in typing.get_args(hint) if a is not type(None)]
+        if len(arguments) != 1:
+            raise TypeError(f"{name}: {hint} is more than one type and NULL")
+        return Column(name, arguments[0], nullable=True)
+    return Column(name, hint, nullable=False)

@@ -1,0 +1,87 @@
+"""What was found out, as records: one function per raw table that a task evaluation fills."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from evaluators.energy import Reading, quality
+from evaluators.harness import LoadedTask, Outcome
+from evaluators.records import SCHEMA_VERSION, Sample, TaskEmission, TaskResult
+from evaluators.spec import digest
+
+REPETITION = 1
+
+
+def results(
+    run_id: str, suite: str, task: LoadedTask, outcome: Outcome, fingerprint: str, seed: int
+) -> Iterator[TaskResult]:
+    """One row per metric and filter."""
+    for score in outcome.scores:
+        primary = (score.metric, score.filter) == (task.metric, task.filter)
+        yield TaskResult(
+            run_id=run_id,
+            task=task.name,
+            repetition=REPETITION,
+            metric=score.metric,
+            filter=score.filter,
+            schema_version=SCHEMA_VERSION,
+            value=score.value,
+            stderr=score.stderr,
+            higher_is_better=score.higher_is_better,
+            is_primary=primary,
+            is_binary=primary and outcome.binary,
+            n_documents=len(outcome.documents),
+            suite=suite,
+            suite_weight=task.weight,
+            chance=task.chance,
+            fingerprint=fingerprint,
+            comparison_key=digest(task.identity() | {"seed": seed}),
+            task_hash=task.task_hash,
+            task_version=task.version,
+            output_type=str(task.task.OUTPUT_TYPE),
+            num_fewshot=task.num_fewshot,
+            documents_limit=task.limit,
+        )
+
+
+def samples(run_id: str, task: LoadedTask, outcome: Outcome) -> Iterator[Sample]:
+    """One row per document, under the primary metric."""
+    for document in outcome.documents:
+        yield Sample(
+            run_id=run_id,
+            task=task.name,
+            repetition=REPETITION,
+            schema_version=SCHEMA_VERSION,
+            metric=task.metric,
+            filter=task.filter,
+            correct=bool(document.score) if outcome.binary and document.score is not None else None,
+            **{field.name: getattr(document, field.name) for field in dataclasses.fields(document)},
+        )
+
+
+def emission(run_id: str, task: str, phase: str, reading: Reading, outcome: Outcome | None = None) -> TaskEmission:
+    """The row of one phase; `outcome` only for inference, whose requests and tokens it counts."""
+    return TaskEmission(
+        run_id=run_id,
+        task=task,
+        phase=phase,
+        repetition=REPETITION,
+        schema_version=SCHEMA_VERSION,
+        started_at=reading.started_at,
+        ended_at=reading.ended_at,
+        duration_s=reading.duration_s,
+        energy_kwh=reading.energy_kwh,
+        cpu_energy_kwh=reading.cpu_energy_kwh,
+        gpu_energy_kwh=reading.gpu_energy_kwh,
+        ram_energy_kwh=reading.ram_energy_kwh,
+        cpu_method=reading.cpu_method,
+        gpu_method=reading.gpu_method,
+        ram_method=reading.ram_method,
+        boundary=reading.boundary,
+        requests=outcome.requests if outcome else None,
+        tokens_prompt=outcome.tokens_prompt if outcome else None,
+        tokens_generated=outcome.tokens_generated if outcome else None,
+        quality_flags=",".join(reading.flags) or None,
+        quality_note=quality.note(reading.flags),
+    )

@@ -1,0 +1,313 @@
+"""Evaluate one model on one suite: prepare, idle, load, warm up, then task by task, each landed as it ends.
+
+Belongs here: the order of things and what is written when. How a model is fetched (`models`), how a task is asked
+(`harness`) and how energy is metered (`energy`) are elsewhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from filelock import FileLock, Timeout
+
+from evaluators import engines, landing, lifecycle, machine, rows
+from evaluators.energy import Ledger, Meter, Reading, make_meter, quality
+from evaluators.engines import Engine, EngineFailed
+from evaluators.harness import Harness, LoadedTask, Outcome, TaskUnavailable, requests_of, run_task
+from evaluators.interruption import Interrupted, Interruption
+from evaluators.metered import MeteredLM, expected_s, warm_up
+from evaluators.models import LocalModel, ModelUnavailable, prepare
+from evaluators.progress import Progress
+from evaluators.provenance import ModelFacts, start_record
+from evaluators.records import TaskEmission
+from evaluators.spec import RunSpec
+from evaluators.summary import RunSummary, TaskSummary
+
+# Idle power is worth ten seconds where a sensor reads it; a model of it answers the same after one.
+_IDLE_MODELLED_S = 1.0
+_ESTIMATE_DOCUMENTS = 4
+
+
+def evaluate(
+    spec: RunSpec, on_task: Callable[[TaskSummary], None] | None = None, meter: Meter | None = None
+) -> RunSummary:
+    """Run the spec. Failures of the model or of single tasks end up in the summary and in the landing.
+
+    `meter` None: the one that the settings name. Raises Interrupted on SIGTERM and SIGINT, after landing what there
+    is, and OSError where the landing cannot be written.
+    """
+    run = _Run(spec, on_task or (lambda task: None), meter)
+    with run.interruption.watching():
+        return run.go()
+
+
+class _Run:
+    def __init__(self, spec: RunSpec, on_task: Callable[[TaskSummary], None], meter: Meter | None) -> None:
+        self.spec = spec
+        self.on_task = on_task
+        self.started = time.perf_counter()
+        self.meter = meter or make_meter(
+            spec.settings.meter, country_iso_code=spec.settings.country_iso_code, gpu_ids=_gpu_ids(spec)
+        )
+        self.interruption = Interruption()
+        self.ledger = Ledger(self.meter)
+        self.progress = Progress(self.meter.watts_now)
+        self.summaries: list[TaskSummary] = []
+        self.reused: list[str] = []
+        self.failures: dict[str, str] = {}
+        self.planned: dict[str, str] | None = None
+        self.energies_kwh: list[float | None] = []
+        self.record = start_record(spec, self.meter)
+
+    def go(self) -> RunSummary:
+        with lifecycle.open_run(self.spec.landing, self.record), _device_lock(self.spec, self.progress):
+            try:
+                self._evaluate()
+            except (ModelUnavailable, EngineFailed, TaskUnavailable) as error:
+                return self._end("failed", str(error))
+            except Interrupted as error:
+                self._end("interrupted", str(error))
+                raise
+            except Exception as error:
+                traceback.print_exc()  # not foreseen: whoever mends it needs more than a sentence
+                return self._end("failed", f"{type(error).__name__}: {error}")
+            finally:
+                self.progress.stop()
+                self.meter.close()
+            if self.failures:
+                return self._end("failed", f"{len(self.failures)} task(s) failed: {', '.join(self.failures)}")
+            return self._end("completed", None)
+
+    def _evaluate(self) -> None:
+        spec = self.spec
+        import torch
+
+        torch.set_num_threads(self.record.threads)
+        with self.interruption.at_once():
+            local = prepare(spec.model, {e.name: e for e in spec.lineage}, spec.home, spec.root, self.progress.say)
+            harness = Harness(spec.suite, spec.root, spec.home / "models" / "nltk_data")
+            tasks, self.failures = harness.load(spec.model.chat_template)
+        model = ModelFacts(spec, local)
+        self.record = dataclasses.replace(self.record, model_key=model.key)
+        bundles = {task.name: landing.task_bundle(model.fingerprint(task), 1) for task in tasks}
+        self.planned = bundles | dict.fromkeys(self.failures, "")
+        self._write_tasks_file()
+        due = [task for task in tasks if spec.force or not self._is_done(bundles[task.name])]
+        self.reused = [task.name for task in tasks if task not in due]
+        for name, reason in self.failures.items():
+            self.progress.say(f"{name}: not evaluated: {reason}")
+        if not due:
+            return
+        engine = self._set_up(local, model)
+        lm = MeteredLM(engine, self.ledger, self.interruption, self.progress.tick)
+        self._announce(due, lm, engine)
+        for number, task in enumerate(due, start=1):
+            self._one_task(task, number, len(due), lm, engine, model, bundles[task.name])
+
+    def _is_done(self, bundle: str) -> bool:
+        found = landing.task_evaluations(self.spec.landing).get(bundle)
+        every = self.spec.model.refresh_every
+        return found is not None and (every is None or datetime.now(UTC) - landing.run_time(found) < every)
+
+    def _set_up(self, local: LocalModel, model: ModelFacts) -> Engine:
+        """Idle, load and warm up, each in its window; lands the model and the run-level energies."""
+        entry, device = self.spec.model, machine.describe_device(self.spec.settings.device)
+        self.ledger.switch("idle")
+        with self.interruption.at_once():
+            self._wait_idle()
+        self.ledger.switch("load")
+        with self.interruption.at_once():
+            engine = engines.load(
+                entry.engine, local.path, dtype=entry.dtype, device=device.device, batch_size=entry.batch_size
+            )
+            engine.synchronize()
+        self.ledger.switch("warmup")
+        with self.interruption.at_once():
+            self.speed = warm_up(engine)
+        readings = self.ledger.settle()
+        self.record = dataclasses.replace(
+            self.record, engine_version=engine.version, batch_policy=engine.batch_policy, **dataclasses.asdict(device)
+        )
+        windows = [self._emission("", phase, readings[phase]) for phase in ("idle", "load", "warmup")]
+        landing.write_bundle(self.spec.landing, self.spec.run_id, "setup", [model.record(engine), *windows])
+        return engine
+
+    def _wait_idle(self) -> None:
+        asked_s = self.spec.settings.idle_s
+        modelled = {"modelled", "absent"}
+        methods = {getattr(self.meter, name, "absent") for name in ("cpu_method", "gpu_method")}
+        time.sleep(min(asked_s, _IDLE_MODELLED_S) if methods <= modelled else asked_s)
+
+    def _announce(self, due: list[LoadedTask], lm: MeteredLM, engine: Engine) -> None:
+        """Say beforehand how long each task will take, by the speed that warm-up saw."""
+        say, total_s = self.progress.say, 0.0
+        lines = []
+        for task in due:
+            try:
+                requests = requests_of(task, lm, _ESTIMATE_DOCUMENTS)
+                sampled = min(_ESTIMATE_DOCUMENTS, task.documents)
+                seconds = expected_s(self.speed, requests, task.documents, sampled, engine)
+            except Exception as error:  # a document that cannot be asked fails its task in its own turn
+                lines.append(f"  {task.name}: {task.documents} documents, duration unknown ({type(error).__name__})")
+                continue
+            total_s += seconds
+            lines.append(f"  {task.name}: {task.documents} documents, at most about {_duration(seconds)}")
+        say(f"{self.spec.model.name} on {self.spec.suite.name}: {len(due)} task(s), at most about {_duration(total_s)}")
+        for line in lines:
+            say(line)
+
+    def _one_task(
+        self,
+        task: LoadedTask,
+        number: int,
+        tasks: int,
+        lm: MeteredLM,
+        engine: Engine,
+        model: ModelFacts,
+        bundle: str,
+    ) -> None:
+        self.interruption.check()
+        self.progress.start(task.name, number, tasks, requests=_request_count(task))
+        self.ledger.switch("scoring")
+        try:
+            outcome = run_task(task, lm, engine.lm, self.spec.settings.seed)
+        except Exception as error:  # one bad document fails its task; the run's other tasks are kept
+            self.failures[task.name] = f"{type(error).__name__}: {error}"
+            self.ledger.settle()
+            self.progress.stop()
+            self.progress.say(f"{task.name}: failed: {self.failures[task.name]}")
+            return
+        readings = self.ledger.settle()
+        self.progress.stop()
+        emissions = [
+            self._emission(task.name, "inference", readings["inference"], outcome),
+            self._emission(task.name, "scoring", readings["scoring"]),
+        ]
+        spec, run_id = self.spec, self.spec.run_id
+        landing.write_bundle(
+            spec.landing,
+            run_id,
+            bundle,
+            [
+                *rows.results(run_id, spec.suite.name, task, outcome, model.fingerprint(task), spec.settings.seed),
+                *rows.samples(run_id, task, outcome),
+                *emissions,
+            ],
+        )
+        self._report(task, outcome, readings["inference"])
+
+    def _report(self, task: LoadedTask, outcome: Outcome, reading: Reading) -> None:
+        score = next(s for s in outcome.scores if (s.metric, s.filter) == (task.metric, task.filter))
+        summary = TaskSummary(
+            task=task.name,
+            metric=score.metric,
+            score=score.value,
+            stderr=score.stderr,
+            documents=len(outcome.documents),
+            duration_s=reading.duration_s,
+            energy_kwh=reading.energy_kwh,
+            energy_method=_method(reading),
+            tokens_prompt=outcome.tokens_prompt,
+            tokens_generated=outcome.tokens_generated,
+        )
+        self.summaries.append(summary)
+        energy = "energy unknown" if summary.energy_kwh is None else f"{summary.energy_kwh * 1000:.3f} Wh"
+        note = quality.note(reading.flags)
+        self.progress.say(
+            f"{task.name}: {summary.metric} {summary.score:.3f}, {_duration(summary.duration_s)}, "
+            f"{energy} {summary.energy_method}" + (f" ({note})" if note else "")
+        )
+        self.on_task(summary)
+
+    def _emission(self, task: str, phase: str, reading: Reading, outcome: Outcome | None = None) -> TaskEmission:
+        self.energies_kwh.append(reading.energy_kwh)
+        return rows.emission(self.spec.run_id, task, phase, reading, outcome)
+
+    def _write_tasks_file(self) -> None:
+        path = self.spec.landing / self.spec.run_id / lifecycle.TASKS_FILE
+        landing.write_durably(path, json.dumps(self.planned, sort_keys=True).encode())
+
+    def _end(self, status: str, reason: str | None) -> RunSummary:
+        duration_s = time.perf_counter() - self.started
+        end = dataclasses.replace(
+            self.record,
+            status=status,
+            reason=reason,
+            ended_at=datetime.now(UTC),
+            duration_s=duration_s,
+            tasks_planned=len(self.planned) if self.planned is not None else None,
+            tasks_evaluated=len(self.summaries),
+            tasks_reused=len(self.reused),
+            tasks_failed=len(self.failures),
+            task_evaluations_json=json.dumps(self.planned, sort_keys=True) if self.planned is not None else None,
+            task_failures_json=json.dumps(self.failures, sort_keys=True) if self.failures else None,
+        )
+        known = [energy for energy in self.energies_kwh if energy is not None]
+        summary = RunSummary(
+            run_id=self.spec.run_id,
+            model=self.spec.model.name,
+            suite=self.spec.suite.name,
+            status=status,
+            reason=reason,
+            duration_s=duration_s,
+            energy_kwh=sum(known) if known and len(known) == len(self.energies_kwh) else None,
+            tasks=tuple(self.summaries),
+            reused=tuple(self.reused),
+            failures=self.failures,
+        )
+        content = json.dumps(dataclasses.asdict(summary), indent=1).encode()
+        landing.write_durably(self.spec.landing / self.spec.run_id / lifecycle.SUMMARY_FILE, content)
+        landing.write_bundle(self.spec.landing, self.spec.run_id, landing.END_BUNDLE, [end])
+        return summary
+
+
+@contextmanager
+def _device_lock(spec: RunSpec, progress: Progress) -> Iterator[None]:
+    """One evaluation at a time on this machine: a Dagster pool's slot can leak, a file lock dies with its process."""
+    path = spec.home / "locks" / "device.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        progress.say(f"another evaluation holds {path}; waiting until it ends")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _gpu_ids(spec: RunSpec) -> list[int]:
+    """The integer id, as NVML counts, of the device that will be used: [] on a CPU."""
+    device = machine.describe_device(spec.settings.device).device
+    if not device.startswith("cuda"):
+        return []
+    visible = [v for v in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if v.isdigit()]
+    index = int(device.partition(":")[2])
+    return [int(visible[index])] if index < len(visible) else [index]
+
+
+def _method(reading: Reading) -> str:
+    """The weakest method of the boundary's components: what the sum may be called."""
+    order = ("modelled", "integrated", "measured")
+    methods = {reading.cpu_method, reading.gpu_method, reading.ram_method}
+    return next((method for method in order if method in methods), "absent")
+
+
+def _request_count(task: LoadedTask) -> int:
+    """Requests that the task will send, scaled from the few documents that were built for the estimate."""
+    built = {instance.doc_id for instance in task.task.instances or ()}
+    return round(len(task.task.instances or ()) / max(len(built), 1) * task.documents)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -1,0 +1,37 @@
+"""What a run says of itself at its end, for people and for Dagster's metadata. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TaskSummary:
+    """One evaluated task, for people and for Dagster's metadata."""
+
+    task: str
+    metric: str
+    score: float
+    stderr: float | None
+    documents: int
+    duration_s: float
+    energy_kwh: float | None
+    energy_method: str
+    tokens_prompt: int
+    tokens_generated: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One run, for people and for Dagster's metadata. `reused` tasks were evaluated by earlier runs."""
+
+    run_id: str
+    model: str
+    suite: str
+    status: str
+    reason: str | None
+    duration_s: float
+    energy_kwh: float | None
+    tasks: tuple[TaskSummary, ...]
+    reused: tuple[str, ...]
+    failures: dict[str, str]

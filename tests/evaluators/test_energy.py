@@ -1,0 +1,161 @@
+"""Windows, the rules on them, and the real meter on this machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from datetime import UTC, datetime
+
+import pytest
+
+from evaluators.energy import Ledger, MeterFailed, Reading, describe, make_meter, quality
+from evaluators.energy.grid import grid
+from evaluators.energy.replay import ReplayMeter
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+READING = Reading(
+    started_at=NOON,
+    ended_at=NOON,
+    duration_s=10.0,
+    cpu_energy_kwh=0.002,
+    gpu_energy_kwh=0.005,
+    ram_energy_kwh=0.001,
+    cpu_method="modelled",
+    gpu_method="measured",
+    ram_method="modelled",
+)
+
+
+def reading(**changes: object) -> Reading:
+    return dataclasses.replace(READING, **changes)  # type: ignore[arg-type]
+
+
+def test_energy_is_the_sum_of_the_boundary() -> None:
+    assert READING.boundary == "gpu+cpu+ram"
+    assert READING.energy_kwh == pytest.approx(0.008)
+    without_gpu = reading(gpu_method="absent", gpu_energy_kwh=None)
+    assert without_gpu.boundary == "cpu+ram"
+    assert without_gpu.energy_kwh == pytest.approx(0.003)
+
+
+def test_one_unknown_component_makes_the_sum_unknown() -> None:
+    assert reading(gpu_energy_kwh=None).energy_kwh is None
+
+
+@pytest.mark.parametrize(
+    ("gpu_energy_kwh", "flag"),
+    [(-0.001, "negative"), (math.nan, "not_finite"), (math.inf, "not_finite"), (0.0, "stuck"), (5000.0, "absurd")],
+)
+def test_a_doubtful_component_is_null_with_a_flag_and_a_reason(gpu_energy_kwh: float, flag: str) -> None:
+    examined = quality.examine(reading(gpu_energy_kwh=gpu_energy_kwh))
+    assert examined.gpu_energy_kwh is None
+    assert examined.energy_kwh is None
+    assert examined.cpu_energy_kwh == READING.cpu_energy_kwh
+    assert examined.flags == (flag,)
+    assert quality.note(examined.flags)
+
+
+def test_a_good_reading_passes_unchanged() -> None:
+    assert quality.examine(READING) == READING
+
+
+def test_a_short_window_is_marked() -> None:
+    assert quality.examine(reading(duration_s=0.99)).flags == ("too_short",)
+    assert quality.examine(reading(duration_s=1.0)).flags == ()
+
+
+def test_an_absent_component_never_shows_an_energy() -> None:
+    assert quality.examine(reading(gpu_method="absent", gpu_energy_kwh=0.0)).gpu_energy_kwh is None
+
+
+def test_ledger_adds_up_the_windows_of_a_phase() -> None:
+    scoring, inference = reading(duration_s=2.0), reading(duration_s=3.0, flags=("clock_mismatch",))
+    ledger = Ledger(ReplayMeter([scoring, inference, scoring, inference, scoring]))
+    for phase in ("scoring", "inference", "scoring", "inference", "scoring"):
+        ledger.switch(phase)
+    totals = ledger.settle()
+    assert totals["scoring"].duration_s == pytest.approx(6.0)
+    assert totals["inference"].energy_kwh == pytest.approx(0.016)
+    assert totals["inference"].flags == ("clock_mismatch",)
+    assert ledger.settle() == {}
+
+
+def test_a_phase_with_one_unknown_window_is_unknown() -> None:
+    ledger = Ledger(ReplayMeter([READING, reading(cpu_energy_kwh=None)]))
+    ledger.switch("inference")
+    ledger.switch("inference")
+    assert ledger.settle()["inference"].energy_kwh is None
+
+
+def test_replay_says_when_its_readings_are_used_up() -> None:
+    meter = ReplayMeter([])
+    meter.start()
+    with pytest.raises(MeterFailed, match="come to their end"):
+        meter.stop()
+
+
+def test_codecarbon_meters_this_machine_and_names_its_method() -> None:
+    meter = make_meter("codecarbon", country_iso_code="USA")
+    try:
+        meter.start()
+        total = sum(math.sqrt(i) for i in range(2_000_000))
+        measured = meter.stop()
+    finally:
+        meter.close()
+    assert total > 0
+    assert measured.duration_s > 0
+    assert measured.gpu_method == "absent"
+    assert measured.gpu_energy_kwh is None
+    assert measured.cpu_method in {"measured", "modelled"}
+    assert measured.cpu_energy_kwh is not None
+    assert measured.ram_energy_kwh is not None
+    assert measured.energy_kwh == pytest.approx(measured.cpu_energy_kwh + measured.ram_energy_kwh)
+
+
+def test_codecarbon_silence_is_null_and_flagged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """codecarbon answers None where it failed, and only logs why."""
+    meter = make_meter("codecarbon", country_iso_code="USA")
+    meter.start()
+    monkeypatch.setattr(meter._tracker, "stop_task", lambda: None)  # type: ignore[attr-defined]
+    measured = meter.stop()
+    assert measured.energy_kwh is None
+    assert "meter_failed" in measured.flags
+    monkeypatch.undo()
+    meter.close()
+
+
+def test_no_meter_covers_nothing_and_says_so() -> None:
+    meter = make_meter("none", country_iso_code="USA")
+    meter.start()
+    measured = meter.stop()
+    assert measured.boundary == "none"
+    assert measured.energy_kwh is None
+
+
+def test_an_unknown_meter_is_refused() -> None:
+    with pytest.raises(ValueError, match="codecarbon, none"):
+        make_meter("wattmeter", country_iso_code="USA")
+
+
+def test_grid_of_countries_and_regions_offline() -> None:
+    usa, virginia = grid("USA", None, None), grid("USA", "virginia", None)
+    assert 100 < virginia.intensity_g_per_kwh < usa.intensity_g_per_kwh < 1000
+    assert "virginia" in virginia.source
+    assert grid("USA", None, 12.5).source == "catalogue.yml"
+
+
+@pytest.mark.parametrize(("country", "region"), [("XXX", None), ("USA", "nowhere"), ("DEU", "bavaria")])
+def test_an_unknown_grid_is_refused_rather_than_replaced(country: str, region: str | None) -> None:
+    with pytest.raises(ValueError, match="grid_intensity_g_per_kwh"):
+        grid(country, region, None)
+
+
+def test_rapl_without_permission_is_modelled_with_a_remedy(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    counter = tmp_path / "intel-rapl:0" / "energy_uj"
+    counter.parent.mkdir()
+    counter.write_text("1")
+    assert describe("USA", None, None, rapl=tmp_path).cpu_method == "measured"
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    found = describe("USA", None, None, rapl=tmp_path)
+    assert found.cpu_method == "modelled"
+    assert any("chmod" in remedy for remedy in found.remedies)

@@ -1,0 +1,268 @@
+"""The evaluator on a small real model: what lands, when, and what another run does with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import tiny
+
+from evaluators import landing, lifecycle
+from evaluators.catalogue import load
+from evaluators.plan import make_spec, plan
+from evaluators.run import evaluate
+from evaluators.spec import RunSpec, SpecError, read
+
+TASKS = ["tiny_one", "tiny_two", "tiny_three"]
+
+
+@pytest.fixture
+def workplace(tmp_path: Path) -> Path:
+    tiny.save_model(tmp_path / "model")
+    tiny.save_tasks(tmp_path / "tasks")
+    tiny.save_generation_task(tmp_path / "tasks")
+    tiny.save_catalogue(tmp_path, tasks=[*TASKS, "tiny_text"], models=[tiny.model_entry("tiny-base", "model")])
+    return tmp_path
+
+
+def next_spec(workplace: Path) -> RunSpec:
+    catalogue = load(workplace / "catalogue.yml")
+    return make_spec(catalogue, plan(catalogue, workplace / "home")[0], workplace / "home")
+
+
+def rows(workplace: Path, table: str) -> list[dict[str, object]]:
+    found = []
+    for bundle in landing.bundles(workplace / "home" / "landing"):
+        if table in bundle.files:
+            landing.verify(bundle.files[table])
+            found += pq.read_table(bundle.files[table]).to_pylist()
+    return found
+
+
+def test_a_run_lands_scores_samples_and_energies(workplace: Path) -> None:
+    summary = evaluate(next_spec(workplace))
+    assert summary.status == "completed"
+    assert [task.task for task in summary.tasks] == [*TASKS, "tiny_text"]
+
+    (run,) = rows(workplace, "evaluation_runs")
+    assert (run["status"], run["tasks_evaluated"], run["tasks_failed"]) == ("completed", 4, 0)
+    assert run["machine_id"] == "test-machine"
+    assert run["grid_intensity_g_per_kwh"] > 0
+    (model,) = rows(workplace, "models")
+    assert model["params_b"] == pytest.approx(model["params_b"])
+    assert str(model["revision"]).startswith("sha256:")
+
+    phases = {(row["task"], row["phase"]) for row in rows(workplace, "task_emissions")}
+    assert phases == {("", p) for p in ("idle", "load", "warmup")} | {
+        (task, phase) for task in [*TASKS, "tiny_text"] for phase in ("inference", "scoring")
+    }
+    for row in rows(workplace, "task_emissions"):
+        assert row["gpu_method"] == "absent"
+        assert row["gpu_energy_kwh"] is None
+        assert (row["requests"] is not None) == (row["phase"] == "inference")
+
+    samples = [row for row in rows(workplace, "samples") if row["task"] == "tiny_one"]
+    assert [row["document_id"] for row in samples] == list(range(6))
+    assert all(row["requests"] == 2 and row["tokens_generated"] == 0 for row in samples)
+    generated = [row for row in rows(workplace, "samples") if row["task"] == "tiny_text"]
+    assert all(0 < row["tokens_generated"] <= 6 for row in generated)
+
+    scores = {row["task"]: row for row in rows(workplace, "task_results") if row["is_primary"]}
+    assert scores["tiny_one"]["chance"] == 0.5
+    assert scores["tiny_text"]["chance"] == 0.0
+    assert scores["tiny_one"]["is_binary"]
+    correct = [row["correct"] for row in samples]
+    assert scores["tiny_one"]["value"] == pytest.approx(sum(correct) / len(correct))
+
+
+def test_tokens_are_what_the_tokenizer_counts(workplace: Path) -> None:
+    evaluate(next_spec(workplace))
+    sample = next(row for row in rows(workplace, "samples") if row["task"] == "tiny_one")
+    # "what colour is WORD ?" is five words, each choice one more, and there are two choices
+    assert sample["tokens_prompt"] == 2 * (5 + 1)
+
+
+def test_a_second_run_evaluates_nothing_and_says_why(workplace: Path) -> None:
+    evaluate(next_spec(workplace))
+    (planned,) = plan(load(workplace / "catalogue.yml"), workplace / "home")
+    assert not planned.due
+    assert "all 4 tasks were evaluated" in planned.reason
+
+    summary = evaluate(next_spec(workplace))
+    assert summary.tasks == ()
+    assert set(summary.reused) == {*TASKS, "tiny_text"}
+    assert len([r for r in rows(workplace, "task_results") if r["is_primary"]]) == 4
+
+
+def test_force_evaluates_again(workplace: Path) -> None:
+    evaluate(next_spec(workplace))
+    spec = next_spec(workplace).model_copy(update={"force": True})
+    assert len(evaluate(spec).tasks) == 4
+
+
+def test_a_changed_limit_makes_an_entry_due(workplace: Path) -> None:
+    evaluate(next_spec(workplace))
+    tiny.save_catalogue(
+        workplace,
+        tasks=[{"task": "tiny_one", "limit": 3}, "tiny_two"],
+        models=[tiny.model_entry("tiny-base", "model")],
+    )
+    (planned,) = plan(load(workplace / "catalogue.yml"), workplace / "home")
+    assert planned.due
+    assert "changed" in planned.reason
+    summary = evaluate(next_spec(workplace))
+    assert [task.task for task in summary.tasks] == ["tiny_one"]  # tiny_two asks what it asked before
+    assert summary.reused == ("tiny_two",)
+
+
+def test_changed_documents_are_asked_again(workplace: Path) -> None:
+    evaluate(next_spec(workplace))
+    tiny.save_tasks(workplace / "tasks", ("tiny_two",), documents=5)
+    assert [task.task for task in evaluate(next_spec(workplace)).tasks] == ["tiny_two"]
+
+
+def test_other_weights_are_another_model(workplace: Path) -> None:
+    evaluate(next_spec(workplace))
+    tiny.save_model(workplace / "model", seed=1)
+    assert plan(load(workplace / "catalogue.yml"), workplace / "home")[0].due
+    assert len(evaluate(next_spec(workplace)).tasks) == 4
+    assert len({row["model_key"] for row in rows(workplace, "models")}) == 2
+
+
+def test_one_bad_task_fails_alone(workplace: Path) -> None:
+    bad = json.loads((workplace / "tasks" / "tiny_two.yaml").read_text())
+    bad["doc_to_text"] = "{{question.nothing.here}}"
+    (workplace / "tasks" / "tiny_two.yaml").write_text(json.dumps(bad))
+    tiny.save_catalogue(workplace, tasks=["no_such_task", *TASKS], models=[tiny.model_entry("tiny-base", "model")])
+    summary = evaluate(next_spec(workplace))
+    assert summary.status == "failed"
+    assert [task.task for task in summary.tasks] == ["tiny_one", "tiny_three"]
+    assert set(summary.failures) == {"no_such_task", "tiny_two"}
+    (run,) = rows(workplace, "evaluation_runs")
+    assert run["status"] == "failed"
+    assert set(json.loads(str(run["task_failures_json"]))) == {"no_such_task", "tiny_two"}
+    planned = plan(load(workplace / "catalogue.yml"), workplace / "home")[0]
+    assert planned.due
+    assert planned.tasks_done == 2
+
+
+def test_a_model_without_a_tokenizer_fails_with_its_reason(workplace: Path) -> None:
+    for path in (workplace / "model").glob("*token*"):
+        path.unlink()
+    summary = evaluate(next_spec(workplace))
+    assert summary.status == "failed"
+    assert "tokenizer" in str(summary.reason)
+    (run,) = rows(workplace, "evaluation_runs")
+    assert "tokenizer" in str(run["reason"])
+
+
+def start_evaluator(workplace: Path, spec: RunSpec) -> subprocess.Popen[str]:
+    path = workplace / f"{spec.run_id}.json"
+    path.write_text(spec.model_dump_json())
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "evaluators", str(path)], stderr=subprocess.PIPE, text=True, env=environment
+    )
+
+
+def wait_for(process: subprocess.Popen[str], words: str) -> None:
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith(words):
+            return
+    raise AssertionError(f"the evaluator ended without saying {words!r}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_run_keeps_what_it_finished_and_the_next_does_the_rest(
+    workplace: Path, number: signal.Signals
+) -> None:
+    spec = next_spec(workplace)
+    process = start_evaluator(workplace, spec)
+    wait_for(process, "tiny_two: acc")
+    process.send_signal(number)
+    process.communicate()
+    assert process.returncode == (-9 if number == signal.SIGKILL else 130)
+
+    closed = lifecycle.close_abandoned(workplace / "home" / "landing")
+    assert closed == ([spec.run_id] if number == signal.SIGKILL else [])
+    (run,) = rows(workplace, "evaluation_runs")
+    assert run["status"] == "interrupted"
+    assert run["reason"]
+    finished = {str(row["task"]) for row in rows(workplace, "task_results")}
+    assert {"tiny_one", "tiny_two"} <= finished
+
+    summary = evaluate(next_spec(workplace))
+    assert summary.status == "completed"
+    assert {task.task for task in summary.tasks} == {*TASKS, "tiny_text"} - finished
+    keys = [(row["task"], row["metric"]) for row in rows(workplace, "task_results")]
+    assert len(keys) == len(set(keys)), "a task evaluation landed twice"
+
+
+def test_a_living_run_is_not_closed(workplace: Path) -> None:
+    process = start_evaluator(workplace, next_spec(workplace))
+    wait_for(process, "tiny-base on tiny")
+    process.send_signal(signal.SIGSTOP)
+    try:
+        assert lifecycle.close_abandoned(workplace / "home" / "landing") == []
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"run_id": "x"}'])
+def test_a_broken_spec_is_refused_by_name(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "spec.json"
+    path.write_text(content)
+    with pytest.raises(SpecError, match="spec.json"):
+        read(path)
+
+
+def test_scores_equal_lm_evals_own_command_line(workplace: Path) -> None:
+    """Same model, tasks, batch size and seeds: bit for bit the same metrics."""
+    evaluate(next_spec(workplace))
+    out = workplace / "lm_eval_out"
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "lm_eval", "run", "--model", "hf", "--batch_size", "4", "--device", "cpu"),
+            *("--model_args", f"pretrained={workplace / 'model'},dtype=float32"),
+            *("--include_path", str(workplace / "tasks"), "--tasks", *TASKS, "tiny_text"),
+            *("--output_path", str(out)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    (path,) = out.rglob("results_*.json")
+    theirs = json.loads(path.read_text())["results"]
+    for row in rows(workplace, "task_results"):
+        assert row["value"] == theirs[row["task"]][f"{row['metric']},{row['filter']}"]
+        assert row["stderr"] == theirs[row["task"]][f"{row['metric']}_stderr,{row['filter']}"]
+
+
+def test_a_short_window_is_flagged_in_its_row(workplace: Path) -> None:
+    evaluate(next_spec(workplace))
+    inference = [row for row in rows(workplace, "task_emissions") if row["phase"] == "inference"]
+    assert inference
+    for row in inference:
+        assert ("too_short" in str(row["quality_flags"])) == (row["duration_s"] < 1)
+
+
+def test_records_round_trip_through_the_landing(tmp_path: Path) -> None:
+    from test_energy import READING
+
+    from evaluators import rows as make
+
+    record = make.emission(
+        landing.new_run_id(), "a_task", "scoring", dataclasses.replace(READING, flags=("too_short",))
+    )
+    landing.write_bundle(tmp_path, record.run_id, "setup", [record])
+    (bundle,) = landing.bundles(tmp_path)
+    assert pq.read_table(bundle.files["task_emissions"]).to_pylist() == [dataclasses.asdict(record)]
