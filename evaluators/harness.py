@@ -6,6 +6,9 @@ very end, and lose everything to one bad document. Belongs here: what lm-eval kn
 
 from __future__ import annotations
 
+import contextlib
+import difflib
+import functools
 import inspect
 import itertools
 import json
@@ -143,7 +146,9 @@ class Harness:
                 raise TaskUnavailable(f"suite {suite.name}: include_path {folder} is no folder; correct the catalogue")
             folders.append(folder)
         self._suite = suite
-        self._manager = TaskManager(include_path=[str(folder) for folder in folders])
+        self._folders = [str(folder) for folder in folders]
+        # lm-eval's index of its own 12,000 tasks takes seconds; most suites are answered by the folders alone.
+        self._near = TaskManager(include_path=self._folders, include_defaults=False)
 
     def load(self, model_uses_template: bool) -> tuple[list[LoadedTask], dict[str, str]]:
         """The suite's leaf tasks, and the reason for each entry that cannot be loaded."""
@@ -158,19 +163,21 @@ class Harness:
                 failures[entry.task] = str(error)
         return list(loaded.values()), failures
 
+    @functools.cached_property
+    def _all(self) -> TaskManager:
+        return TaskManager(include_path=self._folders)
+
     def _leaves(self, entry: TaskEntry) -> list[Task]:
-        if entry.task not in self._manager.task_index:
-            raise TaskUnavailable(f"lm-eval knows no task or group {entry.task!r}{self._suggestion(entry.task)}")
+        if entry.task in self._near.task_index:
+            # A group may name lm-eval's own tasks; if it is anything else, the full index says so again.
+            with contextlib.suppress(Exception):
+                return list(self._near.load([entry.task])["tasks"].values())
+        if entry.task not in self._all.task_index:
+            raise TaskUnavailable(f"lm-eval knows no task or group {entry.task!r}{_suggestion(entry.task, self._all)}")
         try:
-            return list(self._manager.load([entry.task])["tasks"].values())
+            return list(self._all.load([entry.task])["tasks"].values())
         except Exception as error:  # whatever a task file or its data set raises: the task fails, the others go on
             raise TaskUnavailable(f"task {entry.task} cannot be loaded: {_sentence(error)}") from error
-
-    def _suggestion(self, name: str) -> str:
-        import difflib
-
-        close = difflib.get_close_matches(name, self._manager.task_index, n=3)
-        return f"; did you mean {' or '.join(close)}?" if close else "; name a folder of task files in include_path"
 
     def _as_asked(self, entry: TaskEntry, task: Task, siblings: int, model_uses_template: bool) -> LoadedTask:
         suite = self._suite
@@ -243,6 +250,11 @@ def tokens_read(arguments: Sequence[Any], lm: TemplateLM) -> int:
         context, continuation = lm._encode_pair(arguments[0], arguments[1])
         return len(context) + len(continuation)
     return len(lm.tok_encode(arguments[0]))
+
+
+def _suggestion(name: str, manager: TaskManager) -> str:
+    close = difflib.get_close_matches(name, manager.task_index, n=3)
+    return f"; did you mean {' or '.join(close)}?" if close else "; name a folder of task files in include_path"
 
 
 def _document(sample: dict[str, Any], loaded: LoadedTask, lm: TemplateLM) -> Document:

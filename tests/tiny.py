@@ -5,30 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-WORDS = [
-    "yes",
-    "no",
-    "the",
-    "a",
-    "is",
-    "of",
-    "and",
-    "to",
-    "in",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "sky",
-    "grass",
-    "blue",
-    "green",
-    "red",
-    "what",
-    "colour",
-]
+WORDS = ("yes no the a is of and to in one two three four five six sky grass blue green red what colour").split()
 
 
 def save_model(folder: Path, *, seed: int = 0, tokenizer: bool = True) -> Path:

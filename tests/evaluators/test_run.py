@@ -222,7 +222,7 @@ def test_a_living_run_is_not_closed(workplace: Path) -> None:
 def test_a_broken_spec_is_refused_by_name(tmp_path: Path, content: str) -> None:
     path = tmp_path / "spec.json"
     path.write_text(content)
-    with pytest.raises(SpecError, match="spec.json"):
+    with pytest.raises(SpecError, match=r"spec\.json"):
         read(path)
 
 

@@ -1,0 +1,9 @@
+"""`python -m benchmarks`: every comparison, one after the other; the README beside this file keeps the last results."""
+
+from __future__ import annotations
+
+from benchmarks import overhead, score_equality
+
+if __name__ == "__main__":
+    score_equality.main()
+    overhead.main()

@@ -1,0 +1,35 @@
+"""What the comparisons run on: the catalogue's first model and the suite `mini`, with a few documents per task."""
+
+from __future__ import annotations
+
+import tempfile
+
+from evaluators.catalogue import Catalogue, ModelEntry, SuiteEntry, load
+from evaluators.models import LocalModel, prepare
+from orchestration.home import Home, catalogue_path
+
+DOCUMENTS = 16
+
+
+def subject() -> tuple[Catalogue, ModelEntry, SuiteEntry, LocalModel]:
+    """The catalogue, its first model, prepared, and the suite `mini` cut to DOCUMENTS documents a task."""
+    catalogue = load(catalogue_path())
+    entry = catalogue.models[0]
+    local = prepare(
+        entry, {model.name: model for model in catalogue.models}, Home.from_env().path, catalogue.path.parent, print
+    )
+    suite = catalogue.suite("mini")
+    tasks = tuple(task.model_copy(update={"limit": DOCUMENTS}) for task in suite.tasks)
+    return catalogue, entry, suite.model_copy(update={"tasks": tasks}), local
+
+
+def scratch() -> tempfile.TemporaryDirectory[str]:
+    """A folder for what a comparison writes."""
+    return tempfile.TemporaryDirectory(prefix="evalwatt-benchmark-")
+
+
+def table(rows: list[tuple[str, ...]]) -> str:
+    """Rows, the first of them the header, as Markdown."""
+    header, *body = rows
+    lines = [header, tuple("---" for _ in header), *body]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
