@@ -177,7 +177,7 @@ def _lineage(catalogue: Catalogue, entry: ModelEntry) -> Iterator[ModelEntry]:
 
 
 def _task_files(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.rglob("*") if p.suffix in {".yaml", ".yml", ".py", ".jsonl"})
+    return sorted(p for p in folder.rglob("*") if p.suffix in {"", ".yaml", ".yml", ".py", ".jsonl"} and p.is_file())
 
 
 def _content(path: Path) -> str:

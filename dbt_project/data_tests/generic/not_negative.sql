@@ -1,0 +1,6 @@
+{#- NULL is allowed, NaN and infinity are not: NaN passes a plain comparison with zero. -#}
+{% test not_negative(model, column_name) %}
+    select *
+    from {{ model }}
+    where {{ column_name }} < 0 or not isfinite({{ column_name }})
+{% endtest %}

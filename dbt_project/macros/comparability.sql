@@ -1,0 +1,23 @@
+{#-
+Energies are compared only between rows with the same key. `setting` is how it was evaluated (machine, device,
+precision, engine, batch policy, threads, harness, meter, boundary, methods); the suite's version is a hash over what
+it asks, each task's few-shot and limit among it.
+-#}
+{% macro comparability_key(setting, suite, suite_version) -%}
+    {{ setting }} || ' | suite=' || {{ suite }} || '@' || {{ suite_version }}
+{%- endmacro %}
+
+{% macro comparability_hash(comparability_key) -%}
+    left(sha256({{ comparability_key }}), 16)
+{%- endmacro %}
+
+{#- Rank among the current models of the same comparability key; NULL where there is nothing to rank. -#}
+{% macro rank_inside_key(value, direction) -%}
+    case
+        when derived.is_current and {{ value }} is not null
+            then rank() over (
+                partition by derived.comparability_key, derived.is_current, {{ value }} is null
+                order by {{ value }} {{ direction }}
+            )
+    end
+{%- endmacro %}

@@ -1,0 +1,88 @@
+with tasks as (
+    select * from {{ ref('int_task_efficiency') }}
+    where is_planned
+),
+
+paired as (
+    select * from {{ ref('int_paired_tasks') }}
+),
+
+-- A task's paired documents, once for the task's own row and once as a stratum of the suite's.
+strata as (
+    select
+        paired.*,
+        scopes.scope,
+        case when scopes.scope = 'task' then paired.task else '' end as scope_task,
+        base.suite_weight as weight,
+        base.chance,
+        paired.finetuned_correct - paired.both_correct as only_finetuned,
+        paired.base_correct - paired.both_correct as only_base,
+        coalesce(base.is_binary and finetuned.is_binary, false) as is_binary,
+        coalesce(base.is_generative, false) as is_generative,
+        coalesce(base.score <= base.chance or finetuned.score <= base.chance, true) as is_clipped,
+        coalesce(paired.documents = base.n_documents and paired.documents = finetuned.n_documents, false)
+            as is_paired,
+        sum(paired.base_correct) over same_scope as total_base_correct,
+        sum(paired.finetuned_correct) over same_scope as total_finetuned_correct,
+        sum(paired.base_tokens) over same_scope as total_base_tokens,
+        sum(paired.finetuned_tokens) over same_scope as total_finetuned_tokens
+    from paired
+    cross join (values ('task'), ('suite')) as scopes (scope) -- noqa: AL05
+    left join tasks as base
+        on
+            paired.comparability_key = base.comparability_key
+            and paired.base_model_key = base.model_key
+            and paired.task = base.task
+    left join tasks as finetuned
+        on
+            paired.comparability_key = finetuned.comparability_key
+            and paired.finetuned_model_key = finetuned.model_key
+            and paired.task = finetuned.task
+    window
+        same_scope as (
+            partition by
+                paired.comparability_key, paired.base_model_key, paired.finetuned_model_key,
+                scopes.scope, case when scopes.scope = 'task' then paired.task else '' end
+        )
+),
+
+statistics as (
+    select
+        comparability_key,
+        base_model_key,
+        finetuned_model_key,
+        scope,
+        scope_task as task,
+        sum(documents)::bigint as documents,
+        (sum(judged_documents) filter (where is_binary))::bigint as judged_documents,
+        bool_and(is_same_question) as is_same_question,
+        bool_and(is_binary) as is_binary,
+        bool_and(is_paired) as is_paired,
+        bool_or(is_clipped) as is_clipped,
+        bool_and(is_paired) filter (where is_binary) as is_judged,
+        bool_and(is_paired) filter (where is_generative) as is_counted,
+        -- Bounds of a task's row, which has one stratum.
+        any_value(100 * ({{ paired_difference_bound('judged_documents', 'only_finetuned', 'only_base', '-') }}))
+            as task_low,
+        any_value(100 * ({{ paired_difference_bound('judged_documents', 'only_finetuned', 'only_base', '+') }}))
+            as task_high,
+        -- Of a suite's score: tasks are independent strata, their variances add with their squared weights.
+        sum(
+            pow(weight * 100 / (1 - chance), 2)
+            * {{ paired_difference_variance('judged_documents', 'only_finetuned', 'only_base') }}
+            order by task
+        ) / pow(sum(weight order by task), 2) as score_variance,
+        any_value(total_finetuned_tokens / nullif(total_base_tokens, 0)) as tokens_ratio,
+        sum({{ log_ratio_variance_part(
+            'documents', 'base_tokens', 'finetuned_tokens', 'base_tokens_squared', 'tokens_product',
+            'finetuned_tokens_squared', 'nullif(total_base_tokens, 0)', 'nullif(total_finetuned_tokens, 0)'
+        ) }} order by task) filter (where is_generative) as tokens_log_variance,
+        sum({{ log_ratio_variance_part(
+            'judged_documents', 'base_correct', 'finetuned_correct', 'base_correct', 'both_correct',
+            'finetuned_correct', 'nullif(total_base_correct, 0)', 'nullif(total_finetuned_correct, 0)'
+        ) }} order by task) filter (where is_binary) as correct_log_variance
+    from strata
+    group by comparability_key, base_model_key, finetuned_model_key, scope, scope_task
+)
+
+select * from statistics

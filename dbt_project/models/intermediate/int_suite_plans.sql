@@ -1,0 +1,93 @@
+with runs as (
+    select * from {{ ref('stg_evaluation_runs') }}
+),
+
+models as (
+    select * from {{ ref('stg_models') }}
+),
+
+evaluations as (
+    select * from {{ ref('int_task_evaluations') }}
+    where is_valid
+),
+
+plans as (
+    select
+        runs.run_id,
+        runs.suite,
+        runs.suite_version,
+        runs.started_at,
+        -- A killed run's end does not know the model, its set-up does.
+        coalesce(models.model_key, runs.model_key) as model_key,
+        unnest(map_entries(runs.task_evaluations_json::json::map (varchar, varchar))) as planned
+    from runs
+    left join models on runs.run_id = models.run_id
+    where runs.task_evaluations_json is not null
+),
+
+aged as (
+    select
+        run_id,
+        suite,
+        suite_version,
+        model_key,
+        planned.key as task,
+        planned.value as bundle,
+        dense_rank() over (
+            partition by suite, suite_version, model_key
+            order by started_at desc, run_id desc
+        ) as plan_age
+    from plans
+    where model_key is not null
+),
+
+-- The newest plan says which tasks the suite has for the model.
+tasks as (
+    select distinct
+        suite,
+        suite_version,
+        model_key,
+        task
+    from aged
+    where plan_age = 1
+),
+
+-- A plan names the evaluations that answer it, landed by whichever run; a run's own evaluations answer in any case.
+answers as (
+    select
+        aged.suite,
+        aged.suite_version,
+        aged.model_key,
+        aged.task,
+        evaluations.fingerprint
+    from aged
+    inner join evaluations
+        on aged.bundle = evaluations.bundle and aged.task = evaluations.task
+    union
+    select
+        suite,
+        suite_version,
+        model_key,
+        task,
+        fingerprint
+    from evaluations
+),
+
+final as (
+    select
+        coalesce(tasks.suite, answers.suite) as suite,
+        coalesce(tasks.suite_version, answers.suite_version) as suite_version,
+        coalesce(tasks.model_key, answers.model_key) as model_key,
+        coalesce(tasks.task, answers.task) as task,
+        answers.fingerprint,
+        tasks.task is not null as is_planned
+    from tasks
+    full outer join answers
+        on
+            tasks.suite = answers.suite
+            and tasks.suite_version = answers.suite_version
+            and tasks.model_key = answers.model_key
+            and tasks.task = answers.task
+)
+
+select * from final

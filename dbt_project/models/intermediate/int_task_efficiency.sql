@@ -1,0 +1,62 @@
+with evaluations as (
+    select
+        *,
+        energy_reason is null as is_usable
+    from {{ ref('int_latest_evaluations') }}
+),
+
+-- Sums of floats depend on their order: a fixed one makes a rebuild give the same figures to the last bit.
+by_task as (
+    select
+        comparability_key,
+        model_key,
+        task,
+        any_value(suite) as suite,
+        any_value(suite_version) as suite_version,
+        any_value(is_planned) as is_planned,
+        max(run_started_at) as run_started_at,
+        arg_max(run_id, (run_started_at, run_id, -repetition)) as newest_run_id,
+        arg_max(repetition, (run_started_at, run_id, -repetition)) as newest_repetition,
+        arg_max(suite_weight, (run_started_at, run_id)) as suite_weight,
+        any_value(metric) as metric,
+        any_value(filter) as filter,
+        any_value(comparison_key) as comparison_key,
+        any_value(chance) as chance,
+        bool_and(is_binary) as is_binary,
+        bool_and(is_generative) as is_generative,
+        any_value(n_documents) as n_documents,
+        avg(score order by repetition) as score,
+        avg(score_normalised order by repetition) as score_normalised,
+        avg(correct_answers order by repetition) as correct_answers,
+        avg(requests order by repetition) as requests,
+        avg(tokens_prompt order by repetition) as tokens_prompt,
+        avg(tokens_generated order by repetition) as tokens_generated,
+        count(*) as repetitions,
+        count(*) filter (where is_usable) as energy_repetitions,
+        avg(energy_kwh order by repetition) filter (where is_usable) as energy_kwh,
+        -- Of the mean over the repetitions; nothing can be said from fewer than three.
+        case
+            when count(*) filter (where is_usable) >= 3
+                then
+                    var_samp(energy_kwh order by repetition) filter (where is_usable)
+                    / count(*) filter (where is_usable)
+        end as energy_variance,
+        avg(net_energy_kwh order by repetition) filter (where is_usable) as net_energy_kwh,
+        avg(duration_s order by repetition) filter (where is_usable) as duration_s,
+        avg(emissions_kg order by repetition) filter (where is_usable) as emissions_kg,
+        string_agg(distinct energy_reason, ', ' order by energy_reason) as energy_reasons,
+        any_value(machine_id) as machine_id,
+        any_value(boundary) as boundary,
+        any_value(energy_method) as energy_method
+    from evaluations
+    group by comparability_key, model_key, task
+),
+
+final as (
+    select
+        * exclude (energy_reasons),
+        case when energy_repetitions = 0 then energy_reasons end as energy_reason
+    from by_task
+)
+
+select * from final

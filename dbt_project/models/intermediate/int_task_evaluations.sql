@@ -1,0 +1,155 @@
+with results as (
+    select * from {{ ref('stg_task_results') }}
+    where is_primary
+),
+
+runs as (
+    select * from {{ ref('stg_evaluation_runs') }}
+),
+
+models as (
+    select * from {{ ref('stg_models') }}
+),
+
+inference as (
+    select * from {{ ref('stg_task_emissions') }}
+    where phase = 'inference'
+),
+
+scoring as (
+    select * from {{ ref('stg_task_emissions') }}
+    where phase = 'scoring'
+),
+
+run_phases as (
+    select * from {{ ref('int_run_phases') }}
+),
+
+documents as (
+    select
+        run_id,
+        task,
+        repetition,
+        count(*) filter (where correct) as correct_answers
+    from {{ ref('stg_samples') }}
+    group by run_id, task, repetition
+),
+
+methods as (
+    select
+        run_id,
+        task,
+        repetition,
+        coalesce(nullif(concat_ws(
+            ', ',
+            case when gpu_method != 'absent' then 'gpu ' || gpu_method end,
+            case when cpu_method != 'absent' then 'cpu ' || cpu_method end,
+            case when ram_method != 'absent' then 'ram ' || ram_method end
+        ), ''), 'none') as energy_method
+    from inference
+),
+
+joined as (
+    select
+        results.run_id,
+        results.task,
+        results.repetition,
+        results.bundle,
+        results.fingerprint,
+        results.comparison_key,
+        runs.model_id,
+        models.model_key,
+        runs.suite,
+        runs.suite_version,
+        runs.machine_id,
+        runs.started_at as run_started_at,
+        inference.started_at,
+        inference.ended_at,
+        results.metric,
+        results.filter,
+        results.value as score,
+        results.stderr as score_stderr,
+        results.is_binary,
+        results.chance,
+        results.suite_weight,
+        results.n_documents,
+        results.output_type = 'generate_until' as is_generative,
+        results.num_fewshot,
+        results.documents_limit,
+        inference.energy_kwh,
+        inference.duration_s,
+        inference.quality_flags,
+        inference.requests,
+        inference.tokens_prompt,
+        inference.tokens_generated,
+        run_phases.idle_power_w,
+        runs.pue,
+        runs.grid_intensity_g_per_kwh,
+        scoring.duration_s as scoring_duration_s,
+        -- A share from 0 to 1 can be normalised; a perplexity cannot.
+        case
+            when results.higher_is_better and results.value between 0 and 1
+                then 100 * greatest(0, (results.value - results.chance) / (1 - results.chance))
+        end as score_normalised,
+        case when results.is_binary then documents.correct_answers end as correct_answers,
+        coalesce(inference.boundary, 'none') as boundary,
+        coalesce(methods.energy_method, 'none') as energy_method,
+        {{ countable('scoring.energy_kwh', 'scoring.quality_flags') }} as scoring_energy_kwh,
+        case
+            when inference.quality_flags is not null then 'flagged ' || inference.quality_flags
+            when inference.energy_kwh is null then 'not metered'
+        end as energy_reason,
+        case
+            when runs.run_id is null then 'the run has no end'
+            when models.run_id is null then 'the run has no model, its set-up did not arrive'
+        end as invalid_reason,
+        concat_ws(
+            ' | ',
+            'machine=' || runs.machine_id,
+            'device=' || runs.device || ' (' || runs.device_name || ')',
+            'precision=' || runs.dtype,
+            'engine=' || runs.engine || ' ' || runs.engine_version,
+            'batch=' || runs.batch_policy,
+            'threads=' || runs.threads,
+            'harness=' || runs.harness_version,
+            'meter=' || runs.meter || ' ' || runs.meter_version,
+            'boundary=' || coalesce(inference.boundary, 'none'),
+            'methods=' || coalesce(methods.energy_method, 'none')
+        ) as setting
+    from results
+    left join runs on results.run_id = runs.run_id
+    left join models on results.run_id = models.run_id
+    left join run_phases on results.run_id = run_phases.run_id
+    left join inference
+        on
+            results.run_id = inference.run_id
+            and results.task = inference.task
+            and results.repetition = inference.repetition
+    left join methods
+        on
+            results.run_id = methods.run_id
+            and results.task = methods.task
+            and results.repetition = methods.repetition
+    left join scoring
+        on
+            results.run_id = scoring.run_id
+            and results.task = scoring.task
+            and results.repetition = scoring.repetition
+    left join documents
+        on
+            results.run_id = documents.run_id
+            and results.task = documents.task
+            and results.repetition = documents.repetition
+),
+
+final as (
+    select
+        *,
+        energy_kwh - idle_power_w * duration_s / 3.6e6 as net_energy_kwh,
+        {{ emissions_kg('energy_kwh', 'pue', 'grid_intensity_g_per_kwh') }} as emissions_kg,
+        invalid_reason is null as is_valid,
+        {{ comparability_key('setting', 'suite', 'suite_version') }} as comparability_key
+    from joined
+)
+
+select * from final

@@ -1,0 +1,56 @@
+with evaluations as (
+    select * from {{ ref('int_task_evaluations') }}
+),
+
+final as (
+    select
+        run_id,
+        task,
+        repetition,
+        'measured' as basis,
+        model_key,
+        model_id,
+        suite,
+        suite_version,
+        machine_id,
+        started_at,
+        ended_at,
+        is_valid,
+        invalid_reason,
+        metric,
+        filter,
+        score,
+        score_stderr,
+        score_normalised,
+        is_binary,
+        chance,
+        suite_weight,
+        n_documents,
+        correct_answers,
+        num_fewshot,
+        documents_limit,
+        duration_s,
+        energy_kwh,
+        net_energy_kwh,
+        scoring_energy_kwh,
+        energy_method,
+        boundary,
+        quality_flags,
+        energy_reason,
+        pue,
+        grid_intensity_g_per_kwh,
+        emissions_kg,
+        requests,
+        tokens_prompt,
+        tokens_generated,
+        {{ joules('energy_kwh') }} / nullif(tokens_prompt + tokens_generated, 0) as joules_per_token,
+        {{ joules('energy_kwh') }} / nullif(requests, 0) as joules_per_request,
+        {{ joules('energy_kwh') }} / nullif(correct_answers, 0) as joules_per_correct,
+        fingerprint,
+        comparison_key,
+        comparability_key,
+        {{ comparability_hash('comparability_key') }} as comparability_hash
+    from evaluations
+)
+
+select * from final

@@ -1,0 +1,297 @@
+with tasks as (
+    select * from {{ ref('int_task_efficiency') }}
+    where is_planned
+),
+
+suites as (
+    select * from {{ ref('mart_model_efficiency') }}
+),
+
+statistics as (
+    select * from {{ ref('int_paired_statistics') }}
+),
+
+models as (
+    select * from {{ ref('dim_models') }}
+),
+
+student_t as (
+    select * from {{ ref('student_t') }}
+),
+
+-- What one model shows on a task, and on the suite, in the same columns.
+task_sides as (
+    select
+        comparability_key,
+        model_key,
+        suite,
+        'task' as scope,
+        task,
+        (run_started_at at time zone 'UTC')::date as as_of,
+        energy_method,
+        100 * score as score,
+        null::varchar as score_reason,
+        energy_kwh,
+        energy_variance,
+        energy_reason,
+        energy_repetitions,
+        case when is_generative then tokens_generated / nullif(requests, 0) end as tokens_out_per_request,
+        case when is_binary then {{ joules('energy_kwh') }} / nullif(correct_answers, 0) end as joules_per_correct,
+        case
+            when energy_reason is not null then energy_reason
+            when not is_binary then 'the metric does not say what a correct answer is'
+            when correct_answers = 0 then 'no answer is correct'
+        end as joules_per_correct_reason,
+        case when is_binary then energy_variance / nullif(pow(energy_kwh, 2), 0) end as correct_energy_variance
+    from tasks
+),
+
+suite_variances as (
+    select
+        comparability_key,
+        model_key,
+        case when count(*) = count(energy_variance) then sum(energy_variance order by task) end as energy_variance,
+        case
+            when count(*) filter (where is_binary) = count(energy_variance) filter (where is_binary)
+                then
+                    sum(energy_variance order by task) filter (where is_binary)
+                    / nullif(pow(sum(energy_kwh order by task) filter (where is_binary), 2), 0)
+        end as correct_energy_variance
+    from tasks
+    group by comparability_key, model_key
+),
+
+suite_sides as (
+    select
+        suites.comparability_key,
+        suites.model_key,
+        suites.suite,
+        'suite' as scope,
+        '' as task,
+        suites.as_of,
+        suites.energy_method,
+        suites.score,
+        suites.score_reason,
+        suites.energy_kwh,
+        suite_variances.energy_variance,
+        suites.energy_reason,
+        suites.energy_repetitions,
+        suites.tokens_out_per_request,
+        suites.joules_per_correct,
+        suites.joules_per_correct_reason,
+        suite_variances.correct_energy_variance
+    from suites
+    inner join suite_variances
+        on
+            suites.comparability_key = suite_variances.comparability_key
+            and suites.model_key = suite_variances.model_key
+),
+
+sides as (
+    select * from task_sides
+    union all
+    select * from suite_sides
+),
+
+compared as (
+    select
+        statistics.*,
+        base.suite,
+        greatest(base.as_of, finetuned.as_of) as as_of,
+        base.energy_method,
+        base.score as base_score,
+        finetuned.score as finetuned_score,
+        base.energy_kwh as base_energy_kwh,
+        finetuned.energy_kwh as finetuned_energy_kwh,
+        base.tokens_out_per_request as base_tokens_out_per_request,
+        finetuned.tokens_out_per_request as finetuned_tokens_out_per_request,
+        base.joules_per_correct as base_joules_per_correct,
+        finetuned.joules_per_correct as finetuned_joules_per_correct,
+        least(base.energy_repetitions, finetuned.energy_repetitions) as energy_repetitions,
+        coalesce('base: ' || base.score_reason, 'fine-tuned: ' || finetuned.score_reason) as side_score_reason,
+        coalesce('base: ' || base.energy_reason, 'fine-tuned: ' || finetuned.energy_reason) as side_energy_reason,
+        coalesce(
+            'base: ' || base.joules_per_correct_reason, 'fine-tuned: ' || finetuned.joules_per_correct_reason
+        ) as side_correct_reason,
+        base.energy_variance / nullif(pow(base.energy_kwh, 2), 0)
+        + finetuned.energy_variance / nullif(pow(finetuned.energy_kwh, 2), 0) as energy_log_variance,
+        base.correct_energy_variance + finetuned.correct_energy_variance as correct_energy_log_variance
+    from statistics
+    inner join sides as base
+        on
+            statistics.comparability_key = base.comparability_key
+            and statistics.base_model_key = base.model_key
+            and statistics.scope = base.scope
+            and statistics.task = base.task
+    inner join sides as finetuned
+        on
+            statistics.comparability_key = finetuned.comparability_key
+            and statistics.finetuned_model_key = finetuned.model_key
+            and statistics.scope = finetuned.scope
+            and statistics.task = finetuned.task
+),
+
+reasoned as (
+    select
+        compared.*,
+        student_t.t_975 as t,
+        case
+            when not compared.is_same_question
+                then 'asked differently: few-shot, limit, chat template or version of a task'
+            else compared.side_score_reason
+        end as score_reason,
+        case
+            when not compared.is_same_question then 'asked differently'
+            when compared.side_score_reason is not null then compared.side_score_reason
+            when not compared.is_binary then 'a metric is not binary'
+            when not compared.is_paired then 'the two did not answer the same documents'
+            when compared.scope = 'suite' and compared.is_clipped
+                then 'a task is at or below chance, where the score stops falling'
+        end as score_interval_reason,
+        case
+            when compared.side_energy_reason is not null then compared.side_energy_reason
+            when compared.energy_repetitions = 1 then 'one repetition'
+            when compared.energy_repetitions < 3 then compared.energy_repetitions || ' repetitions, three are needed'
+        end as energy_interval_reason,
+        case
+            when compared.is_counted is null then 'nothing is generated'
+            when not compared.is_counted then 'the two did not answer the same documents'
+            when coalesce(compared.tokens_ratio, 0) = 0 then 'one of the two generated nothing'
+        end as tokens_interval_reason,
+        coalesce(
+            compared.side_correct_reason,
+            case when not coalesce(compared.is_judged, false) then 'the two did not answer the same documents' end
+        ) as correct_reason
+    from compared
+    left join student_t on least(compared.energy_repetitions - 1, 30) = student_t.degrees_of_freedom
+),
+
+measured as (
+    select
+        *,
+        case when score_reason is null then finetuned_score - base_score end as score_delta,
+        finetuned_energy_kwh / nullif(base_energy_kwh, 0) as energy_ratio,
+        case when is_counted then tokens_ratio end as tokens_out_ratio,
+        finetuned_joules_per_correct / nullif(base_joules_per_correct, 0) as joules_per_correct_ratio,
+        exp({{ z() }} * sqrt(tokens_log_variance)) as tokens_spread,
+        exp(t * sqrt(energy_log_variance)) as energy_spread,
+        case when correct_reason is null then exp({{ z() }} * sqrt(correct_log_variance)) end as documents_spread,
+        case
+            when correct_reason is null and energy_repetitions >= 3
+                then exp(t * sqrt(correct_log_variance + correct_energy_log_variance))
+        end as correct_spread
+    from reasoned
+),
+
+bounded as (
+    select
+        *,
+        case
+            when score_interval_reason is null and scope = 'task' then task_low
+            when score_interval_reason is null then score_delta - {{ z() }} * sqrt(score_variance)
+        end as score_delta_low,
+        case
+            when score_interval_reason is null and scope = 'task' then task_high
+            when score_interval_reason is null then score_delta + {{ z() }} * sqrt(score_variance)
+        end as score_delta_high,
+        case when energy_interval_reason is null then energy_ratio / energy_spread end as energy_ratio_low,
+        case when energy_interval_reason is null then energy_ratio * energy_spread end as energy_ratio_high,
+        case when tokens_interval_reason is null then tokens_out_ratio / tokens_spread end as tokens_out_ratio_low,
+        case when tokens_interval_reason is null then tokens_out_ratio * tokens_spread end as tokens_out_ratio_high,
+        joules_per_correct_ratio / correct_spread as joules_per_correct_ratio_low,
+        joules_per_correct_ratio * correct_spread as joules_per_correct_ratio_high,
+        joules_per_correct_ratio / documents_spread as joules_per_correct_ratio_documents_low,
+        joules_per_correct_ratio * documents_spread as joules_per_correct_ratio_documents_high
+    from measured
+),
+
+judged as (
+    select
+        *,
+        case
+            when joules_per_correct_ratio is null or documents_spread is null then 'cannot be told'
+            when coalesce(joules_per_correct_ratio_high, joules_per_correct_ratio_documents_high) < 1 then 'less'
+            when coalesce(joules_per_correct_ratio_low, joules_per_correct_ratio_documents_low) > 1 then 'more'
+            else 'no difference shown'
+        end as direction
+    from bounded
+),
+
+final as (
+    select
+        judged.base_model_key,
+        judged.finetuned_model_key,
+        judged.scope,
+        judged.task,
+        judged.comparability_key,
+        'measured' as basis,
+        judged.as_of,
+        base.model_id as base_model_id,
+        finetuned.model_id as finetuned_model_id,
+        finetuned.kind as finetuned_kind,
+        finetuned.family,
+        judged.suite,
+        case
+            when judged.direction in ('less', 'more') and judged.correct_spread is null
+                then judged.direction || ', energy repeated too rarely to be sure'
+            else judged.direction
+        end as verdict,
+        case
+            when judged.direction = 'cannot be told'
+                then coalesce(judged.correct_reason, 'too few documents')
+            else format(
+                '{:.2f} times the base''s energy per correct answer, 95 % interval {:.2f} to {:.2f} {} {} paired '
+                'documents{}; {}',
+                judged.joules_per_correct_ratio,
+                coalesce(
+                    judged.joules_per_correct_ratio_low, judged.joules_per_correct_ratio_documents_low
+                ),
+                coalesce(
+                    judged.joules_per_correct_ratio_high, judged.joules_per_correct_ratio_documents_high
+                ),
+                case when judged.correct_spread is null then 'from' else 'from repetitions and' end,
+                judged.judged_documents,
+                case
+                    when judged.correct_spread is null
+                        then ', without the spread of the energy (' || judged.energy_interval_reason || ')'
+                    else ''
+                end,
+                judged.energy_method
+            )
+        end as verdict_reason,
+        judged.documents as documents_paired,
+        judged.base_score,
+        judged.finetuned_score,
+        judged.score_delta,
+        judged.score_delta_low,
+        judged.score_delta_high,
+        judged.score_reason,
+        judged.score_interval_reason,
+        judged.base_energy_kwh,
+        judged.finetuned_energy_kwh,
+        judged.energy_ratio,
+        judged.energy_ratio_low,
+        judged.energy_ratio_high,
+        judged.energy_interval_reason,
+        judged.energy_method,
+        judged.base_tokens_out_per_request,
+        judged.finetuned_tokens_out_per_request,
+        judged.tokens_out_ratio,
+        judged.tokens_out_ratio_low,
+        judged.tokens_out_ratio_high,
+        judged.tokens_interval_reason,
+        judged.base_joules_per_correct,
+        judged.finetuned_joules_per_correct,
+        judged.joules_per_correct_ratio,
+        judged.joules_per_correct_ratio_low,
+        judged.joules_per_correct_ratio_high,
+        judged.joules_per_correct_ratio_documents_low,
+        judged.joules_per_correct_ratio_documents_high,
+        judged.correct_reason as joules_per_correct_reason,
+        {{ comparability_hash('judged.comparability_key') }} as comparability_hash
+    from judged
+    inner join models as base on judged.base_model_key = base.model_key
+    inner join models as finetuned on judged.finetuned_model_key = finetuned.model_key
+)
+
+select * from final

@@ -1,0 +1,185 @@
+with tasks as (
+    select * from {{ ref('int_task_efficiency') }}
+    where is_planned
+),
+
+plans as (
+    select
+        suite,
+        suite_version,
+        model_key,
+        count(distinct task) as tasks_planned
+    from {{ ref('int_suite_plans') }}
+    where is_planned
+    group by suite, suite_version, model_key
+),
+
+models as (
+    select * from {{ ref('dim_models') }}
+),
+
+compared as (
+    select * from {{ ref('int_compared_models') }}
+),
+
+shares as (
+    select * from {{ ref('int_phase_shares') }}
+),
+
+summed as (
+    select
+        comparability_key,
+        model_key,
+        any_value(suite) as suite,
+        any_value(suite_version) as suite_version,
+        any_value(machine_id) as machine_id,
+        any_value(boundary) as boundary,
+        any_value(energy_method) as energy_method,
+        max(run_started_at) as run_started_at,
+        count(*) as tasks_covered,
+        min(energy_repetitions) as energy_repetitions,
+        count(score_normalised) as tasks_scored,
+        sum(suite_weight * score_normalised order by task) / nullif(sum(suite_weight order by task), 0) as score,
+        sum(suite_weight * 100 * score order by task) / nullif(sum(suite_weight order by task), 0)
+            as score_unnormalised,
+        count(energy_kwh) as tasks_metered,
+        string_agg(distinct task || ': ' || energy_reason, '; ' order by task || ': ' || energy_reason)
+            as task_energy_reasons,
+        sum(energy_kwh order by task) as energy_kwh,
+        case when count(*) = count(net_energy_kwh) then sum(net_energy_kwh order by task) end as net_energy_kwh,
+        sum(duration_s order by task) as duration_s,
+        sum(emissions_kg order by task) as emissions_kg,
+        sum(requests order by task) as requests,
+        sum(tokens_prompt order by task) as tokens_prompt,
+        sum(tokens_generated order by task) as tokens_generated,
+        sum(energy_kwh order by task) filter (where is_generative) as generative_energy_kwh,
+        sum(tokens_generated order by task) filter (where is_generative) as generative_tokens,
+        sum(requests order by task) filter (where is_generative) as generative_requests,
+        sum(energy_kwh order by task) filter (where is_binary) as binary_energy_kwh,
+        sum(correct_answers order by task) filter (where is_binary) as correct_answers,
+        count(*) filter (where is_binary) as binary_tasks
+    from tasks
+    group by comparability_key, model_key
+),
+
+judged as (
+    select
+        summed.*,
+        models.model_id,
+        models.base_model_id,
+        models.family,
+        models.provider,
+        models.kind,
+        models.params_b,
+        models.bucket,
+        plans.tasks_planned,
+        compared.is_current,
+        case
+            when plans.tasks_planned is null then 'what the suite plans is not known'
+            when summed.tasks_covered < plans.tasks_planned
+                then summed.tasks_covered || ' of ' || plans.tasks_planned || ' tasks are evaluated'
+        end as incomplete_reason
+    from summed
+    inner join models on summed.model_key = models.model_key
+    inner join compared
+        on
+            summed.comparability_key = compared.comparability_key
+            and summed.model_key = compared.model_key
+    left join plans
+        on
+            summed.suite = plans.suite
+            and summed.suite_version = plans.suite_version
+            and summed.model_key = plans.model_key
+),
+
+reasoned as (
+    select
+        *,
+        coalesce(
+            incomplete_reason,
+            case when tasks_scored < tasks_covered then 'a task''s metric is no share from 0 to 1' end
+        ) as score_reason,
+        coalesce(
+            incomplete_reason,
+            case when tasks_metered < tasks_covered then task_energy_reasons end
+        ) as energy_reason
+    from judged
+),
+
+derived as (
+    select
+        *,
+        case when score_reason is null then score end as suite_score,
+        case when energy_reason is null then energy_kwh end as suite_energy_kwh,
+        case when energy_reason is null then {{ joules('energy_kwh') }} end as energy_j,
+        case when energy_reason is null then {{ joules('generative_energy_kwh') }} end as generative_energy_j,
+        case
+            when energy_reason is null then {{ joules('binary_energy_kwh') }} / nullif(correct_answers, 0)
+        end as joules_per_correct,
+        coalesce(
+            energy_reason,
+            case
+                when binary_tasks = 0 then 'no task says what a correct answer is'
+                when correct_answers = 0 then 'no answer is correct'
+            end
+        ) as joules_per_correct_reason
+    from reasoned
+),
+
+final as (
+    select
+        derived.model_key,
+        derived.suite,
+        derived.comparability_key,
+        'measured' as basis,
+        (derived.run_started_at at time zone 'UTC')::date as as_of,
+        derived.model_id,
+        derived.base_model_id,
+        derived.family,
+        derived.provider,
+        derived.kind,
+        derived.params_b,
+        derived.bucket,
+        derived.is_current,
+        derived.suite_version,
+        derived.machine_id,
+        derived.tasks_planned,
+        derived.tasks_covered,
+        derived.energy_repetitions,
+        derived.suite_score as score,
+        case when derived.incomplete_reason is null then derived.score_unnormalised end as score_unnormalised,
+        derived.score_reason,
+        derived.suite_energy_kwh as energy_kwh,
+        case when derived.energy_reason is null then derived.net_energy_kwh end as net_energy_kwh,
+        derived.energy_method,
+        derived.boundary,
+        derived.energy_reason,
+        case when derived.energy_reason is null then derived.duration_s end as duration_s,
+        case when derived.energy_reason is null then derived.emissions_kg end as emissions_kg,
+        derived.requests,
+        derived.tokens_prompt,
+        derived.tokens_generated,
+        derived.correct_answers,
+        derived.energy_j / nullif(derived.tokens_prompt + derived.tokens_generated, 0) as joules_per_token,
+        derived.generative_energy_j / nullif(derived.generative_tokens, 0) as joules_per_generated_token,
+        derived.energy_j / nullif(derived.requests, 0) as joules_per_request,
+        derived.joules_per_correct,
+        derived.joules_per_correct_reason,
+        derived.generative_tokens / nullif(derived.generative_requests, 0) as tokens_out_per_request,
+        shares.inference_share,
+        shares.scoring_share,
+        shares.idle_share,
+        shares.load_share,
+        shares.warmup_share,
+        {{ rank_inside_key('derived.suite_score', 'desc') }} as score_rank,
+        {{ rank_inside_key('derived.suite_energy_kwh', 'asc') }} as energy_rank,
+        {{ rank_inside_key('derived.joules_per_correct', 'asc') }} as joules_per_correct_rank,
+        {{ comparability_hash('derived.comparability_key') }} as comparability_hash
+    from derived
+    left join shares
+        on
+            derived.comparability_key = shares.comparability_key
+            and derived.model_key = shares.model_key
+)
+
+select * from final

@@ -1,0 +1,25 @@
+with source as (
+    select * from {{ source('raw', 'samples') }}
+),
+
+renamed as (
+    select
+        run_id,
+        task,
+        repetition,
+        document_id,
+        document_hash,
+        prompt_hash,
+        target_hash,
+        metric,
+        filter,
+        score,
+        correct,
+        requests,
+        tokens_prompt,
+        tokens_generated,
+        characters_generated
+    from source
+)
+
+select * from renamed

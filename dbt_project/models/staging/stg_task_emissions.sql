@@ -1,0 +1,30 @@
+with source as (
+    select * from {{ source('raw', 'task_emissions') }}
+),
+
+renamed as (
+    select
+        run_id,
+        task,
+        phase,
+        repetition,
+        started_at,
+        ended_at,
+        duration_s,
+        energy_kwh,
+        cpu_energy_kwh,
+        gpu_energy_kwh,
+        ram_energy_kwh,
+        cpu_method,
+        gpu_method,
+        ram_method,
+        boundary,
+        requests,
+        tokens_prompt,
+        tokens_generated,
+        quality_flags,
+        quality_note
+    from source
+)
+
+select * from renamed

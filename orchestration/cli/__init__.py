@@ -1,0 +1,77 @@
+"""The command line: `evalwatt VERB`. One module per verb, imported when it is used.
+
+Belongs here: finding the verb, and turning errors into one message and an exit code (0, 1 failed, 2 wrong use).
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+VERBS = ("run", "plan", "evaluate", "build", "sql", "doctor", "rebuild")
+
+# Errors that are written for people, and their exit codes. Named, not imported: most verbs never load their modules.
+EXPECTED = {
+    "evaluators.catalogue.CatalogueError": 2,
+    "evaluators.spec.SpecError": 2,
+    "orchestration.manifest.ManifestError": 1,
+    "orchestration.publication.NothingPublished": 1,
+    "orchestration.publication.PublicationRefused": 1,
+    "orchestration.warehouse.WarehouseBusy": 1,
+    "orchestration.warehouse.WarehouseOutdated": 1,
+}
+
+
+class Verbs(click.Group):
+    """The verbs, in the order in which people meet them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command = importlib.import_module(f"orchestration.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="evalwatt")
+def cli() -> None:
+    """What does a point of quality cost? Evaluate language models, meter the energy, query the tables.
+
+    State lies under EVALWATT_HOME (./data), the catalogue is EVALWATT_CATALOGUE (./catalogue.yml).
+    """
+
+
+def main() -> None:
+    """Run the command line and exit: with a message for errors, and a traceback only with --debug."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        print("stopped; what was finished is kept", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:  # the reader has seen enough: evalwatt sql … | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 0
+    except Exception as error:
+        if os.environ.get("EVALWATT_DEBUG"):
+            raise
+        expected = exit_code(error)
+        remedy = "" if expected else " (not foreseen; --debug shows where it comes from)"
+        print(f"Error: {error or type(error).__name__}{remedy}", file=sys.stderr)
+        code = expected or 1
+    sys.exit(code)
+
+
+def exit_code(error: Exception) -> int | None:
+    """The exit code of an error that is written for people; None for any other."""
+    names = (f"{base.__module__}.{base.__qualname__}" for base in type(error).__mro__)
+    return next((EXPECTED[name] for name in names if name in EXPECTED), None)

@@ -1,0 +1,157 @@
+"""`evalwatt doctor`: what will be measured here and what only modelled, and what stands in the way."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestration.cli import options
+
+if TYPE_CHECKING:
+    from evaluators.catalogue import Settings
+    from orchestration.home import Home
+
+_LEAST_FREE_GB = 5.0
+_HUB = "https://huggingface.co"
+
+
+@click.command("doctor")
+@click.option("--online", is_flag=True, help="Also try whether the model hub answers.")
+@options.as_json
+@options.places()
+def command(online: bool, as_json: bool) -> None:
+    """Say what can be measured on this machine, and what would make it better. Exit 1 where something is in the way."""
+    from evaluators.catalogue import Catalogue, CatalogueError, Settings, load
+    from orchestration.home import Home, catalogue_path
+
+    problems: list[str] = []
+    remedies: list[str] = []
+    catalogue: Catalogue | None = None
+    try:
+        catalogue = load(catalogue_path())
+    except CatalogueError as error:
+        problems.append(str(error))
+    settings = catalogue.settings if catalogue else Settings()
+    report: dict[str, dict[str, Any]] = {
+        "machine": _machine(settings, problems),
+        "energy": _energy(settings, problems, remedies),
+        "state": _state(Home.from_env(), problems),
+        "versions": _versions(remedies),
+    }
+    if online:
+        report["hub"] = _hub(remedies)
+    if as_json:
+        print(json.dumps({**report, "problems": problems, "remedies": remedies}, indent=2, default=str))
+    else:
+        _print(report, problems, remedies)
+    sys.exit(1 if problems else 0)
+
+
+def _machine(settings: Settings, problems: list[str]) -> dict[str, Any]:
+    from evaluators.machine import describe_device, describe_machine, usable_threads
+
+    facts = dataclasses.asdict(describe_machine(settings.machine_id))
+    try:
+        facts |= dataclasses.asdict(describe_device(settings.device))
+    except ValueError as error:
+        problems.append(str(error))
+    return facts | {"threads": settings.threads or usable_threads()}
+
+
+def _energy(settings: Settings, problems: list[str], remedies: list[str]) -> dict[str, Any]:
+    from evaluators.energy import describe
+
+    try:
+        energy = describe(settings.country_iso_code, settings.region, settings.grid_intensity_g_per_kwh)
+    except ValueError as error:
+        problems.append(str(error))
+        return {}
+    remedies.extend(energy.remedies)
+    facts = dataclasses.asdict(energy)
+    del facts["remedies"]
+    return facts | {"meter": settings.meter, "pue": settings.pue}
+
+
+def _state(home: Home, problems: list[str]) -> dict[str, Any]:
+    existing = next(path for path in (home.path, *home.path.parents) if path.exists())
+    free_gb = shutil.disk_usage(existing).free / 1e9
+    if free_gb < _LEAST_FREE_GB:
+        problems.append(
+            f"only {free_gb:.1f} GB are free under {existing}; models and results need {_LEAST_FREE_GB:.0f} GB"
+        )
+    return {
+        "home": str(home.path),
+        "disk_free_gb": round(free_gb, 1),
+        "runs_landed": len(list(home.landing.glob("*/run.json"))),
+        "bundles_quarantined": len(list(home.quarantine.rglob("reason.json"))),
+        "published": str(home.current.resolve()) if home.current.exists() else None,
+    }
+
+
+def _versions(remedies: list[str]) -> dict[str, Any]:
+    """The direct dependencies' versions; a remedy where one is not the pinned one."""
+    from orchestration.home import PROJECT
+
+    pins = _pins(PROJECT / "constraints.txt")
+    found: dict[str, Any] = {"python": sys.version.split()[0]}
+    for requirement in metadata.requires("evalwatt") or ():
+        name = requirement.split(";")[0].strip()
+        name = name[: next((i for i, c in enumerate(name) if not (c.isalnum() or c in "-_.")), len(name))]
+        if "extra ==" in requirement:
+            continue
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = None
+        pin = pins.get(_normal(name))
+        if pin and (found[name] or "").partition("+")[0] != pin:
+            remedies.append(
+                f"{name} is {found[name] or 'missing'}, tested with {pin}: `make setup` installs the pinned one"
+            )
+    return found
+
+
+def _pins(constraints: Path) -> dict[str, str]:
+    if not constraints.exists():
+        return {}
+    lines = (line.split("==") for line in constraints.read_text().splitlines() if "==" in line and line[0] != "#")
+    return {_normal(name): version for name, version in lines}
+
+
+def _normal(name: str) -> str:
+    return name.lower().replace("_", "-").replace(".", "-")
+
+
+def _hub(remedies: list[str]) -> dict[str, Any]:
+    import httpx
+
+    try:
+        status = httpx.head(_HUB, timeout=10).status_code
+    except httpx.HTTPError as error:
+        remedies.append(f"{_HUB} does not answer ({error}); models of source hub need it or a filled HF_HOME")
+        return {"address": _HUB, "answers": False}
+    return {"address": _HUB, "answers": status < 500}
+
+
+def _print(report: dict[str, dict[str, Any]], problems: list[str], remedies: list[str]) -> None:
+    energy = report["energy"]
+    for section, facts in report.items():
+        print(f"{section}")
+        if section == "energy" and facts:
+            for component in ("cpu", "gpu", "ram"):
+                print(f"  {component:<24} {facts[f'{component}_method']:<10} {facts[f'{component}_source']}")
+        for name, value in facts.items():
+            if section != "energy" or not name.endswith(("_method", "_source")) or name == "grid_source":
+                print(f"  {name:<24} {'none' if value is None else value}")
+    if energy and "modelled" in (energy["cpu_method"], energy["gpu_method"]):
+        print("\nWhat is modelled is an estimate from load and rated power: compare it only within this machine.")
+    for title, lines in (("could be better", remedies), ("in the way", problems)):
+        for line in lines:
+            print(f"{title}: {line}")

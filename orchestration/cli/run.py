@@ -1,0 +1,98 @@
+"""`evalwatt run`: tonight's refresh, now and in the foreground."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestration.cli import options
+
+if TYPE_CHECKING:
+    from evaluators.plan import PlannedRun
+    from orchestration.foreground import Foreground, Outcome
+    from orchestration.home import Home
+
+
+@click.command("run")
+@options.as_json
+@options.places()
+def command(as_json: bool) -> None:
+    """Plan, evaluate what is due, load, build, check and publish; then show the result.
+
+    A model that fails does not stop the others; the exit code is 1 then.
+    """
+    from evaluators.catalogue import load
+    from evaluators.plan import plan
+    from orchestration.home import Home, catalogue_path
+
+    home = Home.from_env()
+    planned = plan(load(catalogue_path()), home.path)
+    _announce(planned)
+    from orchestration.foreground import foreground
+
+    with foreground(home) as dagster:
+        if not (read := dagster.read_catalogue()).succeeded:
+            raise click.ClickException("\n".join(read.reasons))
+        evaluated = _evaluate(dagster, list(dict.fromkeys(run.model for run in planned if run.due)))
+        _say("loading, building and checking the marts")
+        refreshed = dagster.refresh()
+    failures = [f"{model}: {_reason(outcome)}" for model, outcome in evaluated.items() if not outcome.succeeded]
+    if not refreshed.succeeded:
+        failures.append(f"nothing new is published: {_reason(refreshed)}")
+    _show(home, as_json, evaluated, refreshed, failures)
+    if failures:
+        sys.exit(1)
+
+
+def _announce(planned: list[PlannedRun]) -> None:
+    from orchestration.cli.show import console, plan_table
+
+    terminal = console(stderr=True)
+    terminal.print(plan_table(planned))
+    if not any(run.due for run in planned):
+        terminal.print("\nNothing is due: no model is evaluated again.")
+
+
+def _evaluate(dagster: Foreground, models: list[str]) -> dict[str, Outcome]:
+    from orchestration.defs.nights import FOREGROUND_TAG, NIGHT_TAG
+
+    tags = {NIGHT_TAG: datetime.now(UTC).isoformat(timespec="seconds"), FOREGROUND_TAG: "true"}
+    outcomes = {}
+    for number, model in enumerate(models, start=1):
+        _say(f"evaluating {model} ({number} of {len(models)})")
+        outcomes[model] = dagster.evaluate(model, {}, tags)
+        if not outcomes[model].succeeded:
+            _say(f"{model} failed: {_reason(outcomes[model])}")
+    return outcomes
+
+
+def _show(home: Home, as_json: bool, evaluated: dict[str, Outcome], refreshed: Outcome, failures: list[str]) -> None:
+    if as_json:
+        answer = {
+            "evaluated": {model: outcome.succeeded for model, outcome in evaluated.items()},
+            "published": str((home.current / "marts.duckdb").resolve()) if refreshed.succeeded else None,
+            "failures": failures,
+        }
+        print(json.dumps(answer, indent=2))
+        return
+    if refreshed.succeeded:
+        from orchestration.cli.results import show_published
+        from orchestration.cli.show import console
+
+        show_published(home, console())
+    for failure in failures:
+        print(f"FAILED {failure}", file=sys.stderr)
+    if any(not outcome.succeeded for outcome in evaluated.values()):
+        print("What was finished is kept: `evalwatt run` evaluates only the rest.", file=sys.stderr)
+
+
+def _reason(outcome: Outcome) -> str:
+    return "; ".join(outcome.reasons) or f"see Dagster's run {outcome.run_id}"
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,110 @@
+"""`evalwatt sql`: one read statement on the published marts. Fast: no dagster, torch, dbt or pyarrow on this way."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestration.cli import options
+from orchestration.cli.errors import WrongUse
+from orchestration.cli.plain_table import plain_table
+from orchestration.home import Home
+
+if TYPE_CHECKING:
+    import duckdb
+
+FORMATS = ("table", "csv", "json", "parquet")
+
+
+@click.command("sql")
+@click.argument("statement")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file; parquet needs one."
+)
+@options.places(catalogue=False)
+def command(statement: str, form: str, output: Path | None) -> None:
+    """Ask the published marts: evalwatt sql "select * from marts.mart_model_efficiency".
+
+    Reads only, and only what is published; STATEMENT - reads the statement from standard input.
+    """
+    if form == "parquet" and output is None:
+        raise WrongUse("--format parquet needs --output FILE")
+    text = sys.stdin.read() if statement == "-" else statement
+    import duckdb
+
+    with connect(Home.from_env()) as connection:
+        try:
+            check_reads(connection, text)
+            result = connection.execute(text)
+            _write(result, form, output)
+        except duckdb.Error as error:
+            raise WrongUse(f"SQL: {str(error).strip()}") from None
+
+
+def connect(home: Home) -> duckdb.DuckDBPyConnection:
+    """The published file, read-only, with no way out of it. Raises ClickException where nothing is published."""
+    import duckdb
+
+    file = home.current / "marts.duckdb"
+    if not file.exists():
+        raise click.ClickException(
+            f"nothing is published under {home.published} yet: `evalwatt run` evaluates and publishes"
+        )
+    connection = duckdb.connect()
+    # As database `marts`, which is what DuckDB calls it when the file is opened by itself: marts.dim_models is a name
+    # in both. Resolved, so that a publication in between changes nothing for this query.
+    name = str(file.resolve()).replace("'", "''")
+    connection.execute(f"attach '{name}' as marts (read_only); use marts")
+    connection.execute("set enable_external_access = false; set lock_configuration = true")
+    return connection
+
+
+def check_reads(connection: duckdb.DuckDBPyConnection, text: str) -> None:
+    """Raises WrongUse for anything but one statement that reads, duckdb.Error for what is not SQL."""
+    import duckdb
+
+    statements = connection.extract_statements(text)
+    if len(statements) != 1:
+        raise WrongUse(f"one statement at a time, this has {len(statements)}")
+    if statements[0].type not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
+        kind = statements[0].type.name.lower()
+        raise WrongUse(f"published marts are read-only, and this is a statement of type {kind}; use select")
+
+
+def _write(result: duckdb.DuckDBPyConnection, form: str, output: Path | None) -> None:
+    if form == "parquet":
+        import pyarrow.parquet
+
+        pyarrow.parquet.write_table(result.to_arrow_table(), output)
+        return
+    names = [column[0] for column in result.description or ()]
+    with open(output, "w", encoding="utf-8", newline="") if output else _standard_output() as file:
+        if form == "csv":
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(names)
+            while rows := result.fetchmany(10_000):
+                writer.writerows(rows)
+        elif form == "json":
+            objects = [dict(zip(names, map(_plain, row), strict=True)) for row in result.fetchall()]
+            json.dump(objects, file, indent=2, default=str, ensure_ascii=False)
+            file.write("\n")
+        else:
+            file.write(plain_table(names, result.fetchall()))
+
+
+def _standard_output() -> Any:
+    import contextlib
+
+    return contextlib.nullcontext(sys.stdout)
+
+
+def _plain(value: object) -> object:
+    """JSON has neither NaN nor infinity."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

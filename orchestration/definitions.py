@@ -1,0 +1,40 @@
+"""What Dagster loads, and nothing else: the definitions are in `defs`, one concept per file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from orchestration.defs import automation
+from orchestration.defs.checks import every_planned_evaluation_ended_well, quarantine_is_empty
+from orchestration.defs.evaluations import catalogue, model_evaluations
+from orchestration.defs.marts import dbt_models, marts_of
+from orchestration.defs.publication import publication_of
+from orchestration.defs.raw_tables import raw_tables
+from orchestration.defs.resources import Paths, default_resources
+from orchestration.manifest import manifest
+
+
+def build_defs(paths: Paths | None = None, overrides: Mapping[str, object] | None = None) -> dg.Definitions:
+    """The definitions of one installation. `overrides` exchanges resources by their key, for tests.
+
+    Raises CatalogueError and ManifestError: a code location that cannot work says so, instead of being empty.
+    """
+    paths = paths or Paths.from_env()
+    models = dbt_models(manifest())
+    return dg.Definitions(
+        assets=[catalogue, model_evaluations, raw_tables, models, publication_of(marts_of(models))],
+        asset_checks=[quarantine_is_empty, every_planned_evaluation_ended_well],
+        jobs=[automation.read_catalogue, automation.evaluate_model, automation.refresh],
+        schedules=[automation.nightly_schedule(paths.catalogue().settings)],
+        sensors=[automation.refresh_after_evaluations, automation.catalogue_changed],
+        resources={**default_resources(paths), **(overrides or {})},
+        # One process per run: a step of its own would cost seconds, and evaluations have their own process anyway.
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    return build_defs()

@@ -1,0 +1,101 @@
+"""What starts by itself: the night, the refresh after it, and reading the catalogue when it changed.
+
+Why a plain sensor makes the refresh: it must follow the *last* evaluation of a night, whether that one went well or
+not, so neither a run-status sensor (it sees one run at a time, and is not told of runs that never started) nor
+declarative automation (it waits for what failed) says the right thing; and a coordinating job would hold a place in
+the queue while it waits for runs in the same queue. A sensor waits for nothing: it looks, and asks Dagster once, under
+a run key that Dagster itself remembers over restarts.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+import dagster as dg
+
+from evaluators.catalogue import Settings
+from evaluators.plan import plan
+from orchestration.defs import nights
+from orchestration.defs.evaluations import catalogue, model_evaluations, sync_partitions
+from orchestration.defs.resources import Paths
+
+REFRESH_JOB = "refresh"
+
+read_catalogue = dg.define_asset_job(
+    "read_catalogue",
+    dg.AssetSelection.assets(catalogue),
+    description="Read the catalogue; its models become partitions.",
+)
+evaluate_model = dg.define_asset_job(
+    nights.EVALUATE_JOB,
+    dg.AssetSelection.assets(model_evaluations),
+    description="Evaluate what is due of one model, the partition.",
+)
+refresh = dg.define_asset_job(
+    REFRESH_JOB,
+    dg.AssetSelection.all() - dg.AssetSelection.assets(catalogue, model_evaluations),
+    description="Load what was landed, build, check, publish.",
+)
+
+
+def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
+    """The night's schedule, at the settings' time."""
+    hour, minute = settings.nightly_at.split(":")
+
+    @dg.schedule(
+        name="nightly",
+        job=evaluate_model,
+        cron_schedule=f"{int(minute)} {int(hour)} * * *",
+        execution_timezone=settings.time_zone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Evaluate what is due: one run for each model that is new, changed or stale.",
+    )
+    def nightly(context: dg.ScheduleEvaluationContext, paths: Paths) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        entries = paths.catalogue()
+        sync_partitions(context.instance, entries)
+        planned = plan(entries, paths.home.path, now=context.scheduled_execution_time.astimezone(UTC))
+        running = nights.models_being_evaluated(context.instance)
+        models = dict.fromkeys(run.model for run in planned if run.due and run.model not in running)
+        if not models:
+            words = [f"{model}: being evaluated already" for model in sorted(running)]
+            words += [f"{run.model} on {run.suite}: {run.reason}" for run in planned if run.model not in running]
+            yield dg.SkipReason("nothing to start: " + "; ".join(words))
+            return
+        night = context.scheduled_execution_time.isoformat()
+        deadline = context.scheduled_execution_time + entries.settings.deadline
+        for model in models:
+            yield dg.RunRequest(
+                run_key=f"{night} {model}", partition_key=model, tags=nights.tags(night, len(models), deadline)
+            )
+
+    return nightly
+
+
+@dg.sensor(
+    job=refresh,
+    minimum_interval_seconds=15,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="One refresh when the last evaluation of a night, a backfill or a manual launch has ended.",
+)
+def refresh_after_evaluations(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    seen = nights.look(context.instance, context.cursor, datetime.now(UTC))
+    requests = [dg.RunRequest(run_key=key, tags={nights.REFRESH_OF_TAG: key}) for key in seen.refreshes]
+    if requests:
+        return dg.SensorResult(run_requests=requests, cursor=seen.cursor)
+    context.update_cursor(seen.cursor)
+    return dg.SkipReason("; ".join(seen.waiting) or "no evaluation has ended since the last look")
+
+
+@dg.sensor(
+    job=read_catalogue,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Read the catalogue again when its file changed, so that its models are there as partitions.",
+)
+def catalogue_changed(context: dg.SensorEvaluationContext, paths: Paths) -> dg.SensorResult | dg.SkipReason:
+    paths.catalogue()  # a catalogue that is not valid is this tick's error, in its own words
+    content = sha256(Path(paths.catalogue_file).read_bytes()).hexdigest()
+    if content == context.cursor:
+        return dg.SkipReason("the catalogue has not changed")
+    return dg.SensorResult(run_requests=[dg.RunRequest()], cursor=content)

@@ -1,0 +1,141 @@
+"""The catalogue and the evaluations of its models: one dynamic partition per model.
+
+Belongs here: starting evaluators and showing what they answered. What is due, and what an evaluation is, is known by
+`evaluators`.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.errors import DagsterPipesExecutionError  # it has no public name
+
+from evaluators.catalogue import Catalogue
+from evaluators.plan import PlannedRun, make_spec, plan
+from orchestration.defs.resources import OWNERS, Paths
+from orchestration.instance import DEVICE_POOL
+from orchestration.summaries import Summary, energy_chart, markdown_table, scores_table
+
+MODELS = dg.DynamicPartitionsDefinition(name="models")
+EVALUATIONS = dg.AssetKey("model_evaluations")
+
+
+class EvaluationConfig(dg.Config):
+    """What to evaluate of the partition's model."""
+
+    suites: list[str] | None = None  # None: all suites of the model
+    force: bool = False  # evaluate again what was evaluated before
+
+
+def sync_partitions(instance: dg.DagsterInstance, catalogue: Catalogue) -> None:
+    """One partition per model of the catalogue, and no others."""
+    name = str(MODELS.name)
+    wanted, present = {model.name for model in catalogue.models}, set(instance.get_dynamic_partitions(name))
+    for model in present - wanted:
+        instance.delete_dynamic_partition(name, model)
+    instance.add_dynamic_partitions(name, sorted(wanted - present))
+
+
+@dg.asset(group_name="evaluations", kinds={"yaml"}, owners=OWNERS)
+def catalogue(context: dg.AssetExecutionContext, paths: Paths) -> dg.MaterializeResult:
+    """The models, their lineage and the suites that they are asked, as `catalogue.yml` states them.
+
+    Reading it makes the partitions of `model_evaluations`: one per model.
+    """
+    entries = paths.catalogue()
+    sync_partitions(context.instance, entries)
+    rows = [[m.name, m.source, m.kind, m.base_model or "", ", ".join(m.suites)] for m in entries.models]
+    return dg.MaterializeResult(
+        metadata={
+            "models": len(entries.models),
+            "suites": len(entries.suites),
+            "file": dg.MetadataValue.path(str(entries.path)),
+            "entries": dg.MetadataValue.md(markdown_table(["model", "source", "kind", "base", "suites"], rows)),
+        }
+    )
+
+
+@dg.asset(
+    partitions_def=MODELS,
+    deps=[catalogue],
+    pool=DEVICE_POOL,
+    group_name="evaluations",
+    kinds={"python", "pytorch", "parquet"},
+    owners=OWNERS,
+)
+def model_evaluations(
+    context: dg.AssetExecutionContext,
+    config: EvaluationConfig,
+    paths: Paths,
+    evaluator: dg.PipesSubprocessClient,
+) -> dg.MaterializeResult:
+    """Scores and energies of a model's due suites, landed as Parquet, task by task.
+
+    Each suite is evaluated by a process of its own. What was evaluated before is not evaluated again.
+    """
+    entries = paths.catalogue()
+    planned = plan(entries, paths.home.path, models=[context.partition_key], suites=config.suites, force=config.force)
+    for run in planned:
+        context.log.info(f"{run.model} on {run.suite}: {'due' if run.due else 'not due'}: {run.reason}")
+    summaries = [_evaluate(context, run, entries, paths, evaluator, config.force) for run in planned if run.due]
+    failures = [f"{s['suite']}: {s['reason']}" for s in summaries if s["status"] != "completed"]
+    if failures:
+        raise dg.Failure("; ".join(failures), metadata=_metadata(planned, summaries))
+    return dg.MaterializeResult(metadata=_metadata(planned, summaries))
+
+
+def _evaluate(
+    context: dg.AssetExecutionContext,
+    run: PlannedRun,
+    entries: Catalogue,
+    paths: Paths,
+    evaluator: dg.PipesSubprocessClient,
+    force: bool,
+) -> Summary:
+    spec = make_spec(entries, run, paths.home.path, force=force)
+    with tempfile.TemporaryDirectory(prefix="evalwatt-") as folder:
+        file = Path(folder, "spec.json")
+        file.write_text(spec.model_dump_json(), encoding="utf-8")
+        command = [sys.executable, "-m", "orchestration.pipes_evaluator", str(file)]
+        try:
+            messages = evaluator.run(context=context, command=command).get_custom_messages()
+        except DagsterPipesExecutionError as error:
+            # A crash has no summary; the next suite gets a fresh process, so it is tried all the same.
+            killed = " (killed, as a process is that needs too much memory)" if str(error).endswith("code -9") else ""
+            return _without_summary(run, spec.run_id, f"{error}{killed}")
+    return messages[-1] if messages else _without_summary(run, spec.run_id, "the evaluator ended without a word")
+
+
+def _without_summary(run: PlannedRun, run_id: str, reason: str) -> Summary:
+    return Summary(
+        run_id=run_id,
+        model=run.model,
+        suite=run.suite,
+        status="failed",
+        reason=f"{reason}; its own words are in the run's log (stderr)",
+        duration_s=0.0,
+        energy_kwh=None,
+        tasks=[],
+        reused=[],
+        failures={},
+    )
+
+
+def _metadata(planned: list[PlannedRun], summaries: list[Summary]) -> dict[str, dg.MetadataValue]:
+    plan_rows = [[run.suite, "due" if run.due else "not due", run.reason] for run in planned]
+    metadata: dict[str, dg.MetadataValue] = {
+        "plan": dg.MetadataValue.md(markdown_table(["suite", "", "why"], plan_rows)),
+    }
+    if not summaries:
+        return metadata
+    energies = [summary["energy_kwh"] for summary in summaries]
+    metadata |= {
+        "scores": dg.MetadataValue.md(scores_table(summaries)),
+        "energy": dg.MetadataValue.md(energy_chart(summaries)),
+        "duration_s": dg.MetadataValue.float(sum(summary["duration_s"] for summary in summaries)),
+        "run_ids": dg.MetadataValue.text(", ".join(summary["run_id"] for summary in summaries)),
+    }
+    if None not in energies:
+        metadata["energy_kwh"] = dg.MetadataValue.float(sum(energy for energy in energies if energy is not None))
+    return metadata

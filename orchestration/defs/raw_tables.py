@@ -1,0 +1,63 @@
+"""Raw tables: what was landed, loaded into schema `raw` of the warehouse. One step loads them all."""
+
+import inspect
+from collections.abc import Iterator
+
+import dagster as dg
+
+from evaluators.records import RECORDS, Record, columns
+from orchestration import warehouse
+from orchestration.defs.evaluations import model_evaluations
+from orchestration.defs.resources import OWNERS, Paths, RefreshLock
+from orchestration.instance import WAREHOUSE_POOL
+from orchestration.summaries import markdown_table
+
+
+def raw_key(table: str) -> dg.AssetKey:
+    return dg.AssetKey(["raw", table])
+
+
+def _spec(table: str, description: str | None, **metadata: object) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        raw_key(table),
+        deps=[model_evaluations],
+        description=description,
+        group_name="raw",
+        kinds={"duckdb", "table"},
+        owners=OWNERS,
+        metadata=metadata,
+    )
+
+
+def _record_spec(record: type[Record]) -> dg.AssetSpec:
+    schema = dg.TableSchema(
+        [
+            dg.TableColumn(c.name, c.type.__name__, constraints=dg.TableColumnConstraints(nullable=c.nullable))
+            for c in columns(record)
+        ]
+    )
+    return _spec(record.table, inspect.getdoc(record), key=", ".join(record.key), **{"dagster/column_schema": schema})
+
+
+LOADS = _spec("loads", "One row per loaded bundle, written in the same transaction as the bundle's rows.")
+
+
+@dg.multi_asset(specs=[*map(_record_spec, RECORDS), LOADS], pool=WAREHOUSE_POOL)
+def raw_tables(
+    context: dg.AssetExecutionContext, paths: Paths, refresh_lock: RefreshLock
+) -> Iterator[dg.MaterializeResult]:
+    """Load all ended runs from the landing; what is damaged goes to the quarantine, everything else loads."""
+    report = warehouse.load(paths.home, log=context.log.info)
+    quarantined = markdown_table(["run", "bundle", "reason"], report.quarantined)
+    rows = {record.table: report.row_counts[record.table] for record in RECORDS} | {"loads": report.loaded_bundles}
+    for table, rows_loaded in rows.items():
+        yield dg.MaterializeResult(
+            asset_key=raw_key(table),
+            metadata={
+                "rows_loaded": rows_loaded,
+                "runs_loaded": report.loaded_runs,
+                "runs_interrupted": len(report.interrupted),
+                "bundles_quarantined": len(report.quarantined),
+                **({"quarantined": dg.MetadataValue.md(quarantined)} if report.quarantined else {}),
+            },
+        )

@@ -1,0 +1,79 @@
+"""Resources: what assets need from outside, exchangeable in tests.
+
+Belongs here: where things are, and clients of other programs. Does not belong here: what is done with them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import dagster as dg
+from dagster_dbt import DbtCliResource, DbtProject
+
+from evaluators.catalogue import Catalogue, load
+from orchestration.home import DBT_PROJECT, Home, catalogue_path
+from orchestration.warehouse import WarehouseBusy, refresh_lock
+
+OWNERS = ["team:evaluation"]
+REFRESH_WAIT_S = 3600.0
+
+
+class Paths(dg.ConfigurableResource):
+    """Where the state lies, and which catalogue is evaluated."""
+
+    evalwatt_home: str
+    catalogue_file: str
+
+    @classmethod
+    def from_env(cls) -> Paths:
+        return cls(evalwatt_home=str(Home.from_env().path), catalogue_file=str(catalogue_path()))
+
+    @property
+    def home(self) -> Home:
+        return Home(Path(self.evalwatt_home))
+
+    def catalogue(self) -> Catalogue:
+        """Raises CatalogueError."""
+        return load(Path(self.catalogue_file))
+
+
+class RefreshLock(dg.ConfigurableResource):
+    """Held from a run's first step to its last, so that no two runs load, build or publish in turns."""
+
+    evalwatt_home: str
+    wait_s: float = REFRESH_WAIT_S
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[RefreshLock]:
+        home = Home(Path(self.evalwatt_home))
+        with ExitStack() as held:
+            try:
+                held.enter_context(refresh_lock(home))
+            except WarehouseBusy as busy:
+                print(f"{busy}; waiting for up to {self.wait_s / 60:.0f} minutes", file=sys.stderr, flush=True)
+                held.enter_context(refresh_lock(home, self.wait_s))
+            yield self
+
+
+def dbt_project() -> DbtProject:
+    return DbtProject(DBT_PROJECT)
+
+
+def default_resources(paths: Paths) -> dict[str, object]:
+    """The resources of an installation."""
+    return {
+        "paths": paths,
+        "refresh_lock": RefreshLock(evalwatt_home=paths.evalwatt_home),
+        # An evaluator that is told to stop finishes its document, and lands what it has.
+        "evaluator": dg.PipesSubprocessClient(termination_timeout_seconds=120),
+        "dbt": DbtCliResource(project_dir=dbt_project(), dbt_executable=str(Path(sys.executable).with_name("dbt"))),
+    }
+
+
+def tell_dbt(home: Home) -> None:
+    """dbt's profile finds the warehouse by EVALWATT_HOME, and dbt runs in another folder: the path must be absolute."""
+    os.environ["EVALWATT_HOME"] = str(home.path)

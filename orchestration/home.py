@@ -1,0 +1,73 @@
+"""Where Evalwatt's state lies: the one place that knows the layout of EVALWATT_HOME.
+
+Belongs here: paths. Does not belong here: what is written to them. Nothing in here creates anything, and nothing
+heavy is imported, because `evalwatt sql` goes this way.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+DBT_PROJECT = PROJECT / "dbt_project"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folder with all state of one installation."""
+
+    path: Path
+
+    @classmethod
+    def from_env(cls) -> Home:
+        """EVALWATT_HOME, or `data` in the current folder."""
+        return cls(Path(os.environ.get("EVALWATT_HOME") or "data").absolute())
+
+    @property
+    def landing(self) -> Path:
+        return self.path / "landing"
+
+    @property
+    def quarantine(self) -> Path:
+        return self.path / "quarantine"
+
+    @property
+    def warehouse(self) -> Path:
+        return self.path / "warehouse.duckdb"
+
+    @property
+    def published(self) -> Path:
+        return self.path / "published"
+
+    @property
+    def current(self) -> Path:
+        """The symlink to the version that readers see."""
+        return self.published / "current"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report"
+
+    @property
+    def models(self) -> Path:
+        return self.path / "models"
+
+    @property
+    def dagster(self) -> Path:
+        return self.path / "dagster"
+
+    @property
+    def dbt_target(self) -> Path:
+        """dbt's artifacts and logs, apart for each home, because homes may share a checkout."""
+        return self.path / "dbt_target"
+
+    @property
+    def locks(self) -> Path:
+        return self.path / "locks"
+
+
+def catalogue_path() -> Path:
+    """EVALWATT_CATALOGUE, or `catalogue.yml` in the current folder."""
+    return Path(os.environ.get("EVALWATT_CATALOGUE") or "catalogue.yml").absolute()

@@ -1,0 +1,55 @@
+"""dbt's manifest, from which Dagster learns the models: parsed when it is missing or older than the project.
+
+`python -m orchestration.manifest` does it ahead of time, for `make`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock
+
+from orchestration.home import DBT_PROJECT, Home
+
+_GENERATED = {"target", "logs", "dbt_packages"}
+
+
+class ManifestError(Exception):
+    """dbt cannot parse its project; the message is dbt's."""
+
+
+def manifest(project: Path = DBT_PROJECT) -> Path:
+    """The path of an up-to-date manifest. Raises ManifestError where dbt cannot parse the project."""
+    path = project / "target" / "manifest.json"
+    path.parent.mkdir(exist_ok=True)
+    with FileLock(path.parent / "manifest.lock"):  # webserver, daemon and command line may all start at once
+        if not path.exists() or path.stat().st_mtime < max(source.stat().st_mtime for source in _sources(project)):
+            _parse(project)
+    return path
+
+
+def _sources(project: Path) -> Iterator[Path]:
+    for folder, folders, files in os.walk(project):
+        folders[:] = [name for name in folders if name not in _GENERATED]
+        yield Path(folder)  # its time tells of removed files
+        yield from (Path(folder, name) for name in files)
+
+
+def _parse(project: Path) -> None:
+    command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "parse", "--project-dir", str(project)]
+    command += ["--profiles-dir", str(project), "--target-path", str(project / "target")]
+    environment = os.environ | {"EVALWATT_HOME": str(Home.from_env().path)}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise ManifestError(f"dbt cannot parse {project}:\n{(result.stdout + result.stderr).strip()}")
+
+
+if __name__ == "__main__":
+    try:
+        manifest()
+    except ManifestError as error:
+        sys.exit(str(error))

@@ -1,0 +1,50 @@
+"""An evaluator's process as Dagster starts it: `python -m orchestration.pipes_evaluator SPEC.json`.
+
+The same as `python -m evaluators`, but it also reports to Dagster through Pipes: a log line per task, and the run's
+summary at the end. An evaluation that failed is an answer (exit 0, with its reason); other exit codes are crashes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from pathlib import Path
+
+from dagster_pipes import PipesContext, open_dagster_pipes
+
+os.environ["TQDM_DISABLE"] = "1"  # lm-eval's own bars; evaluators.progress draws the one bar there is
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+def main(spec_file: Path) -> int:
+    """Evaluate what the spec says. Returns the exit code."""
+    from evaluators.run import Interrupted, TaskSummary, evaluate
+    from evaluators.spec import read
+
+    with open_dagster_pipes() as pipes:
+
+        def report(task: TaskSummary) -> None:
+            energy = "energy not known" if task.energy_kwh is None else f"{task.energy_kwh * 1000:.3g} Wh"
+            pipes.log.info(
+                f"{task.task}: {task.metric} {task.score:.3f}, {energy} ({task.energy_method}), {task.duration_s:.1f} s"
+            )
+
+        try:
+            summary = evaluate(read(spec_file), report)
+        except Interrupted as error:
+            return _stopped(pipes, f"{error}; what was finished is kept", 130)
+        except (OSError, ValueError) as error:
+            return _stopped(pipes, str(error), 1)
+        pipes.report_custom_message(dataclasses.asdict(summary))
+    return 0
+
+
+def _stopped(pipes: PipesContext, reason: str, code: int) -> int:
+    pipes.log.error(reason)
+    print(reason, file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,260 @@
+"""From the private build file to what readers see: one immutable version, one symlink switch.
+
+    published/versions/<build id>/marts.duckdb          the marts with their comments, and the table `publication`
+    published/versions/<build id>/parquet/<mart>.parquet
+    published/current -> versions/<build id>
+
+In the published file the marts lie in its default schema: DuckDB calls the database after the file, `marts`, so that
+`select * from marts.dim_models` works in it as in the build file. With a schema `marts` in a database `marts` it would
+be refused as ambiguous (shown with DuckDB 1.5.6).
+
+Belongs here: making, switching and retiring versions. Whether the marts are good enough is for the checks to say, and
+the caller hands their result in. Nothing but schema `marts` leaves the build file, so no prompt or answer does.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+
+from orchestration.home import Home
+
+SCHEMA = "marts"
+MARTS_FILE = "marts.duckdb"
+PUBLICATION = "publication"
+KEEP_VERSIONS = 5
+_TEMPORARY = ".tmp-"
+
+_PUBLICATION_DDL = f"""
+create table {PUBLICATION} (
+    build_id varchar not null primary key,
+    published_at timestamp with time zone not null,
+    git_sha varchar,
+    row_counts map(varchar, bigint) not null,
+    checks map(varchar, bigint) not null
+);
+comment on table {PUBLICATION} is 'One row: which build this file is.';
+comment on column {PUBLICATION}.build_id is 'Name of the version, sorts by time.';
+comment on column {PUBLICATION}.published_at is 'When it was published.';
+comment on column {PUBLICATION}.git_sha is 'Commit of the project that built it; NULL outside a checkout.';
+comment on column {PUBLICATION}.row_counts is 'Rows per mart.';
+comment on column {PUBLICATION}.checks is 'Results of the checks that ran before: number per outcome.';
+"""
+
+
+class PublicationRefused(Exception):
+    """Nothing was published, the current version stays; the message says why and what to do."""
+
+
+class NothingPublished(Exception):
+    """There is no published version yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A published version."""
+
+    build_id: str
+    path: Path
+    row_counts: dict[str, int]
+    published_at: datetime
+
+
+def publish(
+    home: Home, checks: Mapping[str, int] | None = None, git_sha: str | None = None, keep: int = KEEP_VERSIONS
+) -> Publication:
+    """Publish the build file's marts as the new current version and retire versions beyond the newest `keep`.
+
+    `checks` counts outcomes, such as {"passed": 80, "failed": 0}. Raises PublicationRefused where a check failed or
+    the build file is missing, in use, damaged or without marts.
+    """
+    if failed := (checks or {}).get("failed", 0):
+        raise PublicationRefused(f"{failed} checks failed; mend what they show, then run `evalwatt build`")
+    now = datetime.now(UTC)
+    build_id = f"{now:%Y%m%dT%H%M%S.%f}Z-{secrets.token_hex(3)}"
+    versions = home.published / "versions"
+    versions.mkdir(parents=True, exist_ok=True)
+    _sweep(versions)
+    temporary = versions / f"{_TEMPORARY}{build_id}"
+    (temporary / "parquet").mkdir(parents=True)
+    try:
+        _settle(home.warehouse)
+        row_counts = _export(home.warehouse, temporary)
+        _describe(temporary, build_id, now, git_sha, row_counts, checks or {})
+        _seal(temporary)
+        final = versions / build_id
+        temporary.rename(final)
+        final.chmod(0o555)
+    except (duckdb.Error, OSError) as error:
+        raise PublicationRefused(f"{home.warehouse} cannot be published, the current version stays: {error}") from None
+    finally:
+        _remove(temporary)
+    _fsync(versions)
+    _switch(home.current, Path("versions") / build_id)
+    _retire(versions, keep, current=build_id)
+    return Publication(build_id, final, row_counts, now)
+
+
+def current(home: Home) -> Path:
+    """The folder of the version that is served now. Raises NothingPublished."""
+    if not (home.current / MARTS_FILE).exists():
+        raise NothingPublished(f"nothing is published in {home.published}; run `evalwatt run` first")
+    return home.current.resolve()
+
+
+def _settle(warehouse: Path) -> None:
+    """Bring a leftover write-ahead log into the build file, or refuse: without it, committed rows would be missing."""
+    if not warehouse.exists():
+        raise PublicationRefused(f"{warehouse} does not exist; run `evalwatt build` first")
+    wal = warehouse.with_name(f"{warehouse.name}.wal")
+    if not wal.exists():
+        return
+    with _warehouse(warehouse, "read_write") as connection:
+        connection.execute("checkpoint warehouse")
+    if wal.exists():
+        raise PublicationRefused(f"{wal} cannot be brought into the warehouse; `evalwatt rebuild` makes it anew")
+
+
+@contextmanager
+def _warehouse(path: Path, mode: Literal["read_only", "read_write"]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection with the build file attached as `warehouse`."""
+    with duckdb.connect(":memory:") as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        try:
+            connection.execute(f"attach {_literal(str(path))} as warehouse ({mode})")
+        except duckdb.IOException as error:
+            if "lock" not in str(error):
+                raise
+            raise PublicationRefused(f"{path} is open in another process; close that one first ({error})") from None
+        yield connection
+
+
+def _export(warehouse: Path, folder: Path) -> dict[str, int]:
+    """Copy every mart with its constraints and comments, and write it as Parquet. Returns rows per mart."""
+    with _warehouse(warehouse, "read_only") as connection:
+        marts = connection.execute(
+            "select table_name, sql, comment from duckdb_tables() "
+            "where database_name = 'warehouse' and schema_name = ? order by table_name",
+            [SCHEMA],
+        ).fetchall()
+        if not marts:
+            raise PublicationRefused(f"{warehouse} holds no marts; run `evalwatt build` first")
+        comments = connection.execute(
+            "select table_name, column_name, comment from duckdb_columns() where database_name = 'warehouse' "
+            "and schema_name = ? and comment is not null order by table_name, column_index",
+            [SCHEMA],
+        ).fetchall()
+        connection.execute(f"attach {_literal(str(folder / MARTS_FILE))} as target")
+        connection.execute("use target")
+        row_counts = {}
+        for mart, ddl, comment in marts:
+            name = _identifier(mart)
+            connection.execute(ddl.replace(f"CREATE TABLE {SCHEMA}.", "CREATE TABLE ", 1))
+            connection.execute(f"insert into {name} select * from warehouse.{SCHEMA}.{name}")
+            if comment is not None:
+                connection.execute(f"comment on table {name} is {_literal(comment)}")
+            parquet = _literal(str(folder / "parquet" / f"{mart}.parquet"))
+            connection.execute(f"copy {name} to {parquet} (format parquet, compression zstd)")
+            row_counts[mart] = connection.execute(f"select count(*) from {name}").fetchall()[0][0]
+        for mart, column, comment in comments:
+            connection.execute(f"comment on column {_identifier(mart)}.{_identifier(column)} is {_literal(comment)}")
+        connection.execute("use memory")
+        connection.execute("detach target")
+    return row_counts
+
+
+def _describe(
+    folder: Path,
+    build_id: str,
+    published_at: datetime,
+    git_sha: str | None,
+    row_counts: Mapping[str, int],
+    checks: Mapping[str, int],
+) -> None:
+    with duckdb.connect(folder / MARTS_FILE) as connection:
+        connection.execute(_PUBLICATION_DDL)
+        connection.execute(
+            f"insert into {PUBLICATION} values (?, ?, ?, map(?, ?), map(?::varchar[], ?::bigint[]))",
+            [
+                build_id,
+                published_at,
+                git_sha,
+                list(row_counts),
+                list(row_counts.values()),
+                list(checks),
+                list(checks.values()),
+            ],
+        )
+        parquet = _literal(str(folder / "parquet" / f"{PUBLICATION}.parquet"))
+        connection.execute(f"copy {PUBLICATION} to {parquet} (format parquet, compression zstd)")
+        connection.execute("checkpoint")
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    """For the statements that take no bound parameters: ATTACH, COPY and COMMENT."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _seal(folder: Path) -> None:
+    """Make everything durable and read-only, folders too: no reader can leave a log beside the file."""
+    if stray := [path.name for path in folder.rglob("*.wal")]:
+        raise PublicationRefused(f"a write-ahead log was left beside the published file: {stray[0]}; try again")
+    for path in sorted(folder.rglob("*"), reverse=True):
+        _fsync(path)
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    _fsync(folder)
+
+
+def _switch(link: Path, target: Path) -> None:
+    """Point the symlink elsewhere in one step; readers see the old or the new version, never none."""
+    temporary = link.with_name(f"{_TEMPORARY}{secrets.token_hex(4)}")
+    temporary.symlink_to(target)
+    os.replace(temporary, link)
+    _fsync(link.parent)
+
+
+def _retire(versions: Path, keep: int, current: str) -> None:
+    """Remove all versions but the newest `keep`; the current one always stays."""
+    names = sorted((p.name for p in versions.iterdir() if not p.name.startswith(_TEMPORARY)), reverse=True)
+    for name in names[max(keep, 1) :]:
+        if name != current:
+            _remove(versions / name)
+
+
+def _sweep(versions: Path) -> None:
+    """Remove what a killed publication left."""
+    for path in versions.glob(f"{_TEMPORARY}*"):
+        _remove(path)
+    for link in versions.parent.glob(f"{_TEMPORARY}*"):
+        link.unlink()
+
+
+def _remove(folder: Path) -> None:
+    if not folder.exists():
+        return
+    for path in [folder, *folder.rglob("*")]:
+        if path.is_dir():
+            path.chmod(stat.S_IRWXU)
+    shutil.rmtree(folder)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

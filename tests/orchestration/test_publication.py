@@ -1,0 +1,217 @@
+"""Publishing: versions, the switch, what is refused, and that readers never notice."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration import publication
+from orchestration.home import Home
+from orchestration.publication import NothingPublished, PublicationRefused, publish
+
+HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); input()"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home(tmp_path / "it's a home")
+    home.path.mkdir()
+    _build(home, 1)
+    return home
+
+
+def _build(home: Home, value: int) -> None:
+    """What dbt leaves, in small."""
+    with duckdb.connect(home.warehouse) as connection:
+        connection.execute("create schema if not exists marts; create schema if not exists raw")
+        connection.execute("create or replace table raw.samples as select 'a secret answer' as answer")
+        for mart in ("mart_a", "mart_b"):
+            connection.execute(f"create or replace table marts.{mart} (value bigint not null, name varchar)")
+            connection.execute(f"insert into marts.{mart} select ?, 'x' from range(3)", [value])
+            connection.execute(f"comment on table marts.{mart} is 'it''s a mart; drop table marts.{mart}'")
+            connection.execute(f"comment on column marts.{mart}.value is 'kWh × 2'")
+
+
+def _published(home: Home) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(home.current / "marts.duckdb", read_only=True)
+
+
+def test_publishes_marts_with_constraints_and_comments_and_nothing_else(home: Home) -> None:
+    done = publish(home, checks={"passed": 7, "warned": 1, "failed": 0}, git_sha="abc")
+    assert publication.current(home) == done.path
+    assert done.row_counts == {"mart_a": 3, "mart_b": 3}
+    with _published(home) as connection:
+        assert connection.sql("select sum(value) from marts.mart_a").fetchall() == [(3,)]
+        tables = connection.sql("select table_name, comment from duckdb_tables() order by 1").fetchall()
+        assert tables == [
+            ("mart_a", "it's a mart; drop table marts.mart_a"),
+            ("mart_b", "it's a mart; drop table marts.mart_b"),
+            ("publication", "One row: which build this file is."),
+        ]
+        column = connection.sql(
+            "select is_nullable, comment from duckdb_columns() where table_name = 'mart_a' and column_name = 'value'"
+        )
+        assert column.fetchall() == [(False, "kWh × 2")]
+        row = connection.sql("select build_id, git_sha, row_counts, checks from marts.publication").fetchall()
+        assert row == [(done.build_id, "abc", done.row_counts, {"passed": 7, "warned": 1, "failed": 0})]
+        parquet = connection.execute("select * from read_parquet(?)", [str(done.path / "parquet/mart_a.parquet")])
+        assert parquet.fetchall() == [(1, "x")] * 3
+    assert all(b"a secret answer" not in path.read_bytes() for path in done.path.rglob("*") if path.is_file())
+
+
+def test_published_files_and_folders_are_read_only(home: Home) -> None:
+    done = publish(home)
+    for path in (done.path, *done.path.rglob("*")):
+        assert not path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH), path
+
+
+def test_only_the_newest_versions_stay_and_the_current_one_always(home: Home) -> None:
+    builds = [publish(home, keep=2).build_id for _ in range(4)]
+    versions = home.published / "versions"
+    assert sorted(p.name for p in versions.iterdir()) == builds[2:]
+    publish(home, keep=0)
+    (only,) = versions.iterdir()
+    assert publication.current(home) == only
+
+
+def test_an_open_reader_keeps_its_version(home: Home) -> None:
+    publish(home)
+    with _published(home) as reader:
+        _build(home, 2)
+        publish(home, keep=1)
+        assert reader.sql("select distinct value from marts.mart_a").fetchall() == [(1,)]
+    with _published(home) as reader:
+        assert reader.sql("select distinct value from marts.mart_a").fetchall() == [(2,)]
+
+
+def test_nothing_is_published_yet(home: Home) -> None:
+    with pytest.raises(NothingPublished, match="evalwatt run"):
+        publication.current(home)
+
+
+def _no_warehouse(home: Home) -> None:
+    home.warehouse.unlink()
+
+
+def _no_marts(home: Home) -> None:
+    with duckdb.connect(home.warehouse) as connection:
+        connection.execute("drop schema marts cascade")
+
+
+def _garbage(home: Home) -> None:
+    home.warehouse.write_bytes(b"no database" * 1000)
+
+
+def _strange_wal(home: Home) -> None:
+    home.warehouse.with_name("warehouse.duckdb.wal").write_bytes(b"of nobody" * 100)
+
+
+@pytest.mark.parametrize("spoil", [_no_warehouse, _no_marts, _garbage, _strange_wal])
+def test_a_build_file_that_is_not_whole_is_refused_and_the_old_version_stays(
+    home: Home, spoil: Callable[[Home], None]
+) -> None:
+    before = publish(home)
+    spoil(home)
+    with pytest.raises(PublicationRefused):
+        publish(home)
+    assert publication.current(home) == before.path
+    assert [p.name for p in (home.published / "versions").iterdir()] == [before.build_id]
+
+
+def test_failed_checks_are_refused(home: Home) -> None:
+    with pytest.raises(PublicationRefused, match="2 checks failed"):
+        publish(home, checks={"passed": 7, "failed": 2})
+    assert not home.current.exists()
+
+
+def test_a_write_ahead_log_is_brought_in_first(home: Home) -> None:
+    script = textwrap.dedent("""
+        import duckdb, os, sys
+        c = duckdb.connect(sys.argv[1])
+        c.execute("set checkpoint_threshold = '1GB'")
+        c.execute("update marts.mart_a set value = 42")
+        os._exit(1)
+    """)
+    subprocess.run([sys.executable, "-c", script, str(home.warehouse)], check=False)
+    wal = home.warehouse.with_name("warehouse.duckdb.wal")
+    assert wal.exists()
+    publish(home)
+    assert not wal.exists()
+    with _published(home) as connection:
+        assert connection.sql("select distinct value from marts.mart_a").fetchall() == [(42,)]
+
+
+def test_a_build_file_in_use_is_refused(home: Home) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, home.warehouse],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(PublicationRefused, match="open in another process"):
+            publish(home)
+    finally:
+        holder.communicate(b"\n")
+
+
+def test_killed_before_the_switch_the_old_version_stays_and_the_rest_is_swept(home: Home) -> None:
+    before = publish(home)
+    script = textwrap.dedent("""
+        import os, signal, sys
+        from pathlib import Path
+        from orchestration import publication
+        from orchestration.home import Home
+        setattr(publication, sys.argv[2], lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        publication.publish(Home(Path(sys.argv[1])))
+    """)
+    for step in ("_describe", "_seal", "_switch"):
+        killed = subprocess.run([sys.executable, "-c", script, str(home.path), step], check=False)
+        assert killed.returncode == -9
+        assert publication.current(home) == before.path
+    after = publish(home, keep=1)
+    assert [p.name for p in (home.published / "versions").iterdir()] == [after.build_id]
+
+
+def test_readers_see_whole_versions_that_never_go_back(home: Home) -> None:
+    publish(home)
+    errors: list[str] = []
+    seen: list[int] = []
+    done = threading.Event()
+
+    def read() -> None:
+        last = 0
+        while not done.is_set():
+            try:
+                with duckdb.connect(publication.current(home) / "marts.duckdb", read_only=True) as connection:
+                    a, b = connection.sql(
+                        "select any_value(a.value), any_value(b.value) from marts.mart_a as a, marts.mart_b as b"
+                    ).fetchall()[0]
+            except Exception as error:
+                errors.append(repr(error))
+                continue
+            if a != b or a < last:
+                errors.append(f"torn or older: {last}, then {a} and {b}")
+            last = a
+            seen.append(a)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for value in range(2, 12):
+        _build(home, value)
+        publish(home)
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert not errors, errors[:3]
+    assert len(set(seen)) > 1
