@@ -80,6 +80,8 @@ class LoadedTask:
             "num_fewshot": self.num_fewshot,
             "limit": self.limit,
             "apply_chat_template": self.apply_chat_template,
+            "metric": [self.metric, self.filter, self.binary],
+            "chance": self.chance,
             "harness_version": version("lm-eval"),
         }
 

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from filelock import FileLock, Timeout
 
@@ -20,9 +20,16 @@ from evaluators.landing import END_BUNDLE, LOCK_FILE, RUN_FILE, TEMPORARY, bundl
 from evaluators.landing import write_durably as _write
 from evaluators.records import EvaluationRun
 
-TASKS_FILE = "tasks.json"  # {task: bundle} of all that the run set out to have, once it knows
+TASKS_FILE = "tasks.json"  # {task: PlannedTask} of all that the run set out to have, once it knows
 SUMMARY_FILE = "summary.json"
 SILENT_END = "the process ended without a word: killed, out of memory, or the machine stopped"
+
+
+class PlannedTask(TypedDict):
+    """A task in a run's plan: its bundle's name, empty where it could not be loaded, and its weight in the score."""
+
+    evaluation: str
+    weight: float
 
 
 def open_run(landing: Path, start: EvaluationRun) -> FileLock:

@@ -92,12 +92,12 @@ def _planned(
 ) -> PlannedRun:
     key = _plan_key(catalogue, entry, suite)
     runs = lifecycle.runs_of(home / "landing", entry.name, suite.name)
-    tasks: dict[str, str] | None = None
+    tasks: dict[str, lifecycle.PlannedTask] | None = None
     for run in reversed([run for run in runs if run["plan_key"] == key]):
         tasks = lifecycle.read_json(home / "landing" / run["run_id"] / lifecycle.TASKS_FILE)
         if tasks is not None:
             break
-    missing = [task for task, bundle in (tasks or {}).items() if bundle not in evaluations]
+    missing = [task for task, planned in (tasks or {}).items() if planned["evaluation"] not in evaluations]
     due, reason = _verdict(entry, runs, key, tasks, missing, evaluations, force, now)
     duration_s, energy_kwh, expectation = _expectation(home, runs)
     return PlannedRun(
@@ -118,7 +118,7 @@ def _verdict(
     entry: ModelEntry,
     runs: list[dict[str, Any]],
     key: str,
-    tasks: dict[str, str] | None,
+    tasks: dict[str, lifecycle.PlannedTask] | None,
     missing: list[str],
     evaluations: dict[str, str],
     force: bool,
@@ -135,7 +135,7 @@ def _verdict(
         return True, f"the run of {last:%Y-%m-%d %H:%M} UTC ended before its first task"
     if missing:
         return True, f"{len(missing)} of {len(tasks)} tasks are missing ({', '.join(missing)}); the others are kept"
-    oldest = min(landing.run_time(evaluations[bundle]) for bundle in tasks.values())
+    oldest = min(landing.run_time(evaluations[planned["evaluation"]]) for planned in tasks.values())
     if entry.refresh_every is not None and now - oldest >= entry.refresh_every:
         return True, f"last evaluated {oldest:%Y-%m-%d %H:%M} UTC, to be refreshed every {entry.refresh_every}"
     return False, f"all {len(tasks)} tasks were evaluated on {oldest:%Y-%m-%d %H:%M} UTC, and nothing changed since"

@@ -86,7 +86,7 @@ class EvaluationRun(Record):
     tasks_evaluated: int
     tasks_reused: int | None  # landed earlier with the same fingerprint
     tasks_failed: int
-    task_evaluations_json: str | None  # {task: task evaluation id} of all planned tasks
+    task_evaluations_json: str | None  # {task: {evaluation, weight}} of all planned tasks
     task_failures_json: str | None  # {task: reason}
     machine_id: str
     host: str
@@ -137,7 +137,6 @@ class TaskResult(Record):
     is_binary: bool  # the metric says correct or not for each document
     n_documents: int
     suite: str
-    suite_weight: float  # the task's weight in the suite's score
     chance: float  # score of guessing, on the metric's own scale; normalisation subtracts it
     fingerprint: str  # sha-256 over everything that can change the task's scores
     comparison_key: str  # the fingerprint's model-independent part: equal keys, comparable scores

@@ -33,7 +33,6 @@ def results(
             is_binary=primary and outcome.binary,
             n_documents=len(outcome.documents),
             suite=suite,
-            suite_weight=task.weight,
             chance=task.chance,
             fingerprint=fingerprint,
             comparison_key=digest(task.identity() | {"seed": seed}),

@@ -62,7 +62,7 @@ class _Run:
         self.summaries: list[TaskSummary] = []
         self.reused: list[str] = []
         self.failures: dict[str, str] = {}
-        self.planned: dict[str, str] | None = None
+        self.planned: dict[str, lifecycle.PlannedTask] | None = None
         self.energies_kwh: list[float | None] = []
         self.record = start_record(spec, self.meter)
 
@@ -96,8 +96,9 @@ class _Run:
             tasks, self.failures = harness.load(spec.model.chat_template)
         model = ModelFacts(spec, local)
         self.record = dataclasses.replace(self.record, model_key=model.key)
-        bundles = {task.name: landing.task_bundle(model.fingerprint(task), 1) for task in tasks}
-        self.planned = bundles | dict.fromkeys(self.failures, "")
+        bundles = {task.name: landing.task_bundle(model.fingerprint(task), rows.REPETITION) for task in tasks}
+        self.planned = {task.name: {"evaluation": bundles[task.name], "weight": task.weight} for task in tasks}
+        self.planned |= {name: {"evaluation": "", "weight": 0.0} for name in self.failures}
         self._write_tasks_file()
         due = [task for task in tasks if spec.force or not self._is_done(bundles[task.name])]
         self.reused = [task.name for task in tasks if task not in due]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -100,7 +101,8 @@ def _reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
 def _innermost(error: Any) -> str:
     while error.cause:
         error = error.cause
-    return str(error.message).strip()
+    # Dagster puts the class before the words; the words are written for people.
+    return re.sub(rf"^[\w.]*{error.cls_name}: ", "", str(error.message)).strip()
 
 
 def _dbts_own(words: str) -> str:

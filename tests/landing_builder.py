@@ -134,7 +134,6 @@ class BuiltRun:
             is_binary=outcome.binary,
             n_documents=documents,
             suite=self.suite,
-            suite_weight=outcome.weight,
             chance=outcome.chance,
             fingerprint=self.fingerprint(outcome.task),
             comparison_key=digest("comparison", outcome.task, documents),
@@ -222,6 +221,10 @@ class BuiltRun:
             quality_note=None,
         )
 
+    def plan_of(self, task: str) -> dict[str, object]:
+        weights = {outcome.task: outcome.weight for outcome in self.outcomes}
+        return {"evaluation": task_bundle(self.fingerprint(task), 1), "weight": weights.get(task, 1.0)}
+
     def end_row(self, run_id: str) -> EvaluationRun:
         tasks = [outcome.task for outcome in self.outcomes]
         planned = list(dict.fromkeys([*(self.planned or tasks), *self.reused]))
@@ -242,7 +245,7 @@ class BuiltRun:
             tasks_evaluated=len(tasks),
             tasks_reused=len(self.reused),
             tasks_failed=0,
-            task_evaluations_json=json.dumps({task: task_bundle(self.fingerprint(task), 1) for task in planned}),
+            task_evaluations_json=json.dumps({task: self.plan_of(task) for task in planned}),
             task_failures_json=None,
             machine_id=self.machine,
             host="host",

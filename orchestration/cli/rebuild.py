@@ -17,9 +17,7 @@ def command() -> None:
 
     home = Home.from_env()
     with refresh_lock(home):
-        report = rebuild(home, log=print)
-    for run_id, bundle, reason in report.quarantined:
-        print(f"quarantined {run_id}/{bundle}: {reason}")
+        rebuild(home, log=print)
     with foreground(home) as dagster:
         outcome = dagster.refresh()
     if not outcome.succeeded:

@@ -13,6 +13,7 @@ members as (
         plans.suite,
         plans.suite_version,
         plans.is_planned,
+        plans.suite_weight,
         evaluations.* exclude (suite, suite_version, comparability_key),
         {{ comparability_key('evaluations.setting', 'plans.suite', 'plans.suite_version') }} as comparability_key
     from plans

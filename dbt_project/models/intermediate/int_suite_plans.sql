@@ -19,7 +19,9 @@ plans as (
         runs.started_at,
         -- A killed run's end does not know the model, its set-up does.
         coalesce(models.model_key, runs.model_key) as model_key,
-        unnest(map_entries(runs.task_evaluations_json::json::map (varchar, varchar))) as planned
+        unnest(map_entries(
+            runs.task_evaluations_json::json::map (varchar, struct(evaluation varchar, weight double))
+        )) as planned
     from runs
     left join models on runs.run_id = models.run_id
     where runs.task_evaluations_json is not null
@@ -32,7 +34,8 @@ aged as (
         suite_version,
         model_key,
         planned.key as task,
-        planned.value as bundle,
+        planned.value.evaluation as bundle,
+        planned.value.weight as suite_weight,
         dense_rank() over (
             partition by suite, suite_version, model_key
             order by started_at desc, run_id desc
@@ -47,7 +50,8 @@ tasks as (
         suite,
         suite_version,
         model_key,
-        task
+        task,
+        suite_weight
     from aged
     where plan_age = 1
 ),
@@ -80,6 +84,7 @@ final as (
         coalesce(tasks.model_key, answers.model_key) as model_key,
         coalesce(tasks.task, answers.task) as task,
         answers.fingerprint,
+        tasks.suite_weight,
         tasks.task is not null as is_planned
     from tasks
     full outer join answers

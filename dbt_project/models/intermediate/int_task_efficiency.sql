@@ -17,7 +17,7 @@ by_task as (
         max(run_started_at) as run_started_at,
         arg_max(run_id, (run_started_at, run_id, -repetition)) as newest_run_id,
         arg_max(repetition, (run_started_at, run_id, -repetition)) as newest_repetition,
-        arg_max(suite_weight, (run_started_at, run_id)) as suite_weight,
+        any_value(suite_weight) as suite_weight,
         any_value(metric) as metric,
         any_value(filter) as filter,
         any_value(comparison_key) as comparison_key,

@@ -71,7 +71,6 @@ joined as (
         results.stderr as score_stderr,
         results.is_binary,
         results.chance,
-        results.suite_weight,
         results.n_documents,
         results.output_type = 'generate_until' as is_generative,
         results.num_fewshot,

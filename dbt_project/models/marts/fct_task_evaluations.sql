@@ -24,7 +24,6 @@ final as (
         score_normalised,
         is_binary,
         chance,
-        suite_weight,
         n_documents,
         correct_answers,
         num_fewshot,

@@ -16,7 +16,6 @@ renamed as (
         is_binary,
         n_documents,
         suite,
-        suite_weight,
         chance,
         fingerprint,
         comparison_key,

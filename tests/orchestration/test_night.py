@@ -1,0 +1,73 @@
+"""A night in the foreground, for real: evaluator processes, dbt, publication, and a second night with nothing to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tiny import model_entry, save_catalogue, save_model, save_tasks
+
+from orchestration.defs import nights
+from orchestration.home import Home
+from orchestration.instance import open_instance
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A model that works, and one whose folder is missing; in a folder whose name has a space."""
+    folder = tmp_path / "a place"
+    save_model(folder / "base")
+    save_tasks(folder / "tasks", ("tiny_one",))
+    models = [model_entry("base", "base"), model_entry("gone", "nowhere")]
+    save_catalogue(folder, tasks=["tiny_one"], models=models)
+    return folder
+
+
+def evalwatt(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("EVALWATT_", "DAGSTER_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "orchestration.cli", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_failed_model_stops_nothing_and_a_second_night_repeats_nothing(folder: Path) -> None:
+    first = evalwatt(folder, "run", "--json")
+    assert first.returncode == 1, first.stderr
+    assert "tiny_one: acc" in first.stderr, "the evaluator's words arrive"
+    answer = json.loads(first.stdout)
+    assert answer["evaluated"] == {"base": True, "gone": False}
+    assert len(answer["failures"]) == 1
+    assert "nowhere" in answer["failures"][0]
+    assert Path(answer["published"]).is_file()
+    assert "Traceback" not in first.stderr
+
+    home = Home(folder / "data")
+    with open_instance(home) as instance:
+        runs = {(run.job_name, run.tags.get("dagster/partition")): run.status.value for run in instance.get_runs()}
+        assert runs == {
+            ("read_catalogue", None): "SUCCESS",
+            ("evaluate_model", "base"): "SUCCESS",
+            ("evaluate_model", "gone"): "FAILURE",
+            ("refresh", None): "SUCCESS",
+        }
+        assert nights.models_being_evaluated(instance) == set()
+
+    query = "select model_id, count(*) over () as n from marts.fct_task_evaluations"
+    rows = evalwatt(folder, "sql", query, "--format", "json")
+    assert json.loads(rows.stdout) == [{"model_id": "base", "n": 1}], rows.stderr
+
+    again = evalwatt(folder, "evaluate", "base")
+    assert again.returncode == 0
+    assert "base on tiny: not due: all 1 tasks were evaluated" in again.stdout
+    refused = evalwatt(folder, "evaluate", "gone")
+    assert refused.returncode == 1
+    assert refused.stderr.count("nowhere") >= 1
