@@ -7,7 +7,7 @@ business, what an answer is worth is lm-eval's.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,9 +104,23 @@ def warm_up(engine: Engine) -> Speed:
 
 def expected_s(speed: Speed, requests: Sequence[Instance], documents: int, sampled: int, engine: Engine) -> float:
     """How long a task of `documents` will take, from the requests of `sampled` of them."""
-    read = sum(tokens_read(request.args, engine.lm) for request in requests)
+    read = sum(_forwarded(requests, engine))
     generated = sum(_most_generated(request) for request in requests)
     return speed.seconds(read, generated) * documents / max(sampled, 1)
+
+
+def _forwarded(requests: Sequence[Instance], engine: Engine) -> Iterator[int]:
+    """Tokens that lm-eval's `hf` forwards: choices that differ in their last token only are answered together."""
+    seen = set()
+    for request in requests:
+        if request.request_type != "loglikelihood":
+            yield tokens_read(request.args, engine.lm)
+            continue
+        context, continuation = engine.lm._encode_pair(*request.args)
+        tokens = (*context, *continuation[:-1])
+        if tokens not in seen:
+            seen.add(tokens)
+            yield len(tokens)
 
 
 def _most_generated(request: Instance) -> int:

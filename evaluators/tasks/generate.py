@@ -86,16 +86,17 @@ def short_answers(rng: random.Random) -> Document:
 
 def instructions(rng: random.Random) -> Document:
     """An instruction about the form of the answer, which a program can check."""
-    subject = rng.choice([word for members in words.CLASSES.values() for word in members])
+    subject, other = rng.sample([word for members in words.CLASSES.values() for word in members], 2)
     number = rng.randint(2, 4)
     form, argument, instruction = rng.choice(
         [
             ("contains", subject, f"Write a sentence with the word {subject}."),
+            ("contains", f"{subject} {other}", f"Write a sentence with the words {subject} and {other}."),
+            ("sentences", "1", f"Describe {words.article(subject)} in exactly one sentence."),
+            ("yes_or_no", subject, f"Is {words.article(subject)} larger than {words.article(other)}? Say yes or no first."),
             ("uppercase", subject, f"Write the word {subject} in capital letters."),
-            ("starts", subject, f"Write a sentence that begins with the word {subject}."),
-            ("at_most", "5", f"Describe {words.article(subject)} in at most five words."),
-            ("repeats", f"{subject} {number}", f"Write the word {subject} {words.NUMBERS[number]} times."),
             ("quoted", subject, f'Write the word {subject} in double quotes, like "this".'),
+            ("repeats", f"{subject} {number}", f"Write the word {subject} {words.NUMBERS[number]} times."),
         ]
     )
     return {"question": instruction, "form": form, "argument": argument}

@@ -42,13 +42,13 @@ def instruction(doc: Document, results: list[str]) -> dict[str, float]:
     words = _words(answer).split()
     match doc["form"]:
         case "contains":
-            followed = argument in words
+            followed = set(argument.split()) <= set(words)
+        case "sentences":
+            followed = answer[-1:] in tuple(".!?") and len(re.findall(r"[.!?](?=\s|$)", answer)) == int(argument)
+        case "yes_or_no":
+            followed = words[:1] in (["yes"], ["no"])
         case "uppercase":
             followed = argument.upper() in re.findall(r"\w+", answer)
-        case "starts":
-            followed = words[:1] == [argument]
-        case "at_most":
-            followed = 0 < len(words) <= int(argument)
         case "repeats":
             word, number = argument.split()
             followed = words == [word] * int(number)
