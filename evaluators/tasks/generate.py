@@ -35,10 +35,9 @@ def boolean(rng: random.Random) -> Document:
 
 def counting(rng: random.Random) -> Document:
     """How often a word is repeated."""
-    number = rng.randint(2, 6)
-    word = rng.choice(words.CLASSES[rng.choice(sorted(words.CLASSES))])
-    question = f"{', '.join([word] * number)}: the number of words is"
-    return _choice(question, list(words.NUMBERS[2:7]), words.NUMBERS[number])
+    number = rng.randint(2, 5)
+    word = rng.choice([*words.ALL, *sorted(words.PLURALS)])
+    return _choice(f"{', '.join([word] * number)} =", list(words.NUMBERS[2:6]), words.NUMBERS[number])
 
 
 def dates(rng: random.Random) -> Document:
@@ -56,11 +55,11 @@ def dates(rng: random.Random) -> Document:
 
 
 def comparison(rng: random.Random) -> Document:
-    """Who comes first in a chain of comparisons, two thirds of which are told in order."""
+    """Who comes first in a chain of comparisons, three quarters of which are told in order."""
     first, second, third = rng.sample(words.NAMES, 3)
     comparative, superlative = rng.choice(words.COMPARISONS)
     told = [f"{first} is {comparative} than {second}.", f"{second} is {comparative} than {third}."]
-    if rng.random() > 2 / 3:
+    if rng.random() > 0.75:
         told.reverse()
     return _choice(f"{' '.join(told)} The {superlative} is", sorted([first, second, third]), first)
 
@@ -86,14 +85,18 @@ def short_answers(rng: random.Random) -> Document:
 
 def instructions(rng: random.Random) -> Document:
     """An instruction about the form of the answer, which a program can check."""
-    subject, other = rng.sample([word for members in words.CLASSES.values() for word in members], 2)
+    subject, other = rng.sample(words.ALL, 2)
     number = rng.randint(2, 4)
     form, argument, instruction = rng.choice(
         [
             ("contains", subject, f"Write a sentence with the word {subject}."),
             ("contains", f"{subject} {other}", f"Write a sentence with the words {subject} and {other}."),
             ("sentences", "1", f"Describe {words.article(subject)} in exactly one sentence."),
-            ("yes_or_no", subject, f"Is {words.article(subject)} larger than {words.article(other)}? Say yes or no first."),
+            (
+                "yes_or_no",
+                subject,
+                f"Is {words.article(subject)} larger than {words.article(other)}? Say yes or no first.",
+            ),
             ("uppercase", subject, f"Write the word {subject} in capital letters."),
             ("quoted", subject, f'Write the word {subject} in double quotes, like "this".'),
             ("repeats", f"{subject} {number}", f"Write the word {subject} {words.NUMBERS[number]} times."),

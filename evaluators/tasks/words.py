@@ -5,7 +5,12 @@ from __future__ import annotations
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 DAYS = tuple("Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split())
 MONTHS = tuple("January February March April May June July August September October November December".split())
-NAMES = ("Ann", "Ben", "Carl", "Dora", "Emma", "Finn")
+NAMES = tuple(
+    (
+        "Ann Ben Carl Dora Emma Finn Grace Henry Iris Jack Kate Leo Mary Nick Olga Paul Rose Sam Tina Victor Wendy "
+        "Adam Clara David Eva Frank George Helen Ivan Julia"
+    ).split()
+)
 EVENTS = ("party", "meeting", "lesson", "concert", "race", "visit")
 LONG_EVENTS = ("birthday", "holiday", "exam", "move")
 COMPARISONS = (
@@ -22,6 +27,7 @@ CLASSES = {
     "color": ("red", "blue", "green", "yellow", "purple", "brown", "pink", "black"),
     "vehicle": ("car", "bus", "train", "truck", "bicycle", "boat", "plane", "tram"),
 }
+ALL = tuple(word for members in CLASSES.values() for word in members)
 CAPITALS = {
     "Spain": "Madrid",
     "France": "Paris",
