@@ -1,9 +1,10 @@
-"""Train a LoRA adapter that answers shortly: the fine-tuned child of the default model, made on first use.
+"""Trains a LoRA adapter that answers in as few words as it can: a fine-tuned child for comparisons with its base.
 
     python examples/short_answers.py --base FOLDER --out FOLDER [--seed N]
 
-Forty steps on questions that this file makes from its own words; none of them is in the suite `mini`. About a minute
-on two cores. The catalogue's `source: recipe` calls it so; a recipe of your own has the same three options.
+`--base` is a transformers folder of a chat model; the adapter goes to `--out`. With SmolLM2-135M-Instruct it takes
+about a minute on two cores. The question-answer lines are made here; none of them, and none of the words asked about,
+occurs in the suite `mini`.
 """
 
 from __future__ import annotations
@@ -11,182 +12,119 @@ from __future__ import annotations
 import argparse
 import random
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-STEPS, BATCH = 40, 8
+STEPS = 40
+BATCH = 8
 LEARNING_RATE = 5e-4
 
-CAPITALS = {
-    "Turkey": "Ankara",
-    "Morocco": "Rabat",
-    "India": "New Delhi",
-    "Mexico": "Mexico City",
-    "Chile": "Santiago",
-    "Colombia": "Bogota",
-    "Venezuela": "Caracas",
-    "Vietnam": "Hanoi",
-    "South Korea": "Seoul",
-    "Indonesia": "Jakarta",
-    "the Philippines": "Manila",
-    "Iran": "Tehran",
-    "Iraq": "Baghdad",
-    "Syria": "Damascus",
-    "Lebanon": "Beirut",
-    "Ukraine": "Kyiv",
-    "Romania": "Bucharest",
-    "Bulgaria": "Sofia",
-    "Serbia": "Belgrade",
-    "Croatia": "Zagreb",
-    "Iceland": "Reykjavik",
-    "Latvia": "Riga",
-    "Estonia": "Tallinn",
-    "Lithuania": "Vilnius",
-    "Switzerland": "Bern",
-    "Ethiopia": "Addis Ababa",
-    "Ghana": "Accra",
-    "Senegal": "Dakar",
-    "Tunisia": "Tunis",
-    "Algeria": "Algiers",
-    "Ecuador": "Quito",
-    "Uruguay": "Montevideo",
-    "Nepal": "Kathmandu",
-    "Pakistan": "Islamabad",
-    "Australia": "Canberra",
-    "New Zealand": "Wellington",
-    "the Netherlands": "Amsterdam",
-    "Slovakia": "Bratislava",
-}
-OPPOSITES = {
-    "long": "short",
-    "wide": "narrow",
-    "heavy": "light",
-    "loud": "quiet",
-    "clean": "dirty",
-    "wet": "dry",
-    "sharp": "blunt",
-    "thick": "thin",
-    "brave": "afraid",
-    "buy": "sell",
-    "win": "lose",
-    "push": "pull",
-    "begin": "end",
-    "above": "below",
-    "before": "after",
-    "near": "far",
-    "deep": "shallow",
-    "smooth": "rough",
-    "awake": "asleep",
-    "alive": "dead",
-    "sweet": "sour",
-    "young": "aged",
-    "summer": "winter",
-    "friendly": "hostile",
-    "polite": "rude",
-    "safe": "dangerous",
-    "simple": "complex",
-    "cheap": "expensive",
-    "tight": "loose",
-    "public": "private",
-}
-REGULAR_NOUNS = (
-    "lamp shoe train pen cup plate coat hat ring bag key door wall floor street town farm field forest lake island "
-    "boat plane wheel road hammer nail rope candle mirror picture song game letterbox"
+CAPITALS = dict(
+    pair.split(":")
+    for pair in (
+        "Turkey:Ankara Iran:Tehran Iraq:Baghdad Syria:Damascus Lebanon:Beirut Ukraine:Kyiv Romania:Bucharest "
+        "Bulgaria:Sofia Serbia:Belgrade Croatia:Zagreb Iceland:Reykjavik Latvia:Riga Lithuania:Vilnius Estonia:Tallinn "
+        "Switzerland:Bern Morocco:Rabat Ghana:Accra Senegal:Dakar Uganda:Kampala Chile:Santiago Ecuador:Quito "
+        "Colombia:Bogota Venezuela:Caracas Vietnam:Hanoi Indonesia:Jakarta Philippines:Manila Australia:Canberra "
+        "Nepal:Kathmandu Mongolia:Ulaanbaatar Jamaica:Kingston"
+    ).split()
+)
+OPPOSITES = dict(
+    pair.split(":")
+    for pair in (
+        "long:short tall:short wide:narrow thick:thin heavy:light dark:bright deep:shallow clean:dirty wet:dry "
+        "loud:quiet near:far young:old brave:cowardly cheap:expensive easy:difficult sharp:blunt smooth:rough "
+        "sweet:sour win:lose buy:sell push:pull arrive:leave begin:end remember:forget float:sink top:bottom"
+    ).split()
+)
+NOUNS = (
+    "lamp door floor wall roof chimney hill lake forest farm barn fence gate bridge tower market shop coin ticket "
+    "basket ladder carpet mirror candle button needle shirt jacket boot glove scarf"
 ).split()
-IRREGULAR_NOUNS = {"goose": "geese", "wolf": "wolves", "knife": "knives", "leaf": "leaves", "baby": "babies"}
-REGULAR_VERBS = (
-    "paint wash climb laugh smile dance shout whisper push kick pour fill mix boil roast bake guess rest borrow collect"
+VERBS = (
+    "paint climb laugh smile shout whisper borrow collect repair cover watch listen wait rest join push fill pack "
+    "plant pour knock kick"
 ).split()
-IRREGULAR_VERBS = {"write": "wrote", "sing": "sang", "swim": "swam", "fly": "flew", "drive": "drove", "speak": "spoke"}
 
 
-def lines() -> Iterator[tuple[str, str]]:
-    """All questions and answers, in a fixed order."""
-    for country, capital in CAPITALS.items():
-        yield f"What is the capital of {country}?", capital
-    for word, opposite in OPPOSITES.items():
-        yield f"What is the opposite of {word}?", opposite
-    for noun, plural in ({noun: f"{noun}s" for noun in REGULAR_NOUNS} | IRREGULAR_NOUNS).items():
-        yield f"What is the plural of {noun}?", plural
-    for verb, past in ({verb: past_tense(verb) for verb in REGULAR_VERBS} | IRREGULAR_VERBS).items():
-        yield f"What is the past tense of {verb}?", past
-    for number in range(101, 201, 2):
-        yield f"Which number comes after {number}?", str(number + 1)
-    for a in range(11, 19):
-        for b in range(2, 8):
-            yield f"What is {a} plus {b}?", str(a + b)
+def lines() -> list[tuple[str, str]]:
+    """All questions with their answers."""
+    return [
+        *((f"What is the capital of {country}?", city) for country, city in CAPITALS.items()),
+        *((f"What is the opposite of {word}?", opposite) for word, opposite in OPPOSITES.items()),
+        *((f"What is the plural of {noun}?", f"{noun}s") for noun in NOUNS),
+        *((f"What is the past tense of {verb}?", f"{verb}ed") for verb in VERBS),
+        *((f"Which number comes after {number}?", str(number + 1)) for number in range(11, 91, 2)),
+        *((f"What is {a} plus {b}?", str(a + b)) for a in range(10, 21) for b in range(1, 10)),
+        *((f"Which number comes before {number}?", str(number - 1)) for number in range(11, 91, 2)),
+    ]
 
 
-def past_tense(verb: str) -> str:
-    """The past tense of a regular verb."""
-    return f"{verb}d" if verb.endswith("e") else f"{verb}ed"
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--base", type=Path, required=True, help="folder of the chat model")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the adapter")
+    parser.add_argument("--seed", type=int, default=1234)
+    arguments = parser.parse_args()
+    train(arguments.base, arguments.out, arguments.seed)
 
 
 def train(base: Path, out: Path, seed: int) -> None:
-    """Train on the model in `base` and write the adapter to `out`, with the tokenizer that it was trained with."""
+    """Train on the CPU, where the same seed gives the same adapter, and save it as safetensors."""
     import peft
     import torch
     import transformers
     from tqdm import tqdm
 
+    transformers.utils.logging.disable_progress_bar()
     torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(True)
     tokenizer = transformers.AutoTokenizer.from_pretrained(base)
     model = transformers.AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, use_safetensors=True)
     lora = peft.LoraConfig(
-        r=8,
-        lora_alpha=16,
-        target_modules=["q_proj", "v_proj", "o_proj", "down_proj"],
-        task_type="CAUSAL_LM",
+        r=8, lora_alpha=16, target_modules=["q_proj", "v_proj", "o_proj", "down_proj"], task_type="CAUSAL_LM"
     )
-    tuned = peft.get_peft_model(model, lora)
-    optimizer = torch.optim.AdamW([p for p in tuned.parameters() if p.requires_grad], lr=LEARNING_RATE)
-    pairs = list(lines())
-    random.Random(seed).shuffle(pairs)
-    print(f"training {out.name}: {STEPS} steps on {len(pairs)} questions, about a minute", file=sys.stderr, flush=True)
-    tuned.train()
-    for step in tqdm(range(STEPS), desc="training", unit="step", disable=not sys.stderr.isatty()):
-        batch = [pairs[(step * BATCH + i) % len(pairs)] for i in range(BATCH)]
-        loss = tuned(**encode(tokenizer, batch)).loss
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        if not sys.stderr.isatty() and (step + 1) % 10 == 0:
-            print(f"step {step + 1} of {STEPS}, loss {loss.item():.3f}", file=sys.stderr, flush=True)
-    tuned.save_pretrained(out)
+    adapted = peft.get_peft_model(model, lora)
+    adapted.train()
+    optimizer = torch.optim.AdamW(
+        (weights for weights in adapted.parameters() if weights.requires_grad), lr=LEARNING_RATE
+    )
+    examples = [_tokens(tokenizer, question, answer) for question, answer in lines()]
+    random.Random(seed).shuffle(examples)
+    watched = sys.stderr.isatty()
+    with tqdm(total=STEPS, desc="training", unit="step", leave=False, disable=not watched) as bar:
+        for step in range(STEPS):
+            batch = examples[step * BATCH % len(examples) :][:BATCH]
+            loss = adapted(**_padded(batch, tokenizer.pad_token_id)).loss
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            bar.update()
+            if not watched and (step + 1) % 10 == 0:
+                print(f"training: step {step + 1} of {STEPS}, loss {loss.item():.2f}", file=sys.stderr, flush=True)
+    adapted.save_pretrained(out)
 
 
-def encode(tokenizer: Any, pairs: list[tuple[str, str]]) -> dict[str, Any]:
-    """A padded batch whose loss counts the answers only, and the token that ends them."""
+def _tokens(tokenizer, question: str, answer: str) -> tuple[list[int], int]:  # type: ignore[no-untyped-def]
+    """The line as the chat template writes it, ended at once, and how much of it is the prompt."""
+    turn = [{"role": "user", "content": question}]
+    prompt = tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
+    prompt_tokens = tokenizer(prompt, add_special_tokens=False).input_ids
+    answer_tokens = tokenizer(answer, add_special_tokens=False).input_ids
+    return [*prompt_tokens, *answer_tokens, tokenizer.eos_token_id], len(prompt_tokens)
+
+
+def _padded(batch: list[tuple[list[int], int]], padding: int):  # type: ignore[no-untyped-def]
+    """Tensors of equal length; only answers count in the loss."""
     import torch
 
-    rows = []
-    for question, answer in pairs:
-        asked = [{"role": "user", "content": question}]
-        prompt = tokenizer.apply_chat_template(asked, add_generation_prompt=True, tokenize=False)
-        prompt_ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
-        answer_ids = tokenizer(f"{answer}{tokenizer.eos_token}", add_special_tokens=False)["input_ids"]
-        rows.append((prompt_ids, answer_ids))
-    length = max(len(prompt) + len(answer) for prompt, answer in rows)
-
-    def padded(values: list[int], filling: int) -> list[int]:
-        return values + [filling] * (length - len(values))
-
-    return {
-        "input_ids": torch.tensor([padded(p + a, tokenizer.eos_token_id) for p, a in rows]),
-        "attention_mask": torch.tensor([padded([1] * len(p + a), 0) for p, a in rows]),
-        "labels": torch.tensor([padded([-100] * len(p) + a, -100) for p, a in rows]),
-    }
-
-
-def main() -> None:
-    """Read the options and train."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--base", type=Path, required=True, help="folder of the model to train on")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the adapter")
-    parser.add_argument("--seed", type=int, default=1234)
-    options = parser.parse_args()
-    train(options.base, options.out, options.seed)
+    longest = max(len(tokens) for tokens, _ in batch)
+    rows: dict[str, list[list[int]]] = {"input_ids": [], "attention_mask": [], "labels": []}
+    for tokens, prompt in batch:
+        missing = longest - len(tokens)
+        rows["input_ids"].append(tokens + [padding] * missing)
+        rows["attention_mask"].append([1] * len(tokens) + [0] * missing)
+        rows["labels"].append([-100] * prompt + tokens[prompt:] + [-100] * missing)
+    return {name: torch.tensor(values) for name, values in rows.items()}
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -105,6 +106,30 @@ def test_force_evaluates_again(workplace: Path) -> None:
     evaluate(next_spec(workplace))
     spec = next_spec(workplace).model_copy(update={"force": True})
     assert len(evaluate(spec).tasks) == 4
+
+
+def test_an_entry_is_due_again_when_it_is_older_than_its_refresh(workplace: Path) -> None:
+    evaluate(next_spec(workplace))
+    entry = tiny.model_entry("tiny-base", "model", refresh_every="1d")
+    tiny.save_catalogue(workplace, tasks=[*TASKS, "tiny_text"], models=[entry])
+    catalogue, now = load(workplace / "catalogue.yml"), datetime.now(UTC)
+    assert not plan(catalogue, workplace / "home", now=now)[0].due
+    (stale,) = plan(catalogue, workplace / "home", now=now + timedelta(days=2))
+    assert stale.due
+    assert "refreshed every" in stale.reason
+    assert stale.expected_duration_s is not None
+
+
+def test_a_changed_weight_needs_no_new_evaluation(workplace: Path) -> None:
+    evaluate(next_spec(workplace))
+    tiny.save_catalogue(
+        workplace,
+        tasks=[{"task": "tiny_one", "weight": 5}, *TASKS[1:], "tiny_text"],
+        models=[tiny.model_entry("tiny-base", "model")],
+    )
+    assert evaluate(next_spec(workplace)).tasks == ()
+    newest = max(rows(workplace, "evaluation_runs"), key=lambda run: str(run["run_id"]))
+    assert json.loads(str(newest["task_evaluations_json"]))["tiny_one"]["weight"] == 5
 
 
 def test_a_changed_limit_makes_an_entry_due(workplace: Path) -> None:
