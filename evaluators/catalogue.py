@@ -188,7 +188,9 @@ def load(path: Path) -> Catalogue:
     try:
         document = _Document.model_validate(_with_suite_names(source.data))
     except ValidationError as error:
-        problems = [problem(details, _keys_around(details["loc"])) for details in error.errors()]
+        # A list whose members are wrong is not an empty list too, though pydantic says so.
+        known = [d for d in error.errors() if not (d["type"] == "too_short" and d["input"])]
+        problems = [problem(details, _keys_around(details["loc"])) for details in known]
         raise _failure(path, source, problems) from None
     if problems := list(_contradictions(document)):
         raise _failure(path, source, problems)

@@ -1,0 +1,102 @@
+"""The catalogue: what is right is read, and what is wrong is one line with its place and its remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evaluators.catalogue import CatalogueError, load
+
+PROJECT = Path(__file__).parents[2]
+
+GOOD = """\
+suites:
+  small:
+    description: for tests
+    tasks: [one, {task: two, limit: 3}]
+models:
+  - name: base
+    source: path
+    path: weights
+    family: tiny
+    provider: own
+    kind: pretrained
+    suites: [small]
+"""
+
+
+def problem(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "catalogue.yml"
+    path.write_text(text)
+    with pytest.raises(CatalogueError) as raised:
+        load(path)
+    return str(raised.value)
+
+
+def test_the_catalogue_that_ships_is_valid() -> None:
+    catalogue = load(PROJECT / "catalogue.yml")
+    child = catalogue.model("SmolLM2-135M-short-answers")
+    assert catalogue.model(str(child.base_model)).source == "package"
+    weights = [task.weight for task in catalogue.suite("leaderboard").tasks]
+    assert sum(weights) == pytest.approx(6, abs=1e-3)
+
+
+def test_a_good_catalogue_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.yml"
+    path.write_text(GOOD)
+    catalogue = load(path)
+    assert [task.limit for task in catalogue.suite("small").tasks] == [None, 3]
+    assert catalogue.model("base").dtype == "bfloat16"
+    assert catalogue.settings.nightly_at == "02:00"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        ("    kind: pretrained", "    kinds: pretrained", 11, "kind"),
+        ("    provider: own", "    provider: friend", 10, "official"),
+        ("    kind: pretrained", "    kind: fine_tuned", 6, "missing lineage"),
+        ("    kind: pretrained", "    kind: fine_tuned\n    base_model: base", 12, "descends from itself"),
+        ("name: base", "name: '../base'", 6, "rename it"),
+        ("name: base", "name: 'a,trust_remote_code=True'", 6, "rename it"),
+        ("name: base", 'name: "a\\nb"', 6, "rename it"),
+        ("suites: [small]", "suites: [smal]", 12, "small"),
+        ("source: path\n    path: weights", "source: hub\n    repo: a/b\n    revision: main", 9, "revision"),
+        ("source: path\n    path: weights", "source: hub\n    repo: a/b", 6, "needs repo and revision"),
+        ("    path: weights", "    path: weights\n    repo: a/b", 9, "belongs to source: hub"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line_and_remedy(
+    tmp_path: Path, old: str, new: str, line: int, words: str
+) -> None:
+    assert old in GOOD
+    message = problem(tmp_path, GOOD.replace(old, new))
+    assert f"catalogue.yml:{line}:" in message, message
+    assert words in message, message
+
+
+def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
+    message = problem(tmp_path, GOOD.replace("provider: own", "provider: x").replace("limit: 3", "limit: 0"))
+    assert len(message.splitlines()) == 2
+
+
+def test_a_second_model_of_a_name_is_refused(tmp_path: Path) -> None:
+    assert "second model" in problem(tmp_path, GOOD + GOOD.partition("models:\n")[2])
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    assert "catalogue.yml:13" in problem(tmp_path, GOOD + "    family: other\n")
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "models: []\n"])
+def test_an_empty_catalogue_is_refused(tmp_path: Path, text: str) -> None:
+    assert problem(tmp_path, text)
+
+
+def test_unknown_names_list_the_known_ones() -> None:
+    catalogue = load(PROJECT / "catalogue.yml")
+    with pytest.raises(CatalogueError, match="SmolLM2-135M-Instruct"):
+        catalogue.model("SmolLM2-135M-Instrukt")
+    with pytest.raises(CatalogueError, match="mini"):
+        catalogue.suite("minni")
