@@ -18,7 +18,7 @@ from evaluators.harness import Harness, LoadedTask, requests_of
 from evaluators.interruption import Interruption
 from evaluators.metered import MeteredLM, warm_up
 
-ROUNDS = 3
+ROUNDS = 2
 
 
 def main() -> None:

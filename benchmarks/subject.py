@@ -8,7 +8,7 @@ from evaluators.catalogue import Catalogue, ModelEntry, SuiteEntry, load
 from evaluators.models import LocalModel, prepare
 from orchestration.home import Home, catalogue_path
 
-DOCUMENTS = 16
+DOCUMENTS = 6
 
 
 def subject() -> tuple[Catalogue, ModelEntry, SuiteEntry, LocalModel]:
