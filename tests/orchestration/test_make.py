@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -21,7 +22,9 @@ def clone(tmp_path: Path) -> Path:
 
 
 def make(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["make", *arguments], cwd=clone, capture_output=True, text=True, check=False)
+    # As from a person's shell: the tests themselves run under `make test`, whose variables would speak into this one.
+    shell = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run(["make", *arguments], cwd=clone, env=shell, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("target", ["run", "test", "ui", "lint", "bench"])
