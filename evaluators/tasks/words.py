@@ -1,4 +1,4 @@
-"""The words that `generate` makes questions of. examples/short_answers.py has its own, and none of these answers."""
+"""The words that `generate` makes questions of. examples/short_answers.py asks about others."""
 
 from __future__ import annotations
 

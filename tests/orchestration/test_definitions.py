@@ -53,14 +53,15 @@ def paths(tmp_path: Path) -> Paths:
 
 
 @pytest.fixture
-def definitions(paths: Paths) -> dg.Definitions:
-    return build_defs(paths, {"evaluator": StandIn()})
-
-
-@pytest.fixture
 def instance(paths: Paths) -> Iterator[dg.DagsterInstance]:
     with open_instance(Home(Path(paths.evalwatt_home))) as instance:
         yield instance
+
+
+@pytest.fixture
+def definitions(paths: Paths, instance: dg.DagsterInstance) -> dg.Definitions:
+    # With an instance open: Dagster remembers the last one weakly, and does not resolve definitions once that is gone.
+    return build_defs(paths, {"evaluator": StandIn()})
 
 
 def test_the_lineage_reads_from_catalogue_to_publication(definitions: dg.Definitions) -> None:
