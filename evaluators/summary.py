@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -35,3 +37,9 @@ class RunSummary:
     tasks: tuple[TaskSummary, ...]
     reused: tuple[str, ...]
     failures: dict[str, str]
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> RunSummary:
+        """The summary that `dataclasses.asdict` and JSON made of one, as it comes out of the evaluator's process."""
+        lists = {"tasks": tuple(TaskSummary(**task) for task in values["tasks"]), "reused": tuple(values["reused"])}
+        return cls(**{**values, **lists})

@@ -5,37 +5,8 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from html import escape
-from typing import TypedDict
 
-
-class TaskSummary(TypedDict):
-    """`evaluators.run.TaskSummary` as it comes out of the evaluator's process."""
-
-    task: str
-    metric: str
-    score: float
-    stderr: float | None
-    documents: int
-    duration_s: float
-    energy_kwh: float | None
-    energy_method: str
-    tokens_prompt: int
-    tokens_generated: int
-
-
-class Summary(TypedDict):
-    """`evaluators.run.RunSummary` as it comes out of the evaluator's process."""
-
-    run_id: str
-    model: str
-    suite: str
-    status: str
-    reason: str | None
-    duration_s: float
-    energy_kwh: float | None
-    tasks: list[TaskSummary]
-    reused: list[str]
-    failures: dict[str, str]
+from evaluators.summary import RunSummary
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -43,23 +14,23 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> s
     return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-def scores_table(summaries: Sequence[Summary]) -> str:
+def scores_table(summaries: Sequence[RunSummary]) -> str:
     """One line per task, failed and reused ones included."""
     rows: list[list[str]] = []
     for summary in summaries:
-        for task in summary["tasks"]:
-            score = f"{task['score']:.3f}" + (f" ± {task['stderr']:.3f}" if task["stderr"] is not None else "")
-            tokens = f"{task['tokens_generated'] / task['documents']:.1f}" if task["documents"] else ""
-            energy = [_watt_hours(task["energy_kwh"]), task["energy_method"]]
-            rows.append([task["task"], task["metric"], score, *energy, f"{task['duration_s']:.1f}", tokens])
-        rows += [[name, "", "evaluated before", "", "", "", ""] for name in summary["reused"]]
-        rows += [[name, "", f"failed: {reason}", "", "", "", ""] for name, reason in summary["failures"].items()]
+        for task in summary.tasks:
+            score = f"{task.score:.3f}" + (f" ± {task.stderr:.3f}" if task.stderr is not None else "")
+            tokens = f"{task.tokens_generated / task.documents:.1f}" if task.documents else ""
+            energy = [_watt_hours(task.energy_kwh), task.energy_method]
+            rows.append([task.task, task.metric, score, *energy, f"{task.duration_s:.1f}", tokens])
+        rows += [[name, "", "evaluated before", "", "", "", ""] for name in summary.reused]
+        rows += [[name, "", f"failed: {reason}", "", "", "", ""] for name, reason in summary.failures.items()]
     return markdown_table(["task", "metric", "score", "Wh", "method", "s", "tokens out per document"], rows)
 
 
-def energy_chart(summaries: Sequence[Summary]) -> str:
+def energy_chart(summaries: Sequence[RunSummary]) -> str:
     """Energy of each task as bars: an SVG inside Markdown, so that nothing has to be served."""
-    tasks = [(t["task"], t["energy_kwh"]) for s in summaries for t in s["tasks"]]
+    tasks = [(t.task, t.energy_kwh) for s in summaries for t in s.tasks]
     most = max((energy for _, energy in tasks if energy is not None), default=0.0)
     bars = []
     for number, (name, energy) in enumerate(tasks):

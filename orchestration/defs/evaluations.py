@@ -13,9 +13,10 @@ from dagster._core.errors import DagsterPipesExecutionError  # it has no public 
 
 from evaluators.catalogue import Catalogue
 from evaluators.plan import PlannedRun, make_spec, plan
+from evaluators.summary import RunSummary
 from orchestration.defs.resources import OWNERS, Paths
 from orchestration.instance import DEVICE_POOL
-from orchestration.summaries import Summary, energy_chart, markdown_table, scores_table
+from orchestration.summaries import energy_chart, markdown_table, scores_table
 
 MODELS = dg.DynamicPartitionsDefinition(name="models")
 EVALUATIONS = dg.AssetKey("model_evaluations")
@@ -79,7 +80,7 @@ def model_evaluations(
     for run in planned:
         context.log.info(f"{run.model} on {run.suite}: {'due' if run.due else 'not due'}: {run.reason}")
     summaries = [_evaluate(context, run, entries, paths, evaluator, config.force) for run in planned if run.due]
-    failures = [f"{s['suite']}: {s['reason']}" for s in summaries if s["status"] != "completed"]
+    failures = [f"{s.suite}: {s.reason}" for s in summaries if s.status != "completed"]
     if failures:
         raise dg.Failure("; ".join(failures), metadata=_metadata(planned, summaries))
     return dg.MaterializeResult(metadata=_metadata(planned, summaries))
@@ -92,7 +93,7 @@ def _evaluate(
     paths: Paths,
     evaluator: dg.PipesSubprocessClient,
     force: bool,
-) -> Summary:
+) -> RunSummary:
     spec = make_spec(entries, run, paths.home.path, force=force)
     with tempfile.TemporaryDirectory(prefix="evalwatt-") as folder:
         file = Path(folder, "spec.json")
@@ -104,11 +105,15 @@ def _evaluate(
             # A crash has no summary; the next suite gets a fresh process, so it is tried all the same.
             killed = " (killed, as a process is that needs too much memory)" if str(error).endswith("code -9") else ""
             return _without_summary(run, spec.run_id, f"{error}{killed}")
-    return messages[-1] if messages else _without_summary(run, spec.run_id, "the evaluator ended without a word")
+    return (
+        RunSummary.from_json(messages[-1])
+        if messages
+        else _without_summary(run, spec.run_id, "the evaluator ended without a word")
+    )
 
 
-def _without_summary(run: PlannedRun, run_id: str, reason: str) -> Summary:
-    return Summary(
+def _without_summary(run: PlannedRun, run_id: str, reason: str) -> RunSummary:
+    return RunSummary(
         run_id=run_id,
         model=run.model,
         suite=run.suite,
@@ -116,25 +121,25 @@ def _without_summary(run: PlannedRun, run_id: str, reason: str) -> Summary:
         reason=f"{reason}; its own words are in the run's log (stderr)",
         duration_s=0.0,
         energy_kwh=None,
-        tasks=[],
-        reused=[],
+        tasks=(),
+        reused=(),
         failures={},
     )
 
 
-def _metadata(planned: list[PlannedRun], summaries: list[Summary]) -> dict[str, dg.MetadataValue]:
+def _metadata(planned: list[PlannedRun], summaries: list[RunSummary]) -> dict[str, dg.MetadataValue]:
     plan_rows = [[run.suite, "due" if run.due else "not due", run.reason] for run in planned]
     metadata: dict[str, dg.MetadataValue] = {
         "plan": dg.MetadataValue.md(markdown_table(["suite", "", "why"], plan_rows)),
     }
     if not summaries:
         return metadata
-    energies = [summary["energy_kwh"] for summary in summaries]
+    energies = [summary.energy_kwh for summary in summaries]
     metadata |= {
         "scores": dg.MetadataValue.md(scores_table(summaries)),
         "energy": dg.MetadataValue.md(energy_chart(summaries)),
-        "duration_s": dg.MetadataValue.float(sum(summary["duration_s"] for summary in summaries)),
-        "run_ids": dg.MetadataValue.text(", ".join(summary["run_id"] for summary in summaries)),
+        "duration_s": dg.MetadataValue.float(sum(summary.duration_s for summary in summaries)),
+        "run_ids": dg.MetadataValue.text(", ".join(summary.run_id for summary in summaries)),
     }
     if None not in energies:
         metadata["energy_kwh"] = dg.MetadataValue.float(sum(energy for energy in energies if energy is not None))
