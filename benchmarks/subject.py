@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 
 from evaluators.catalogue import Catalogue, ModelEntry, SuiteEntry, load
+from evaluators.machine import native_dtype
 from evaluators.models import LocalModel, prepare
 from orchestration.home import Home, catalogue_path
 
@@ -18,6 +19,7 @@ def subject() -> tuple[Catalogue, ModelEntry, SuiteEntry, LocalModel]:
     local = prepare(
         entry, {model.name: model for model in catalogue.models}, Home.from_env().path, catalogue.path.parent, print
     )
+    entry = entry.model_copy(update={"dtype": native_dtype("cpu")})  # lm-eval's command line does not know `auto` as we do
     suite = catalogue.suite("mini")
     tasks = tuple(task.model_copy(update={"limit": DOCUMENTS}) for task in suite.tasks)
     return catalogue, entry, suite.model_copy(update={"tasks": tasks}), local

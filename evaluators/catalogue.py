@@ -120,7 +120,7 @@ class ModelEntry(Entry):
     params_b: float | None = Field(default=None, gt=0)
     active_params_b: float | None = Field(default=None, gt=0)
     quantization: str | None = None
-    dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"  # auto: see machine.native_dtype
     chat_template: bool = False  # where neither task nor suite says it
     engine: Literal["transformers"] = "transformers"
     batch_size: int = Field(default=16, ge=1)

@@ -81,6 +81,22 @@ def describe_device(wanted: str) -> Device:
     return Device(name, _cpu_model() if name == "cpu" else platform.processor(), None, None)
 
 
+def native_dtype(device: str) -> str:
+    """What `dtype: auto` stands for: bfloat16 where the device computes in it, else float32.
+
+    A CPU without instructions for bfloat16 converts at every step, which made reading prompts six times slower than
+    float32 (docs/choices.md).
+    """
+    import torch
+
+    if device.startswith("cuda"):
+        supported = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        # avx512_bf16 and amx_bf16 on x86, arm_bf16 on Arm
+        supported = any(has for name, has in torch.cpu.get_capabilities().items() if "bf16" in name)
+    return "bfloat16" if supported else "float32"
+
+
 def usable_threads() -> int:
     """Physical cores that this process may use: a thread more slows every evaluation down."""
     import psutil

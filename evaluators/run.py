@@ -43,7 +43,7 @@ def evaluate(
     `meter` None: the one that the settings name. Raises Interrupted on SIGTERM and SIGINT, after landing what there
     is, and OSError where the landing cannot be written.
     """
-    run = _Run(spec, on_task or (lambda task: None), meter)
+    run = _Run(_with_dtype(spec), on_task or (lambda task: None), meter)
     with run.interruption.watching():
         return run.go()
 
@@ -267,6 +267,14 @@ class _Run:
         landing.write_durably(self.spec.landing / self.spec.run_id / lifecycle.SUMMARY_FILE, content)
         landing.write_bundle(self.spec.landing, self.spec.run_id, landing.END_BUNDLE, [end])
         return summary
+
+
+def _with_dtype(spec: RunSpec) -> RunSpec:
+    """The spec with the precision that `auto` means here, which from now on is the model's."""
+    if spec.model.dtype != "auto":
+        return spec
+    dtype = machine.native_dtype(machine.describe_device(spec.settings.device).device)
+    return spec.model_copy(update={"model": spec.model.model_copy(update={"dtype": dtype})})
 
 
 @contextmanager

@@ -47,7 +47,7 @@ def test_a_good_catalogue_is_read(tmp_path: Path) -> None:
     path.write_text(GOOD)
     catalogue = load(path)
     assert [task.limit for task in catalogue.suite("small").tasks] == [None, 3]
-    assert catalogue.model("base").dtype == "bfloat16"
+    assert catalogue.model("base").dtype == "auto"
     assert catalogue.settings.nightly_at == "02:00"
 
 
