@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.subject import DOCUMENTS, scratch, subject, table
 from evaluators import landing
+from evaluators.catalogue import ModelEntry, SuiteEntry
 from evaluators.harness import OUR_TASKS
 from evaluators.run import evaluate
 from evaluators.spec import RunSpec
@@ -40,7 +41,7 @@ def main() -> None:
             if "task_results" in bundle.files
             for row in pq.read_table(bundle.files["task_results"]).to_pylist()
         }
-        theirs = _lm_eval(local.path, entry.dtype, entry.batch_size, [task.task for task in suite.tasks], home)
+        theirs = _lm_eval(local.path, entry, suite, home)
     rows: list[tuple[str, ...]] = [("task", "metric", "lm_eval", "pipeline", "equal")]
     for (task, metric, filter_name), value in ours.items():
         other = theirs[task][f"{metric},{filter_name}"]
@@ -51,17 +52,27 @@ def main() -> None:
         raise SystemExit("scores differ from lm_eval's")
 
 
-def _lm_eval(model: Path, dtype: str, batch_size: int, tasks: list[str], home: Path) -> dict[str, dict[str, float]]:
-    out = home / "lm_eval"
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "lm_eval", "run", "--model", "hf", "--device", "cpu"),
-            *("--model_args", f"pretrained={model},dtype={dtype}", "--batch_size", str(batch_size)),
-            *("--include_path", str(OUR_TASKS), "--limit", str(DOCUMENTS), "--output_path", str(out)),
-            *("--tasks", *tasks),
-        ],
-        check=True,
-    )
-    (path,) = out.rglob("results_*.json")
-    results: dict[str, dict[str, float]] = json.loads(path.read_text())["results"]
+def _lm_eval(model: Path, entry: ModelEntry, suite: SuiteEntry, home: Path) -> dict[str, dict[str, float]]:
+    """lm_eval's results by task. Its command line knows one chat template setting a call, a suite one for each task."""
+    results: dict[str, dict[str, float]] = {}
+    for templated in (False, True):
+        default = entry.chat_template
+        tasks = [
+            t.task
+            for t in suite.tasks
+            if (default if t.apply_chat_template is None else t.apply_chat_template) == templated
+        ]
+        out = home / f"lm_eval_{templated}"
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "lm_eval", "run", "--model", "hf", "--device", "cpu"),
+                *("--model_args", f"pretrained={model},dtype={entry.dtype}", "--batch_size", str(entry.batch_size)),
+                *("--include_path", str(OUR_TASKS), "--limit", str(DOCUMENTS), "--output_path", str(out)),
+                *(["--apply_chat_template"] if templated else []),
+                *("--tasks", *tasks),
+            ],
+            check=True,
+        )
+        (path,) = out.rglob("results_*.json")
+        results |= json.loads(path.read_text())["results"]
     return results

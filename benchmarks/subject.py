@@ -19,7 +19,9 @@ def subject() -> tuple[Catalogue, ModelEntry, SuiteEntry, LocalModel]:
     local = prepare(
         entry, {model.name: model for model in catalogue.models}, Home.from_env().path, catalogue.path.parent, print
     )
-    entry = entry.model_copy(update={"dtype": native_dtype("cpu")})  # lm-eval's command line does not know `auto` as we do
+    entry = entry.model_copy(
+        update={"dtype": native_dtype("cpu")}
+    )  # lm-eval's command line does not know `auto` as we do
     suite = catalogue.suite("mini")
     tasks = tuple(task.model_copy(update={"limit": DOCUMENTS}) for task in suite.tasks)
     return catalogue, entry, suite.model_copy(update={"tasks": tasks}), local
