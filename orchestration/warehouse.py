@@ -113,8 +113,7 @@ def _load_into(path: Path, home: Home, log: Log) -> LoadReport:
         connection.execute("checkpoint")
         report.states = _count_states(connection)
     log(
-        f"loaded {report.loaded_bundles} bundles of {report.loaded_runs} runs and of leaderboard states into {path.name}; "
-        f"it holds {report.states} states"
+        f"loaded {report.loaded_bundles} bundles of {report.loaded_runs} runs into {path.name}, states: {report.states}"
     )
     return report
 
