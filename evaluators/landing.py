@@ -1,8 +1,9 @@
-"""The landing: immutable, append-only Parquet, one directory per run.
+"""The landing: immutable, append-only Parquet, one directory per run, or per imported state of a leaderboard.
 
     landing/<run_id>/run.json                              what the run set out to do, written first
     landing/<run_id>/lock                                  held by the evaluator's process while it lives
     landing/<run_id>/<bundle>/<table>.<sha-256>.parquet    rows that became durable together
+    landing/open-llm-leaderboard@<date>/state/…            a state; complete by itself, without run.json and end
 
 A bundle appears by one rename, after everything in it was fsynced, so a reader sees all of it or nothing. A task
 evaluation is one bundle, named by its fingerprint and repetition: whether it was done is a look at a directory's
@@ -17,7 +18,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -30,6 +31,7 @@ from evaluators.records import Record, columns
 RUN_FILE = "run.json"
 LOCK_FILE = "lock"
 END_BUNDLE = "end"
+STATE_BUNDLE = "state"
 TEMPORARY = ".tmp-"  # begins the names of what is not there yet
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: sorts as it counts
 
@@ -80,33 +82,44 @@ def is_task_bundle(name: str) -> bool:
     return len(name) == 32
 
 
+def state_directory(day: date) -> str:
+    """The directory of the leaderboard's state of a day; it stands where a run's id stands otherwise."""
+    return f"open-llm-leaderboard@{day.isoformat()}"
+
+
 def arrow_schema(record: type[Record]) -> pa.Schema:
     """The record's Parquet schema; NOT NULL columns are marked so."""
     return pa.schema([pa.field(c.name, _ARROW_TYPES[c.type], nullable=c.nullable) for c in columns(record)])
 
 
 def write_bundle(landing: Path, run_id: str, name: str, rows: Iterable[Record]) -> Path:
-    """Land `rows`, grouped by their tables, as one bundle: durable and visible when this returns.
-
-    Landing a bundle that exists already changes nothing: the first one counts.
-    Raises ValueError where there is no row, OSError where the disk refuses.
-    """
+    """Land `rows`, grouped by their tables, as one bundle. Raises ValueError where there is no row."""
     by_record: dict[type[Record], list[Record]] = {}
     for row in rows:
         by_record.setdefault(type(row), []).append(row)
     if not by_record:
         raise ValueError(f"bundle {name} of run {run_id} has no rows")
+    return write_tables(
+        landing, run_id, name, {record: _table(record, members) for record, members in by_record.items()}
+    )
+
+
+def write_tables(landing: Path, run_id: str, name: str, tables: Mapping[type[Record], pa.Table]) -> Path:
+    """Land `tables`, each in its record's schema, as one bundle: durable and visible when this returns.
+
+    Landing a bundle that exists already changes nothing: the first one counts. Raises OSError where the disk refuses.
+    """
     target = landing / run_id / name
     if target.exists():
         return target
     temporary = landing / run_id / f"{TEMPORARY}{secrets.token_hex(8)}"
     temporary.mkdir(parents=True)
     try:
-        for record, members in by_record.items():
-            content = _parquet(record, members)
+        for record, table in tables.items():
+            content = parquet(table)
             path = temporary / f"{record.table}.{hashlib.sha256(content).hexdigest()}.parquet"
             write_durably(path, content)
-        _fsync_directory(temporary)
+        fsync_directory(temporary)
         try:
             temporary.rename(target)
         except OSError:
@@ -114,7 +127,7 @@ def write_bundle(landing: Path, run_id: str, name: str, rows: Iterable[Record]) 
                 raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    _fsync_directory(target.parent)
+    fsync_directory(target.parent)
     return target
 
 
@@ -157,20 +170,24 @@ def _directories(path: Path) -> Sequence[Path]:
     return [p for p in path.iterdir() if p.is_dir()] if path.is_dir() else []
 
 
-def _parquet(record: type[Record], rows: list[Record]) -> bytes:
-    names = [c.name for c in columns(record)]
-    table = pa.table(
-        {name: [getattr(row, name) for row in rows] for name in names},
-        schema=arrow_schema(record),
-    )
+def parquet(table: pa.Table) -> bytes:
+    """The table as a Parquet file."""
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")
     return sink.getvalue()
 
 
-def _fsync_directory(path: Path) -> None:
+def fsync_directory(path: Path) -> None:
+    """Make what was created in the directory durable."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _table(record: type[Record], rows: list[Record]) -> pa.Table:
+    return pa.table(
+        {column.name: [getattr(row, column.name) for row in rows] for column in columns(record)},
+        schema=arrow_schema(record),
+    )

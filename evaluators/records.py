@@ -1,4 +1,4 @@
-"""The rows that evaluations land, one frozen dataclass per raw table: the single source of the raw schema.
+"""The rows that are landed, one frozen dataclass per raw table: the single source of the raw schema.
 
 Belongs here: field names (with units), types, keys and what NULL means. Does not belong here: how rows are
 obtained (`run`), written (`landing`) or loaded (`orchestration.warehouse`).
@@ -13,7 +13,7 @@ import dataclasses
 import types
 import typing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, ClassVar
 
 SCHEMA_VERSION = 1
@@ -23,6 +23,8 @@ METHODS = ("measured", "integrated", "modelled", "absent")
 KINDS = ("pretrained", "continued", "instruct", "fine_tuned", "merge", "adapter", "other")
 PROVIDERS = ("official", "community", "own")
 RUN_STATUSES = ("completed", "failed", "interrupted")
+
+EMISSIONS_NOT_KNOWN = -1.0  # the leaderboard's own mark of a row whose evaluation time is missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +210,58 @@ class Sample(Record):
     answer: str
 
 
-RECORDS: tuple[type[Record], ...] = (Model, EvaluationRun, TaskResult, TaskEmission, Sample)
+@dataclass(frozen=True, slots=True)
+class LeaderboardSnapshot(Record):
+    """One row per state of the Open LLM Leaderboard and evaluation in it, as its table published it.
+
+    A score is `x`, on the leaderboard's normalised scale of 0 to 100; `x_raw` is the same before normalisation, 0 to 1.
+    """
+
+    table: ClassVar[str] = "leaderboard_snapshots"
+    key: ClassVar[tuple[str, ...]] = ("snapshot_date", "eval_name")
+
+    snapshot_date: date  # the state's day, UTC
+    eval_name: str
+    schema_version: int
+    source: str  # the file's name, or the hub's repository@revision
+    precision: str | None
+    model_type: str | None
+    model_type_symbol: str | None
+    weight_type: str | None
+    architecture: str | None
+    fullname: str  # the model's name on the hub
+    model_sha: str | None
+    average: float | None  # mean of the six scores
+    hub_license: str | None
+    hub_likes: int | None
+    params_b: float | None  # billions; zero or below where the leaderboard does not know
+    available_on_hub: bool | None
+    moe: bool | None
+    flagged: bool | None
+    chat_template: bool | None
+    emissions_published_kg: float | None  # EMISSIONS_NOT_KNOWN is kept; sums repeated evaluations
+    ifeval_raw: float | None
+    ifeval: float | None
+    bbh_raw: float | None
+    bbh: float | None
+    math_lvl_5_raw: float | None
+    math_lvl_5: float | None
+    gpqa_raw: float | None
+    gpqa: float | None
+    musr_raw: float | None
+    musr: float | None
+    mmlu_pro_raw: float | None
+    mmlu_pro: float | None
+    merged: bool | None
+    official_providers: bool | None
+    upload_to_hub_date: date | None
+    submission_date: date | None
+    generation: int | None
+    base_model: str | None
+    model_html: str | None  # how the leaderboard's page shows the name, NULL where the state lacks it
+
+
+RECORDS: tuple[type[Record], ...] = (Model, EvaluationRun, TaskResult, TaskEmission, Sample, LeaderboardSnapshot)
 BY_TABLE: dict[str, type[Record]] = {record.table: record for record in RECORDS}
 
 

@@ -6,7 +6,6 @@ here opens the warehouse or moves a file: `warehouse` does.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
@@ -16,8 +15,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from evaluators import records
-from evaluators.landing import END_BUNDLE, Bundle, arrow_schema, is_task_bundle, verify
-from evaluators.records import Record, columns
+from evaluators.landing import (
+    END_BUNDLE,
+    STATE_BUNDLE,
+    Bundle,
+    arrow_schema,
+    is_task_bundle,
+    state_directory,
+    verify,
+)
+from evaluators.records import EMISSIONS_NOT_KNOWN, Column, LeaderboardSnapshot, Record, columns
 
 SCHEMA = "raw"
 LANDED_FILE = "landed_file"
@@ -53,7 +60,12 @@ ENUMERATIONS: dict[str, tuple[str, ...]] = {
 }
 
 # Every other number is an energy, a duration, a size or a count, and cannot be negative.
-SIGNED = frozenset({"value", "score", "seed", "chance"})
+SIGNED: dict[type[Record], frozenset[str]] = {
+    records.EvaluationRun: frozenset({"seed"}),
+    records.TaskResult: frozenset({"value", "chance"}),
+    records.Sample: frozenset({"score"}),
+    LeaderboardSnapshot: frozenset({"params_b"}),  # zero or below: the leaderboard does not know
+}
 
 _TASK_BUNDLE_TABLES = ("task_results", "task_emissions", "samples")
 
@@ -121,13 +133,11 @@ def row_problems(record: type[Record], table: pa.Table, run_id: str) -> Iterator
         values = table[column.name]
         if values.null_count and not column.nullable:
             yield f"column {column.name} is NULL in {values.null_count} rows"
-        present = [value for value in pc.unique(values).to_pylist() if value is not None]
-        yield from _value_problems(column.name, column.type, present)
+        yield from _value_problems(record, column, values)
     versions = {version for version in pc.unique(table["schema_version"]).to_pylist() if version is not None}
     if unknown := sorted(versions - {records.SCHEMA_VERSION}):
         yield f"schema_version {unknown[0]} is not known, this program knows {records.SCHEMA_VERSION}; upgrade evalwatt"
-    if foreign := sorted({run for run in pc.unique(table["run_id"]).to_pylist() if run not in (None, run_id)}):
-        yield f"run_id {foreign[0]!r} in the directory of run {run_id!r}"
+    yield from _foreign_rows(record, table, run_id)
     keys = table.group_by(list(record.key)).aggregate([]).num_rows
     if keys != table.num_rows:
         yield f"key ({', '.join(record.key)}) is not unique: {table.num_rows} rows, {keys} keys"
@@ -137,17 +147,38 @@ def row_problems(record: type[Record], table: pa.Table, run_id: str) -> Iterator
             yield "is_primary must be true for exactly one metric of a task and repetition"
 
 
-def _value_problems(name: str, type_: type, present: list[object]) -> Iterator[str]:
-    if type_ in (int, float):
-        numbers = [value for value in present if isinstance(value, int | float)]
-        if not_finite := [value for value in numbers if not math.isfinite(value)]:
-            yield f"column {name} holds {not_finite[0]}"
-        if name not in SIGNED and (negative := [value for value in numbers if value < 0]):
-            yield f"column {name} holds the negative value {negative[0]}"
-        if name == "chance" and any(value >= 1 for value in numbers):
-            yield "column chance must be below 1, the score of a model that knows everything"
-    elif name in ENUMERATIONS and (unknown := [value for value in present if value not in ENUMERATIONS[name]]):
-        yield f"column {name} holds {unknown[0]!r}, must be one of {', '.join(ENUMERATIONS[name])}"
+def _foreign_rows(record: type[Record], table: pa.Table, directory: str) -> Iterator[str]:
+    """Rows that belong into another directory of the landing."""
+    if record is LeaderboardSnapshot:
+        days = pc.unique(table["snapshot_date"]).to_pylist()
+        if foreign := sorted(str(day) for day in days if day is not None and state_directory(day) != directory):
+            yield f"snapshot_date {foreign[0]} in the directory {directory!r}"
+    elif foreign := sorted({run for run in pc.unique(table["run_id"]).to_pylist() if run not in (None, directory)}):
+        yield f"run_id {foreign[0]!r} in the directory of run {directory!r}"
+
+
+def _value_problems(record: type[Record], column: Column, values: pa.ChunkedArray) -> Iterator[str]:
+    name = column.name
+    if column.type is float and (not_finite := _first(values, pc.invert(pc.is_finite(values)))) is not None:
+        yield f"column {name} holds {not_finite}"
+    if column.type in (int, float) and name not in SIGNED.get(record, ()):
+        negative = pc.less(values, 0)
+        if name == "emissions_published_kg":
+            negative = pc.and_(negative, pc.not_equal(values, EMISSIONS_NOT_KNOWN))
+        if (value := _first(values, negative)) is not None:
+            yield f"column {name} holds the negative value {value}"
+    if name == "chance" and _first(values, pc.greater_equal(values, 1)) is not None:
+        yield "column chance must be below 1, the score of a model that knows everything"
+    if name in ENUMERATIONS:
+        unknown = [value for value in pc.unique(values).to_pylist() if value not in (None, *ENUMERATIONS[name])]
+        if unknown:
+            yield f"column {name} holds {unknown[0]!r}, must be one of {', '.join(ENUMERATIONS[name])}"
+
+
+def _first(values: pa.ChunkedArray, wrong: pa.ChunkedArray) -> object:
+    """The first value that is wrong; None where there is none."""
+    found = values.filter(wrong)
+    return found[0].as_py() if len(found) else None
 
 
 def _structure_problems(bundle: Bundle) -> Iterator[str]:
@@ -161,6 +192,8 @@ def _structure_problems(bundle: Bundle) -> Iterator[str]:
         required = (records.EvaluationRun.table,)
     elif is_task_bundle(bundle.name):
         required = _TASK_BUNDLE_TABLES
+    elif bundle.name == STATE_BUNDLE:
+        required = (LeaderboardSnapshot.table,)
     for table in required:
         if table not in bundle.files:
             yield f"the file of table {table} is missing"

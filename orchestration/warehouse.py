@@ -44,17 +44,18 @@ class WarehouseOutdated(Exception):
 
 @dataclass(slots=True)
 class LoadReport:
-    """What one load did. `quarantined` holds run id, bundle and reason."""
+    """What one load did. `quarantined` holds run id, bundle and reason; `states` counts all states that are loaded."""
 
     loaded_runs: int = 0
     loaded_bundles: int = 0
+    states: int = 0
     row_counts: Counter[str] = field(default_factory=Counter)
     quarantined: list[tuple[str, str, str]] = field(default_factory=list)
     interrupted: list[str] = field(default_factory=list)
 
 
 def load(home: Home, log: Log = lambda line: None, wait: float = LOCK_WAIT_S) -> LoadReport:
-    """Load every bundle of every ended run that is not loaded yet.
+    """Load every bundle of every ended run, and every leaderboard state, that is not loaded yet.
 
     Raises WarehouseBusy where another process writes, WarehouseOutdated where the file has other raw tables.
     """
@@ -110,14 +111,20 @@ def _load_into(path: Path, home: Home, log: Log) -> LoadReport:
             report.interrupted += close_abandoned(home.landing)
             _load_ended_runs(connection, home, load_id, report, log)
         connection.execute("checkpoint")
-    log(f"loaded {report.loaded_bundles} bundles of {report.loaded_runs} runs into {path.name}")
+        report.states = _count_states(connection)
+    log(
+        f"loaded {report.loaded_bundles} bundles of {report.loaded_runs} runs into {path.name}, states: {report.states}"
+    )
     return report
 
 
 def _load_ended_runs(
     connection: duckdb.DuckDBPyConnection, home: Home, load_id: str, report: LoadReport, log: Log
 ) -> list[str]:
-    """Load what is missing, a run's end first. Returns the runs whose end had to be quarantined: they are left out."""
+    """Load what is missing, a run's end first. Returns the runs whose end had to be quarantined: they are left out.
+
+    A leaderboard's state has no end: its directory is complete by itself.
+    """
     done = set(connection.execute("select run_id, bundle from raw.loads").fetchall())
     runs = {run for run, _ in done}
     landed: dict[str, list[landing.Bundle]] = {}
@@ -126,7 +133,7 @@ def _load_ended_runs(
     without_end = []
     for run_id, bundles in landed.items():
         ordered = sorted(bundles, key=lambda bundle: bundle.name != landing.END_BUNDLE)
-        if ordered[0].name != landing.END_BUNDLE:
+        if ordered[0].name not in (landing.END_BUNDLE, landing.STATE_BUNDLE):
             continue
         for bundle in ordered:
             if (run_id, bundle.name) in done:
@@ -142,10 +149,16 @@ def _load_ended_runs(
                     break
                 continue
             report.loaded_bundles += 1
-            report.loaded_runs += run_id not in runs
+            report.loaded_runs += run_id not in runs and bundle.name != landing.STATE_BUNDLE
             runs.add(run_id)
             report.row_counts.update(counts)
     return without_end
+
+
+def _count_states(connection: duckdb.DuckDBPyConnection) -> int:
+    query = "select count(*) from raw.loads where bundle = ?"
+    (count,) = connection.execute(query, [landing.STATE_BUNDLE]).fetchall()[0]
+    return int(count)
 
 
 def _load_bundle(

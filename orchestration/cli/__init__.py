@@ -11,11 +11,12 @@ import sys
 
 import click
 
-VERBS = ("run", "plan", "evaluate", "build", "sql", "doctor", "rebuild")
+VERBS = ("run", "plan", "evaluate", "import-leaderboard", "build", "sql", "doctor", "rebuild")
 
 # Errors that are written for people, and their exit codes. Named, not imported: most verbs never load their modules.
 EXPECTED = {
     "evaluators.catalogue.CatalogueError": 2,
+    "evaluators.leaderboards.hub.HubUnavailable": 1,
     "evaluators.spec.SpecError": 2,
     "orchestration.manifest.ManifestError": 1,
     "orchestration.publication.NothingPublished": 1,
@@ -34,7 +35,7 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        command = importlib.import_module(f"orchestration.cli.{cmd_name}").command
+        command = importlib.import_module(f"orchestration.cli.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)
         return command
 

@@ -18,6 +18,7 @@ from evaluators.catalogue import Settings
 from evaluators.plan import plan
 from orchestration.defs import nights
 from orchestration.defs.evaluations import catalogue, model_evaluations, sync_partitions
+from orchestration.defs.leaderboard import leaderboard_states
 from orchestration.defs.resources import Paths
 
 REFRESH_JOB = "refresh"
@@ -34,7 +35,7 @@ evaluate_model = dg.define_asset_job(
 )
 refresh = dg.define_asset_job(
     REFRESH_JOB,
-    dg.AssetSelection.all() - dg.AssetSelection.assets(catalogue, model_evaluations),
+    dg.AssetSelection.all() - dg.AssetSelection.assets(catalogue, model_evaluations, leaderboard_states),
     description="Load what was landed, build, check, publish.",
 )
 

@@ -1,13 +1,14 @@
 """Raw tables: what was landed, loaded into schema `raw` of the warehouse. One step loads them all."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from evaluators.records import RECORDS, Record, columns
+from evaluators.records import RECORDS, LeaderboardSnapshot, Record, columns
 from orchestration import warehouse
 from orchestration.defs.evaluations import model_evaluations
+from orchestration.defs.leaderboard import leaderboard_states
 from orchestration.defs.resources import OWNERS, Paths, RefreshLock
 from orchestration.instance import WAREHOUSE_POOL
 from orchestration.summaries import markdown_table
@@ -17,10 +18,10 @@ def raw_key(table: str) -> dg.AssetKey:
     return dg.AssetKey(["raw", table])
 
 
-def _spec(table: str, description: str | None, **metadata: object) -> dg.AssetSpec:
+def _spec(table: str, description: str | None, deps: Sequence[dg.AssetsDefinition], **metadata: object) -> dg.AssetSpec:
     return dg.AssetSpec(
         raw_key(table),
-        deps=[model_evaluations],
+        deps=deps,
         description=description,
         group_name="raw",
         kinds={"duckdb", "table"},
@@ -36,19 +37,31 @@ def _record_spec(record: type[Record]) -> dg.AssetSpec:
             for c in columns(record)
         ]
     )
-    return _spec(record.table, inspect.getdoc(record), key=", ".join(record.key), **{"dagster/column_schema": schema})
+    deps = [leaderboard_states if record is LeaderboardSnapshot else model_evaluations]
+    metadata = {"key": ", ".join(record.key), "dagster/column_schema": schema}
+    return _spec(record.table, inspect.getdoc(record), deps, **metadata)
 
 
-LOADS = _spec("loads", "One row per loaded bundle, written in the same transaction as the bundle's rows.")
+LOADS = _spec(
+    "loads",
+    "One row per loaded bundle, written in the same transaction as the bundle's rows.",
+    [model_evaluations, leaderboard_states],
+)
 
 
 @dg.multi_asset(specs=[*map(_record_spec, RECORDS), LOADS], pool=WAREHOUSE_POOL)
 def raw_tables(
     context: dg.AssetExecutionContext, paths: Paths, refresh_lock: RefreshLock
 ) -> Iterator[dg.MaterializeResult]:
-    """Load all ended runs from the landing; what is damaged goes to the quarantine, everything else loads."""
+    """Load ended runs and leaderboard states from the landing; what is damaged goes to the quarantine, the rest loads.
+
+    Without any state everything else loads as well.
+    """
     report = warehouse.load(paths.home, log=context.log.info)
     quarantined = markdown_table(["run", "bundle", "reason"], report.quarantined)
+    states: dict[str, object] = {"leaderboard_states": report.states}
+    if report.states == 0:
+        states["leaderboard_import"] = "no state yet: `evalwatt import-leaderboard PATH…|hub`, then `evalwatt build`"
     rows = {record.table: report.row_counts[record.table] for record in RECORDS} | {"loads": report.loaded_bundles}
     for table, rows_loaded in rows.items():
         yield dg.MaterializeResult(
@@ -59,5 +72,6 @@ def raw_tables(
                 "runs_interrupted": len(report.interrupted),
                 "bundles_quarantined": len(report.quarantined),
                 **({"quarantined": dg.MetadataValue.md(quarantined)} if report.quarantined else {}),
+                **(states if table == LeaderboardSnapshot.table else {}),
             },
         )

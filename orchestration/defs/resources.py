@@ -15,6 +15,7 @@ import dagster as dg
 from dagster_dbt import DbtCliResource, DbtProject
 
 from evaluators.catalogue import Catalogue, load
+from evaluators.leaderboards import hub
 from orchestration.home import DBT_PROJECT, Home, catalogue_path
 from orchestration.warehouse import WarehouseBusy, refresh_lock
 
@@ -59,6 +60,13 @@ class RefreshLock(dg.ConfigurableResource):
             yield self
 
 
+class LeaderboardHub(dg.ConfigurableResource):
+    """The hub's client that leaderboard states are read with."""
+
+    def client(self) -> hub.Client:
+        return hub.connect()
+
+
 def dbt_project() -> DbtProject:
     return DbtProject(DBT_PROJECT)
 
@@ -68,6 +76,7 @@ def default_resources(paths: Paths) -> dict[str, object]:
     return {
         "paths": paths,
         "refresh_lock": RefreshLock(evalwatt_home=paths.evalwatt_home),
+        "leaderboard_hub": LeaderboardHub(),
         # An evaluator that is told to stop finishes its document, and lands what it has.
         "evaluator": dg.PipesSubprocessClient(termination_timeout_seconds=120),
         "dbt": DbtCliResource(project_dir=dbt_project(), dbt_executable=str(Path(sys.executable).with_name("dbt"))),

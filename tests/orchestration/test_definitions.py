@@ -67,7 +67,7 @@ def definitions(paths: Paths, instance: dg.DagsterInstance) -> dg.Definitions:
 def test_the_lineage_reads_from_catalogue_to_publication(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     groups = {key: graph.get(key).group_name for key in graph.get_all_asset_keys()}
-    order = ["evaluations", "raw", "staging", "intermediate", "marts", "publication"]
+    order = ["evaluations", "leaderboard", "raw", "staging", "intermediate", "marts", "publication"]
     assert set(groups.values()) == {*order, "seeds"}
     assert {key.path[-1] for key, group in groups.items() if group == "raw"} == {r.table for r in RECORDS} | {"loads"}
 
@@ -75,12 +75,13 @@ def test_the_lineage_reads_from_catalogue_to_publication(definitions: dg.Definit
         parents = graph.get(key).parent_keys
         return {key}.union(*map(ancestors, parents))
 
-    catalogue = dg.AssetKey("catalogue")
+    catalogue, states = dg.AssetKey("catalogue"), dg.AssetKey("leaderboard_states")
     assert catalogue in ancestors(dg.AssetKey("model_evaluations"))
+    assert states in ancestors(dg.AssetKey(["staging", "stg_leaderboard_snapshots"]))
     for key, group in groups.items():
         if group == "seeds":
             continue
-        assert catalogue in ancestors(key), f"{key} does not come from the catalogue"
+        assert ancestors(key) & {catalogue, states}, f"{key} comes neither from the catalogue nor from a state"
         assert all(
             order.index(groups[p]) <= order.index(group) for p in graph.get(key).parent_keys if groups[p] in order
         )
@@ -110,6 +111,7 @@ def test_only_evaluations_use_the_device_and_only_the_refresh_the_warehouse(defi
     for key in graph.get_all_asset_keys():
         pools.setdefault(graph.get(key).group_name, set()).update(graph.get(key).pools or {None})
     assert pools.pop("evaluations") == {None, "device"}
+    assert pools.pop("leaderboard") == {None}
     assert set().union(*pools.values()) == {"warehouse"}
 
 

@@ -1,0 +1,133 @@
+"""States of the leaderboard in the history of its dataset on the hub: which there are, and their rows.
+
+Belongs here: all that knows the hub's client. Does not belong here: what a state's rows mean (`open_llm`).
+
+The token comes from HF_TOKEN only. The client itself would try a dead network for half a minute, and wait for a silent
+one for ever; so it is asked one thing with a time limit first, and gets a limit for each request after that.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from evaluators.leaderboards import StateRejected, formats
+
+REPOSITORY = "open-llm-leaderboard/contents"
+TIMEOUT_S = 20.0
+
+
+class HubUnavailable(Exception):
+    """The hub does not answer, or refuses; the message says what to do."""
+
+
+class Commit(Protocol):
+    """What is needed of the client's `GitCommitInfo`."""
+
+    commit_id: str
+    created_at: datetime
+
+
+class Client(Protocol):
+    """What is needed of `huggingface_hub.HfApi`."""
+
+    def dataset_info(self, repo_id: str, *, revision: str | None, timeout: float) -> Any: ...
+    def list_repo_commits(self, repo_id: str, *, repo_type: str, revision: str | None) -> list[Any]: ...
+    def list_repo_files(self, repo_id: str, *, repo_type: str, revision: str) -> list[str]: ...
+    def hf_hub_download(self, repo_id: str, filename: str, *, repo_type: str, revision: str) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """The dataset's last commit of a UTC day."""
+
+    day: date
+    sha: str
+
+    @property
+    def source(self) -> str:
+        return f"{REPOSITORY}@{self.sha}"
+
+
+def connect() -> Client:
+    """The hub's client."""
+    from huggingface_hub import HfApi, get_session
+    from huggingface_hub.utils import disable_progress_bars
+
+    def limit(request: Any) -> None:
+        request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write", "pool"), TIMEOUT_S)
+
+    get_session().event_hooks["request"].append(limit)
+    disable_progress_bars()  # a bar of ours counts the states
+    return HfApi(token=os.environ.get("HF_TOKEN") or False)
+
+
+def revisions(client: Client, since: date | None = None) -> list[Revision]:
+    """The last commit of each UTC day from `since` on, oldest first; without it the newest one only."""
+    days: dict[date, Commit] = {}
+    for commit in _commits(client, None):
+        day = commit.created_at.astimezone(UTC).date()
+        if day not in days or commit.created_at > days[day].created_at:
+            days[day] = commit
+    wanted = [max(days)] if since is None else [day for day in sorted(days) if day >= since]
+    return [Revision(day, days[day].commit_id) for day in wanted]
+
+
+def revision(client: Client, sha: str, day: date | None = None) -> Revision:
+    """One commit; its own day unless another is given."""
+    newest = max(_commits(client, sha), key=lambda commit: commit.created_at)
+    return Revision(day or newest.created_at.astimezone(UTC).date(), newest.commit_id)
+
+
+def read(client: Client, wanted: Revision) -> pa.Table:
+    """The rows of a revision, under the dataset's own column names. Raises HubUnavailable, StateRejected."""
+    with _explained(wanted.sha):
+        names = client.list_repo_files(REPOSITORY, repo_type="dataset", revision=wanted.sha)
+        files = [
+            client.hf_hub_download(REPOSITORY, name, repo_type="dataset", revision=wanted.sha)
+            for name in sorted(names)
+            if name.endswith(".parquet")
+        ]
+    if not files:
+        raise StateRejected("holds no Parquet file, so it is no state; leave its day out")
+    try:
+        return pa.concat_tables([formats.read(Path(file)) for file in files])
+    except pa.ArrowInvalid as error:
+        raise StateRejected(f"its files differ in their columns: {error}") from None
+
+
+def _commits(client: Client, sha: str | None) -> list[Commit]:
+    with _explained(sha):
+        client.dataset_info(REPOSITORY, revision=sha, timeout=TIMEOUT_S)
+        commits = client.list_repo_commits(REPOSITORY, repo_type="dataset", revision=sha)
+    if not commits:
+        raise HubUnavailable(f"{REPOSITORY} has no commits; import files instead")
+    return commits
+
+
+@contextmanager
+def _explained(sha: str | None) -> Iterator[None]:
+    """Raises HubUnavailable instead of the client's many errors."""
+    from huggingface_hub.errors import HfHubHTTPError, HTTPError, LocalEntryNotFoundError, RevisionNotFoundError
+
+    try:
+        yield
+    except RevisionNotFoundError:
+        raise HubUnavailable(f"{REPOSITORY} has no revision {sha}; take a commit's full sha from its history") from None
+    except HfHubHTTPError as error:
+        remedy = "try again later, or import files"
+        raise HubUnavailable(f"the hub refuses {REPOSITORY}: {_first_line(error)}; {remedy}") from None
+    except (HTTPError, ConnectionError, LocalEntryNotFoundError) as error:
+        remedy = "connect this machine, or import files: `evalwatt import-leaderboard PATH…`"
+        raise HubUnavailable(f"the hub does not answer ({_first_line(error)}); {remedy}") from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,163 @@
+"""The Open LLM Leaderboard's table as records: which columns it must have, and which of its rows can be believed.
+
+Belongs here: what a valid state is, whatever it was read from. Does not belong here: file formats (`formats`), the hub
+(`hub`), and what becomes of a state (`states`).
+
+The table is taken whole or not at all where its columns are wrong, because then no value can be trusted. A wrong row
+costs only itself: it is set aside with its reason.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from hashlib import sha256
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from evaluators.landing import arrow_schema
+from evaluators.leaderboards import StateRejected
+from evaluators.leaderboards.open_llm_columns import EMISSIONS, FIELDS, TYPES, converted, schema_problems
+from evaluators.records import EMISSIONS_NOT_KNOWN, SCHEMA_VERSION, LeaderboardSnapshot
+
+_SCHEMA = arrow_schema(LeaderboardSnapshot)
+
+# What a row may claim. No model has 100 trillion parameters.
+_RANGES: dict[str, tuple[float, float]] = {
+    **{name: (0, 1) for name in FIELDS if name.endswith(" Raw")},
+    **{name.removesuffix(" Raw"): (0, 100) for name in FIELDS if name.endswith(" Raw")},
+    "Average ⬆️": (0, 100),
+    "#Params (B)": (-math.inf, 100_000),
+    EMISSIONS: (0, math.inf),
+    "Hub ❤️": (0, math.inf),
+    "Generation": (0, math.inf),
+}
+_NAMES = ("eval_name", "fullname")
+_NO_NAME = r"^\s*$|[\p{Cc}\p{Zl}\p{Zp}]"
+
+# Two files hold the same state when they agree in everything but these.
+_NO_FACTS = frozenset({"snapshot_date", "schema_version", "source", "model_html"})
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A row that is set aside: its number from 1, its name and what is wrong with it."""
+
+    row: int
+    eval_name: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A state's good rows as records, sorted by eval_name, and the others as they arrived."""
+
+    day: date
+    source: str
+    rows: pa.Table
+    sha256: str
+    refused: pa.Table
+    refusals: tuple[Refusal, ...]
+
+
+def examine(raw: pa.Table, day: date, source: str) -> State:
+    """The state in a table with the hub dataset's columns. Raises StateRejected."""
+    if problems := list(schema_problems(raw)):
+        raise StateRejected(f"{'; '.join(problems)}. Its columns must be those of the hub dataset")
+    if raw.num_rows == 0:
+        raise StateRejected("has no rows; export or download it again")
+    given = {name: converted(raw[name], TYPES[name]) for name in raw.column_names}
+    values = {name: _dates(found) if TYPES[name] == pa.date32() else found for name, found in given.items()}
+    refusals = _refusals(given, values)
+    if len(refusals) == raw.num_rows:
+        reason, times = Counter(refusal.reason for refusal in refusals).most_common(1)[0]
+        raise StateRejected(f"none of its {raw.num_rows} rows can be kept; {times} times: {reason}")
+    wrong = pa.array([refusal.row - 1 for refusal in refusals], pa.int64())
+    right = pc.invert(pc.is_in(pa.array(range(raw.num_rows)), value_set=wrong))
+    rows = _records(values, day, source).filter(right).sort_by("eval_name")
+    return State(day, source, rows, _identity(rows), raw.take(wrong), tuple(refusals))
+
+
+def _dates(texts: pa.Array) -> pa.Array:
+    """The dates, NULL where a text is none. Few differ, so each is read once."""
+    encoded = texts.dictionary_encode()
+    return pa.array(map(_day, encoded.dictionary.to_pylist()), pa.date32()).take(encoded.indices)
+
+
+def _day(text: str) -> date | None:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if day.isoformat() == text else None  # no week dates, no 20250131
+
+
+def _refusals(given: Mapping[str, pa.Array], values: Mapping[str, pa.Array]) -> list[Refusal]:
+    names = values["eval_name"]
+    reasons: dict[int, list[str]] = {}
+    for wrong, name, words in _wrong_values(given, values):
+        for row in pc.indices_nonzero(wrong).to_pylist():
+            reasons.setdefault(row, []).append(f"{name} is {given[name][row].as_py()!r}, {words}")
+    for row, words in _repetitions(names, values):
+        reasons.setdefault(row, []).append(words)
+    return [Refusal(row + 1, names[row].as_py(), "; ".join(reasons[row])) for row in sorted(reasons)]
+
+
+def _wrong_values(given: Mapping[str, pa.Array], values: Mapping[str, pa.Array]) -> Iterator[tuple[pa.Array, str, str]]:
+    """Which rows are wrong in which column, and what the value would have to be."""
+    for name in _NAMES:
+        wrong = pc.or_kleene(pc.is_null(values[name]), pc.match_substring_regex(values[name], _NO_NAME))
+        yield wrong, name, "must be a name without control characters"
+    for name, found in values.items():
+        if pa.types.is_floating(found.type):
+            yield pc.invert(pc.is_finite(found)), name, "must be a finite number"
+        if pa.types.is_date(found.type):
+            yield pc.and_(pc.is_valid(given[name]), pc.is_null(found)), name, "must be a date such as 2025-01-31"
+    for name, (least, most) in _RANGES.items():
+        found = values[name]
+        if name == EMISSIONS:
+            found = pc.if_else(pc.equal(found, EMISSIONS_NOT_KNOWN), None, found)
+        yield pc.or_(pc.less(found, least), pc.greater(found, most)), name, f"must be from {least:g} to {most:g}"
+
+
+def _repetitions(names: pa.Array, values: Mapping[str, pa.Array]) -> Iterator[tuple[int, str]]:
+    """Rows whose eval_name another row has: a copy leaves the first one, a contradiction leaves none."""
+    counts = pc.value_counts(names.drop_null())
+    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    if not len(repeated):
+        return
+    rows = pc.indices_nonzero(pc.is_in(names, value_set=repeated))
+    claims: dict[str, list[tuple[int, object]]] = {}
+    for row, claim in zip(rows.to_pylist(), pa.table(dict(values)).take(rows).to_pylist(), strict=True):
+        claims.setdefault(claim["eval_name"], []).append((row, claim))
+    for name, found in claims.items():
+        (_, first), *copies = found
+        if all(claim == first for _, claim in copies):
+            yield from ((row, f"a copy of another row of {name!r}, which stays") for row, _ in copies)
+        else:
+            yield from ((row, f"{len(found)} rows claim {name!r} and contradict each other") for row, _ in found)
+
+
+def _records(values: Mapping[str, pa.Array], day: date, source: str) -> pa.Table:
+    height = len(values["eval_name"])
+    own = {
+        "snapshot_date": pa.repeat(pa.scalar(day), height),
+        "schema_version": pa.repeat(SCHEMA_VERSION, height),
+        "source": pa.repeat(source, height),
+        "model_html": pa.nulls(height, pa.string()),
+    }
+    found = own | {FIELDS[name]: column for name, column in values.items()}
+    return pa.table({name: found[name] for name in _SCHEMA.names}, schema=_SCHEMA)
+
+
+def _identity(rows: pa.Table) -> str:
+    """Hash over what the rows say, one JSON line each: the same whatever file they came from."""
+    facts = [name for name in rows.column_names if name not in _NO_FACTS]
+    encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=date.isoformat).encode
+    lines = [facts, *zip(*(rows[name].to_pylist() for name in facts), strict=True)]
+    return sha256("\n".join(map(encode, lines)).encode()).hexdigest()
