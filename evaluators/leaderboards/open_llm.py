@@ -27,15 +27,15 @@ from evaluators.records import EMISSIONS_NOT_KNOWN, SCHEMA_VERSION, LeaderboardS
 
 _SCHEMA = arrow_schema(LeaderboardSnapshot)
 
-# What a row may claim. No model has 100 trillion parameters.
+# What a row may claim. No model has 100 trillion parameters, and nothing is counted in billions.
 _RANGES: dict[str, tuple[float, float]] = {
     **{name: (0, 1) for name in FIELDS if name.endswith(" Raw")},
     **{name.removesuffix(" Raw"): (0, 100) for name in FIELDS if name.endswith(" Raw")},
     "Average ⬆️": (0, 100),
     "#Params (B)": (-math.inf, 100_000),
     EMISSIONS: (0, math.inf),
-    "Hub ❤️": (0, math.inf),
-    "Generation": (0, math.inf),
+    "Hub ❤️": (0, 1_000_000_000),
+    "Generation": (0, 1_000_000_000),
 }
 _NAMES = ("eval_name", "fullname")
 _NO_NAME = r"^\s*$|[\p{Cc}\p{Zl}\p{Zp}]"
