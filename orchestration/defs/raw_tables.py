@@ -59,7 +59,7 @@ def raw_tables(
     """
     report = warehouse.load(paths.home, log=context.log.info)
     quarantined = markdown_table(["run", "bundle", "reason"], report.quarantined)
-    states: dict[str, object] = {"leaderboard_states": report.states}
+    states: dict[str, int | str] = {"leaderboard_states": report.states}
     if report.states == 0:
         states["leaderboard_import"] = "no state yet: `evalwatt import-leaderboard PATH…|hub`, then `evalwatt build`"
     rows = {record.table: report.row_counts[record.table] for record in RECORDS} | {"loads": report.loaded_bundles}

@@ -156,6 +156,7 @@ def test_whole_numbers_with_gaps_as_pandas_writes_them(tmp_path: Path) -> None:
         ({"musr_raw": -0.1}, "MUSR Raw is -0.1, must be from 0 to 1"),
         ({"params_b": 1e6}, "#Params (B) is 1000000.0, must be"),
         ({"hub_likes": -1}, "Hub ❤️ is -1, must be from 0"),
+        ({"generation": 2**53 + 1}, "Generation is 9007199254740993, must be from 0"),
         ({"upload_to_hub_date": "yesterday"}, "Upload To Hub Date is 'yesterday', must be a date"),
         ({"submission_date": "2024-02-30"}, "Submission Date is '2024-02-30', must be a date"),
         ({"submission_date": "20240202"}, "must be a date such as"),
@@ -373,7 +374,7 @@ def test_other_ends_are_no_states(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not states.REAL, reason=states.NO_REAL_STATES)
-@pytest.mark.parametrize("path", states.REAL, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", {*states.REAL[:1], *states.REAL[-1:]}, ids=lambda path: path.stem)
 def test_real_states_are_landed_whole(tmp_path: Path, path: Path) -> None:
     day = formats.date_in_name(path)
     assert day is not None
@@ -434,13 +435,13 @@ def _is_right(found: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
         and all(0 <= value <= 1 for name, value in numbers.items() if name.endswith(" Raw"))
         and (numbers.get("#Params (B)", 0) <= 100_000)
         and (numbers.get("CO₂ cost (kg)", 0) >= 0 or numbers["CO₂ cost (kg)"] == -1)
-        and all((found[name] or 0) >= 0 for name in ("Hub ❤️", "Generation"))
+        and all(0 <= (found[name] or 0) <= 1_000_000_000 for name in ("Hub ❤️", "Generation"))
         and all(found[name] in (None, "2024-06-12", "2024-06-26", "0001-01-01") for name in found if "Date" in name)
         and all(twin == found for twin in twins)
     )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=_rows(), as_json=st.booleans())
 def test_no_wrong_row_enters_and_no_right_one_is_lost(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], as_json: bool
@@ -465,7 +466,7 @@ def test_no_wrong_row_enters_and_no_right_one_is_lost(
         assert all(refusal["reason"] for refusal in refusals)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     dropped=st.sets(st.sampled_from(sorted(FIELDS)), max_size=2),
     renamed=st.dictionaries(st.sampled_from(sorted(FIELDS)), st.text(min_size=1, max_size=5), max_size=2),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import os
 import pty
 import subprocess
 import sys
+import termios
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -168,36 +170,31 @@ def test_one_revision_of_the_hub(evalwatt: Run, history: History, tmp_path: Path
     assert states.landed(tmp_path / "data/landing", date(2025, 1, 1))[0]["source"].endswith("@sha8")
 
 
-def test_a_terminal_sees_a_bar(tmp_path: Path) -> None:
+IMPORT_AND_TELL = """
+import sys
+from orchestration import cli
+try: cli.main()
+finally: print(sorted({module.partition('.')[0] for module in sys.modules}))
+"""
+
+
+def test_a_terminal_sees_a_bar_and_nothing_heavy_is_loaded(tmp_path: Path) -> None:
     states.save(tmp_path, ROWS)
     reader, writer = pty.openpty()
-    command = [sys.executable, "-m", "orchestration.cli", "import-leaderboard", "contents_2025-01-09.parquet"]
-    ended = subprocess.run(
-        command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, stderr=writer, check=True
-    )
-    os.close(writer)
-    assert ended.returncode == 0
-    drawn = os.read(reader, 100_000).decode()
-    os.close(reader)
-    assert "importing: 100%" in drawn
-    assert "1/1" in drawn
-
-
-def test_importing_loads_neither_models_nor_dbt(tmp_path: Path) -> None:
-    states.save(tmp_path, ROWS)
-    program = (
-        "import sys; from orchestration import cli\n"
-        "sys.argv = ['evalwatt', 'import-leaderboard', 'contents_2025-01-09.parquet']\n"
-        "try: cli.main()\n"
-        "finally: print(sorted({m.partition('.')[0] for m in sys.modules}), file=sys.stderr)"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    loaded = set(ast.literal_eval(ended.stderr.splitlines()[-1]))
-    assert not loaded & {"torch", "transformers", "lm_eval", "dbt", "dagster_dbt", "huggingface_hub", "pandas"}
+    termios.tcsetwinsize(writer, (24, 80))
+    command = [sys.executable, "-c", IMPORT_AND_TELL, "import-leaderboard", "contents_2025-01-09.parquet"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=writer) as process:
+        os.close(writer)
+        drawn = b""
+        with contextlib.suppress(OSError):  # a terminal ends with an error when nobody writes to it any more
+            while part := os.read(reader, 10_000):
+                drawn += part
+        os.close(reader)
+        assert process.stdout is not None
+        *_, loaded = process.stdout.read().decode().splitlines()
+    assert process.returncode == 0
+    assert b"importing: 100%" in drawn
+    assert b"1/1" in drawn
+    heavy = {"torch", "transformers", "lm_eval", "dbt", "dagster_dbt", "huggingface_hub"}
+    assert not set(ast.literal_eval(loaded)) & heavy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -141,8 +141,6 @@ class FakeHub(LeaderboardHub):
 
     def client(self) -> hub.Client:
         history = History(Path(self.folder))
-        from datetime import UTC, datetime
-
         history.commit("abc", datetime(2025, 1, 9, 12, tzinfo=UTC), ROWS)
         return history
 
@@ -169,7 +167,7 @@ def materialize(
 ) -> dg.ExecuteInProcessResult:
     instance.add_dynamic_partitions("leaderboard_states", [day])
     config = {"ops": {"leaderboard_states": {"config": {"path": str(path)}}}} if path else None
-    return definitions.get_implicit_global_asset_job_def().execute_in_process(
+    return definitions.resolve_implicit_global_asset_job_def().execute_in_process(
         instance=instance,
         partition_key=day,
         asset_selection=[state_events.STATES_KEY],
@@ -190,8 +188,8 @@ def reason(result: dg.ExecuteInProcessResult) -> str:
     return str(failure.user_failure_data.description)
 
 
-def test_a_partition_is_a_day_from_the_hub(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, home: Home
+def test_a_partition_is_a_day_from_the_hub_or_a_file(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, home: Home, tmp_path: Path
 ) -> None:
     assert materialize(definitions, instance, "2025-01-09").success
     assert states.landed(home.landing) == states.as_records(ROWS, "open-llm-leaderboard/contents@abc")
@@ -200,11 +198,6 @@ def test_a_partition_is_a_day_from_the_hub(
     assert facts["source"] == "open-llm-leaderboard/contents@abc"
     assert len(facts["state_sha256"]) == 64
     assert facts["new"] is True
-
-
-def test_a_partition_can_come_from_a_file(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, home: Home, tmp_path: Path
-) -> None:
     path = states.save(tmp_path, ROWS)
     assert materialize(definitions, instance, "2025-01-10", path).success
     assert len(states.landed(home.landing, date(2025, 1, 10))) == 2
@@ -238,6 +231,7 @@ def load_raw(definitions: dg.Definitions, instance: dg.DagsterInstance) -> dict[
     key = dg.AssetKey(["raw", "leaderboard_snapshots"])
     selection = [dg.AssetKey(["raw", r]) for r in ("loads", *raw_schema.records.BY_TABLE)]
     job = definitions.resolve_job_def("refresh")
+    assert state_events.STATES_KEY not in job.asset_layer.selected_asset_keys, "a refresh imports nothing itself"
     assert job.execute_in_process(instance=instance, asset_selection=selection).success
     records = instance.fetch_materializations(key, limit=1).records
     return {name: value.value for name, value in records[0].asset_materialization.metadata.items()}
@@ -253,12 +247,6 @@ def test_the_raw_table_says_how_many_states_there_are_and_how_to_import(
     facts = load_raw(definitions, instance)
     assert (facts["leaderboard_states"], facts["rows_loaded"]) == (1, 2)
     assert "leaderboard_import" not in facts
-
-
-def test_the_refresh_imports_nothing_itself(definitions: dg.Definitions) -> None:
-    refreshed = definitions.resolve_job_def("refresh").asset_layer.selected_asset_keys
-    assert dg.AssetKey(["raw", "leaderboard_snapshots"]) in refreshed
-    assert state_events.STATES_KEY not in refreshed
 
 
 def test_quarantined_rows_are_seen_by_the_nightly_check(home: Home) -> None:
