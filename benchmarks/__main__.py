@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks import overhead, score_equality
+from benchmarks import leaderboard, overhead, score_equality
 
 if __name__ == "__main__":
     score_equality.main()
     overhead.main()
+    leaderboard.main()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -30,6 +31,14 @@ def manifest(project: Path = DBT_PROJECT) -> Path:
         if not path.exists() or path.stat().st_mtime < max(source.stat().st_mtime for source in _sources(project)):
             _parse(project)
     return path
+
+
+def project_hash(project: Path = DBT_PROJECT) -> str:
+    """sha-256 over the project's files: incremental models that another project built are made anew."""
+    content = hashlib.sha256()
+    for source in sorted(path for path in _sources(project) if path.is_file()):
+        content.update(str(source.relative_to(project)).encode() + b"\0" + source.read_bytes() + b"\0")
+    return content.hexdigest()
 
 
 def _sources(project: Path) -> Iterator[Path]:

@@ -35,3 +35,35 @@ stratum's sums, `total_x` and `total_y` those of all strata.
         - pow({{ y }} / {{ total_y }} - {{ x }} / {{ total_x }}, 2) / {{ n }}
     )
 {%- endmacro %}
+
+{#-
+Variance of the logarithm of a median, distribution-free (Price and Bonett 2002, Distribution-free confidence intervals
+for difference and ratio of medians, J. Stat. Comput. Simul. 72(2), 119-124): from the order statistics c and n - c + 1
+with c = (n + 1)/2 - sqrt(n), whose normal quantile is 2 up to the binomial's rounding. NULL below six values.
+-#}
+{% macro log_median_variance(values) -%}
+    case
+        when len({{ values }}) >= 6
+            then pow((
+                ln(list_sort({{ values }})[len({{ values }}) - {{ order_statistic(values) }} + 1])
+                - ln(list_sort({{ values }})[{{ order_statistic(values) }}])
+            ) / 4, 2)
+    end
+{%- endmacro %}
+
+{% macro order_statistic(values) -%}
+    greatest(round((len({{ values }}) + 1) / 2.0 - sqrt(len({{ values }}))), 1)::int
+{%- endmacro %}
+
+{#- One end of the 95 % interval of a proportion (Wilson 1927, J. Am. Stat. Assoc. 22, 209-212). `sign` is + or -. -#}
+{% macro wilson_bound(successes, n, sign) -%}
+    case
+        when {{ n }} > 0
+            then (
+                {{ successes }} + pow({{ z() }}, 2) / 2
+                {{ sign }} {{ z() }} * sqrt(
+                    {{ successes }} * ({{ n }} - {{ successes }}) / {{ n }}::double + pow({{ z() }}, 2) / 4
+                )
+            ) / ({{ n }} + pow({{ z() }}, 2))
+    end
+{%- endmacro %}

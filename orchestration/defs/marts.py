@@ -9,6 +9,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtC
 
 from orchestration.defs.resources import OWNERS, Paths, RefreshLock, dbt_project, tell_dbt
 from orchestration.instance import WAREHOUSE_POOL
+from orchestration.manifest import project_hash
 
 MARTS_GROUP = "marts"
 
@@ -37,8 +38,13 @@ def dbt_models(manifest: Path) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, paths: Paths, dbt: DbtCliResource, refresh_lock: RefreshLock
     ) -> Iterator[Any]:
         tell_dbt(paths.home)
+        built_with, project = paths.home.dbt_target / "built_with", project_hash()
+        arguments = ["build", "--no-use-colors"]
+        if not built_with.exists() or built_with.read_text() != project:
+            arguments.append("--full-refresh")  # rows of incremental models that an older project made would stay
         # Fetching row counts or columns would keep the file open inside this process after dbt has ended.
-        yield from dbt.cli(["build", "--no-use-colors"], context=context, target_path=paths.home.dbt_target).stream()
+        yield from dbt.cli(arguments, context=context, target_path=paths.home.dbt_target).stream()
+        built_with.write_text(project)
 
     return build
 

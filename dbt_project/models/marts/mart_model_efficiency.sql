@@ -26,6 +26,10 @@ shares as (
     select * from {{ ref('int_phase_shares') }}
 ),
 
+leaderboard_rows as (
+    select * from {{ ref('int_leaderboard_by_basis') }}
+),
+
 summed as (
     select
         comparability_key,
@@ -126,7 +130,7 @@ derived as (
     from reasoned
 ),
 
-final as (
+measured as (
     select
         derived.model_key,
         derived.suite,
@@ -180,6 +184,61 @@ final as (
         on
             derived.comparability_key = shares.comparability_key
             and derived.model_key = shares.model_key
+),
+
+-- Rows of the leaderboard's table: one evaluation of all its tasks, its energy by nameplate, no tokens.
+leaderboard as (
+    select
+        *,
+        max(as_of) over (partition by basis) = as_of as is_newest_state
+    from leaderboard_rows
+),
+
+published as (
+    select
+        leaderboard.model_key,
+        'leaderboard' as suite,
+        {{ leaderboard_comparability_key() }} as comparability_key,
+        leaderboard.basis,
+        leaderboard.as_of,
+        leaderboard.model_id,
+        leaderboard.eval_name,
+        bases.model_id as base_model_id,
+        leaderboard.family,
+        leaderboard.provider,
+        leaderboard.kind,
+        leaderboard.params_trusted_b as params_b,
+        leaderboard.bucket_trusted as bucket,
+        leaderboard.is_newest_state as is_current,
+        'open-llm-leaderboard v2' as suite_version,
+        'open-llm-leaderboard' as machine_id,
+        6 as tasks_planned,
+        6 as tasks_covered,
+        leaderboard.score,
+        case when leaderboard.score is null then 'the table lacks a score' end as score_reason,
+        {{ leaderboard_energy_kwh('leaderboard.emissions_kg') }} as energy_kwh,
+        'nameplate power x hours' as energy_method,
+        'gpu nameplate' as boundary,
+        leaderboard.emissions_reason as energy_reason,
+        {{ leaderboard_energy_kwh('leaderboard.emissions_kg') }} / {{ leaderboard_nameplate_kw() }} * 3600 as duration_s,
+        leaderboard.emissions_kg,
+        'the table counts no correct answers' as joules_per_correct_reason,
+        {{ comparability_hash(leaderboard_comparability_key()) }} as comparability_hash
+    from leaderboard
+    left join leaderboard_rows as bases
+        on
+            leaderboard.as_of = bases.as_of
+            and leaderboard.basis = bases.basis
+            and leaderboard.base_eval_name = bases.eval_name
+),
+
+final as (
+    select
+        *,
+        model_key as eval_name
+    from measured
+    union all by name
+    select * from published
 )
 
 select * from final

@@ -1,6 +1,6 @@
 with models as (
     select * from {{ ref('mart_model_efficiency') }}
-    where is_current
+    where is_current and basis = 'measured'
 ),
 
 stated as (
@@ -91,7 +91,11 @@ summed as (
         grid.as_of
 ),
 
-final as (
+leaderboard as (
+    select * from {{ ref('int_leaderboard_buckets') }}
+),
+
+classes as (
     select
         bucket,
         params_source,
@@ -102,6 +106,7 @@ final as (
         bucket_order,
         suite,
         n,
+        n as n_models,
         emissions_kg_mean,
         emissions_kg_median,
         emissions_kg_p25,
@@ -109,12 +114,43 @@ final as (
         emissions_kg_p95,
         score_mean,
         score_median,
-        score_per_kg_median,
+        score_per_kg_median
+    from summed
+    union all
+    select
+        bucket,
+        params_source,
+        population,
+        {{ leaderboard_comparability_key() }} as comparability_key,
+        basis,
+        as_of,
+        bucket_order,
+        'leaderboard' as suite,
+        n,
+        n_models,
+        emissions_kg_mean,
+        emissions_kg_quantiles[2] as emissions_kg_median,
+        emissions_kg_quantiles[1] as emissions_kg_p25,
+        emissions_kg_quantiles[3] as emissions_kg_p75,
+        emissions_kg_quantiles[4] as emissions_kg_p95,
+        score_mean,
+        score_median,
+        score_per_kg_median
+    from leaderboard
+),
+
+final as (
+    select
+        *,
         (lead(score_median) over next_bucket - score_median)
         / nullif(lead(emissions_kg_median) over next_bucket - emissions_kg_median, 0) as marginal_score_per_kg,
-        comparability_hash
-    from summed
-    window next_bucket as (partition by comparability_key, basis, params_source order by bucket_order)
+        {{ comparability_hash('comparability_key') }} as comparability_hash
+    from classes
+    window
+        next_bucket as (
+            partition by comparability_key, basis, params_source, population, as_of
+            order by bucket_order
+        )
 )
 
 select * from final

@@ -1,0 +1,57 @@
+"""What the leaderboard's history costs: a hundred states imported, built and published, then one more.
+
+The states are the real ones of EVALWATT_TEST_DATA, each standing for several days in a row. Seconds are those of whole
+processes; `nothing new` is what a build takes that finds nothing to do, dbt's start among it.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from benchmarks.subject import scratch, table
+
+DATA = Path(os.environ.get("EVALWATT_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")) / "leaderboard"
+STATES = 100
+FIRST_DAY = date(2024, 12, 11)
+
+
+def main() -> None:
+    """Print a table of seconds, and the memory and size that it took."""
+    real = sorted(DATA.glob("*.parquet"))
+    if not real:
+        print(f"\nNo leaderboard states in {DATA}: their benchmark is left out; name their folder in EVALWATT_TEST_DATA")
+        return
+    with scratch() as folder:
+        days = [Path(folder, f"contents_{FIRST_DAY + timedelta(days=day)}.parquet") for day in range(STATES + 1)]
+        for day, path in enumerate(days):
+            path.symlink_to(real[min(day * len(real) // STATES, len(real) - 1)])
+        home = Path(folder, "home")
+        rows = sum(pq.read_metadata(path).num_rows for path in days[:STATES])
+        steps = [
+            (f"import {STATES} states, {rows} rows", _seconds(home, "import-leaderboard", *days[:STATES])),
+            ("build and publish them", _seconds(home, "build")),
+            ("build, nothing new", _seconds(home, "build")),
+            ("import one more", _seconds(home, "import-leaderboard", days[STATES])),
+            ("build and publish it", _seconds(home, "build")),
+        ]
+        size = sum(path.stat().st_size for path in (home / "published" / "current").resolve().rglob("*") if path.is_file())
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    print("\n### The leaderboard's history\n")
+    print(table([("step", "seconds"), *((name, f"{seconds:.1f}") for name, seconds in steps)]))
+    print(f"\nPeak memory of one process {memory:.2f} GiB, published {size / 2**20:.0f} MiB")
+
+
+def _seconds(home: Path, *arguments: str | Path) -> float:
+    command: Sequence[str | Path] = [sys.executable, "-m", "orchestration.cli", *arguments]
+    started = time.perf_counter()
+    subprocess.run(command, check=True, env=os.environ | {"EVALWATT_HOME": str(home)}, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started

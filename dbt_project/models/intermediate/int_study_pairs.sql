@@ -1,0 +1,84 @@
+{{ config(materialized='view') }}
+
+with leaderboard as (
+    select * from {{ ref('int_leaderboard_pairs') }}
+    where is_in_study_population and is_finetune
+),
+
+bases as (
+    select * from {{ ref('fct_leaderboard_evaluations') }}
+),
+
+measured as (
+    select * from {{ ref('mart_base_vs_finetuned_deltas') }}
+    where basis = 'measured' and scope = 'suite'
+),
+
+models as (
+    select * from {{ ref('dim_models') }}
+),
+
+size_classes as (
+    select * from {{ ref('size_classes') }}
+),
+
+metered_key as (
+    select
+        comparability_key,
+        max(as_of) as as_of
+    from measured
+    group by comparability_key
+    order by count(*) desc, comparability_key asc
+    limit 1
+),
+
+final as (
+    select
+        leaderboard.basis,
+        leaderboard.as_of,
+        leaderboard.eval_name as finetuned,
+        leaderboard.base_eval_name as base,
+        leaderboard.provider,
+        leaderboard.family,
+        leaderboard.size_class,
+        leaderboard.is_official_release,
+        leaderboard.emissions_ratio as ratio,
+        leaderboard.emissions_reason as ratio_reason,
+        null::double as tokens_out_ratio,
+        leaderboard.is_chat_template_different,
+        leaderboard.months_apart,
+        leaderboard.evidence_through
+    from leaderboard
+    inner join bases
+        on
+            leaderboard.as_of = bases.as_of
+            and leaderboard.base_eval_name = bases.eval_name
+    where bases.kind = 'pretrained'
+    union all
+    select
+        measured.basis,
+        metered_key.as_of,
+        measured.finetuned_model_id as finetuned,
+        measured.base_model_id as base,
+        finetuned.provider,
+        measured.family,
+        size_classes.size_class,
+        finetuned.provider = 'official' and starts_with(lower(finetuned.model_id), lower(base.model_id)) as is_official_release,
+        measured.energy_ratio as ratio,
+        measured.energy_interval_reason as ratio_reason,
+        measured.tokens_out_ratio,
+        finetuned.chat_template_applied is distinct from base.chat_template_applied as is_chat_template_different,
+        0 as months_apart,
+        metered_key.as_of as evidence_through
+    from measured
+    inner join metered_key on measured.comparability_key = metered_key.comparability_key
+    inner join models as finetuned on measured.finetuned_model_key = finetuned.model_key
+    inner join models as base on measured.base_model_key = base.model_key
+    left join size_classes
+        on
+            base.params_b >= size_classes.params_from_b
+            and base.params_b < coalesce(size_classes.params_below_b, 'infinity')
+    where base.kind = 'pretrained'
+)
+
+select * from final

@@ -1,0 +1,30 @@
+with efficiency as (
+    select * from {{ ref('mart_model_efficiency') }}
+    where is_current
+),
+
+scenarios as (
+    select * from {{ ref('carbon_scenarios') }}
+),
+
+final as (
+    select
+        efficiency.model_key,
+        efficiency.eval_name,
+        efficiency.suite,
+        efficiency.comparability_key,
+        efficiency.basis,
+        scenarios.scenario,
+        efficiency.as_of,
+        efficiency.model_id,
+        efficiency.energy_kwh,
+        efficiency.energy_kwh * scenarios.pue * scenarios.grid_intensity_g_per_kwh / 1000 as emissions_kg,
+        efficiency.duration_s / 3600 as hours,
+        scenarios.grid_intensity_g_per_kwh,
+        scenarios.pue,
+        efficiency.energy_reason
+    from efficiency
+    cross join scenarios
+)
+
+select * from final
