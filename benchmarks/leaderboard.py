@@ -28,7 +28,9 @@ def main() -> None:
     """Print a table of seconds, and the memory and size that it took."""
     real = sorted(DATA.glob("*.parquet"))
     if not real:
-        print(f"\nNo leaderboard states in {DATA}: their benchmark is left out; name their folder in EVALWATT_TEST_DATA")
+        print(
+            f"\nNo leaderboard states in {DATA}: their benchmark is left out; name their folder in EVALWATT_TEST_DATA"
+        )
         return
     with scratch() as folder:
         days = [Path(folder, f"contents_{FIRST_DAY + timedelta(days=day)}.parquet") for day in range(STATES + 1)]
@@ -43,7 +45,9 @@ def main() -> None:
             ("import one more", _seconds(home, "import-leaderboard", days[STATES])),
             ("build and publish it", _seconds(home, "build")),
         ]
-        size = sum(path.stat().st_size for path in (home / "published" / "current").resolve().rglob("*") if path.is_file())
+        size = sum(
+            path.stat().st_size for path in (home / "published" / "current").resolve().rglob("*") if path.is_file()
+        )
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     print("\n### The leaderboard's history\n")
     print(table([("step", "seconds"), *((name, f"{seconds:.1f}") for name, seconds in steps)]))
