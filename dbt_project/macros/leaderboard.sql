@@ -57,3 +57,35 @@ expansion (Abramowitz and Stegun 1964, 26.7.5), which is good to 1e-4 there. -#}
         / (384 * pow({{ degrees_of_freedom }}, 3))
     )
 {%- endmacro %}
+
+{#-
+For incremental models of rows with basis and as_of. Their evidence_hash says what the rows of a state rest on: as a
+pre-hook the first macro forgets states that rest on something else by now (a later state may rewrite what is known of
+an earlier one), and metered rows; the second, as the source's condition, lets through what is not there. A build that
+was killed in between makes up for it the next time.
+-#}
+{% macro forget_changed_states() -%}
+    {%- if is_incremental() -%}
+        delete from {{ this }} as existing
+        where not exists (
+            select 1
+            from {{ ref('int_leaderboard_evidence') }} as evidence
+            where
+                existing.basis = evidence.basis
+                and existing.as_of = evidence.as_of
+                and existing.evidence_hash = evidence.evidence_hash
+        )
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro is_missing_state(source) -%}
+    {%- if is_incremental() -%}
+        not exists (
+            select 1
+            from {{ this }} as existing
+            where existing.basis = {{ source }}.basis and existing.as_of = {{ source }}.as_of
+        )
+    {%- else -%}
+        true
+    {%- endif -%}
+{%- endmacro %}

@@ -1,7 +1,15 @@
-{{ config(materialized='view') }}
+{{ config(
+    materialized='incremental', incremental_strategy='append', on_schema_change='fail',
+    pre_hook="{{ forget_changed_states() }}"
+) }}
 
 with evaluations as (
-    select * from {{ ref('int_leaderboard_by_basis') }}
+    select * from {{ ref('int_leaderboard_by_basis') }} as by_basis
+    where {{ is_missing_state('by_basis') }}
+),
+
+evidence as (
+    select * from {{ ref('int_leaderboard_evidence') }}
 ),
 
 buckets as (
@@ -44,11 +52,13 @@ grid as (
         buckets.bucket
     from (
         select distinct
-            params_source,
-            population,
-            basis,
-            as_of
+            populations.params_source,
+            populations.population,
+            populations.basis,
+            populations.as_of,
+            evidence.evidence_hash
         from populations
+        inner join evidence on populations.basis = evidence.basis and populations.as_of = evidence.as_of
     ) as comparisons
     cross join buckets
 ),
@@ -61,6 +71,7 @@ final as (
         grid.basis,
         grid.as_of,
         grid.bucket_order,
+        grid.evidence_hash,
         count(populations.emissions_kg) as n,
         count(populations.eval_name) as n_models,
         avg(populations.emissions_kg order by populations.eval_name) as emissions_kg_mean,
@@ -76,7 +87,8 @@ final as (
             and grid.population = populations.population
             and grid.basis = populations.basis
             and grid.as_of = populations.as_of
-    group by grid.bucket, grid.params_source, grid.population, grid.basis, grid.as_of, grid.bucket_order
+    group by
+        grid.bucket, grid.params_source, grid.population, grid.basis, grid.as_of, grid.bucket_order, grid.evidence_hash
 )
 
 select * from final

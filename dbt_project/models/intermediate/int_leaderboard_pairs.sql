@@ -1,7 +1,15 @@
-{{ config(materialized='view') }}
+{{ config(
+    materialized='incremental', incremental_strategy='append', on_schema_change='fail',
+    pre_hook="{{ forget_changed_states() }}"
+) }}
 
 with evaluations as (
-    select * from {{ ref('int_leaderboard_by_basis') }}
+    select * from {{ ref('int_leaderboard_by_basis') }} as by_basis
+    where {{ is_missing_state('by_basis') }}
+),
+
+evidence as (
+    select * from {{ ref('int_leaderboard_evidence') }}
 ),
 
 final as (
@@ -36,13 +44,15 @@ final as (
             'fine-tuned: ' || case when finetuned.emissions_kg is null then finetuned.emissions_reason end
         ) as emissions_reason,
         finetuned.emissions_kg / nullif(base.emissions_kg, 0) as emissions_ratio,
-        finetuned.emissions_evidence_through as evidence_through
+        finetuned.emissions_evidence_through as evidence_through,
+        evidence.evidence_hash
     from evaluations as finetuned
     inner join evaluations as base
         on
             finetuned.as_of = base.as_of
             and finetuned.basis = base.basis
             and finetuned.base_eval_name = base.eval_name
+    inner join evidence on finetuned.basis = evidence.basis and finetuned.as_of = evidence.as_of
 )
 
 select * from final

@@ -1,10 +1,23 @@
+{{ config(
+    materialized='incremental', incremental_strategy='append', on_schema_change='fail',
+    pre_hook="{{ forget_changed_states() }}"
+) }}
+
 with evaluations as (
-    select * from {{ ref('int_leaderboard_by_basis') }}
-    where is_in_study_population and family is not null and size_class is not null
+    select * from {{ ref('int_leaderboard_by_basis') }} as by_basis
+    where
+        is_in_study_population
+        and family is not null
+        and size_class is not null
+        and {{ is_missing_state('by_basis') }}
 ),
 
 pairs as (
     select * from {{ ref('int_leaderboard_pairs') }}
+),
+
+evidence as (
+    select * from {{ ref('int_leaderboard_evidence') }}
 ),
 
 bases as (
@@ -80,8 +93,10 @@ final as (
         end as ratio_reason,
         summed.score_mean - base.score_mean as score_delta_mean,
         summed.n_multi_run,
-        summed.evidence_through
+        summed.evidence_through,
+        evidence.evidence_hash
     from summed
+    inner join evidence on summed.basis = evidence.basis and summed.as_of = evidence.as_of
     left join summed as base
         on
             summed.family = base.family

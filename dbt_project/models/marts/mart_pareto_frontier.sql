@@ -1,10 +1,20 @@
+{{ config(
+    materialized='incremental', incremental_strategy='append', on_schema_change='fail',
+    pre_hook="{{ forget_changed_states() }}"
+) }}
+
 with measured as (
     select * from {{ ref('mart_model_efficiency') }}
     where basis = 'measured' and is_current
 ),
 
 leaderboard as (
-    select * from {{ ref('int_leaderboard_by_basis') }}
+    select * from {{ ref('int_leaderboard_by_basis') }} as by_basis
+    where {{ is_missing_state('by_basis') }}
+),
+
+evidence as (
+    select * from {{ ref('int_leaderboard_evidence') }}
 ),
 
 -- Less of the first is better, more score is better.
@@ -104,7 +114,8 @@ final as (
         known.cost,
         known.score,
         coalesce(judged.best_score < known.score, true) as on_frontier,
-        case when judged.best_score >= known.score then judged.best_model_id end as dominated_by
+        case when judged.best_score >= known.score then judged.best_model_id end as dominated_by,
+        coalesce(evidence.evidence_hash, '') as evidence_hash
     from known
     inner join judged
         on
@@ -114,6 +125,7 @@ final as (
             and known.as_of = judged.as_of
             and known.cost = judged.cost
             and known.score = judged.score
+    left join evidence on known.basis = evidence.basis and known.as_of = evidence.as_of
 )
 
 select * from final

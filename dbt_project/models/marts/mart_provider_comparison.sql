@@ -1,9 +1,18 @@
+{{ config(
+    materialized='incremental', incremental_strategy='append', on_schema_change='fail',
+    pre_hook="{{ forget_changed_states() }}"
+) }}
+
 with evaluations as (
     select
         *,
         score / nullif(emissions_kg, 0) as score_per_kg
-    from {{ ref('int_leaderboard_by_basis') }}
-    where is_in_study_population
+    from {{ ref('int_leaderboard_by_basis') }} as by_basis
+    where is_in_study_population and {{ is_missing_state('by_basis') }}
+),
+
+evidence as (
+    select * from {{ ref('int_leaderboard_evidence') }}
 ),
 
 pairs as (
@@ -60,6 +69,7 @@ paired as (
 -- least squares with two regressors.
 regressed as (
     select
+        eval_name,
         bucket,
         basis,
         as_of,
@@ -71,6 +81,7 @@ regressed as (
     where emissions_kg > 0
     window same_month as (
         partition by bucket, basis, as_of, coalesce(strftime(submission_date, '%Y-%m'), 'unknown')
+        order by eval_name rows between unbounded preceding and unbounded following
     )
 ),
 
@@ -80,12 +91,12 @@ products as (
         basis,
         as_of,
         count(*) - count(distinct submission_month) - 2 as degrees_of_freedom,
-        sum(size * size) as s_xx,
-        sum(official * official) as s_oo,
-        sum(size * official) as s_xo,
-        sum(size * y) as s_xy,
-        sum(official * y) as s_oy,
-        sum(y * y) as s_yy
+        sum(size * size order by eval_name) as s_xx,
+        sum(official * official order by eval_name) as s_oo,
+        sum(size * official order by eval_name) as s_xo,
+        sum(size * y order by eval_name) as s_xy,
+        sum(official * y order by eval_name) as s_oy,
+        sum(y * y order by eval_name) as s_yy
     from regressed
     group by bucket, basis, as_of
 ),
@@ -159,8 +170,10 @@ final as (
         case
             when bounded.provider = 'official' then exp(adjusted.log_multiplier + adjusted.t * adjusted.log_error)
         end as official_multiplier_high,
-        bounded.evidence_through
+        bounded.evidence_through,
+        evidence.evidence_hash
     from bounded
+    inner join evidence on bounded.basis = evidence.basis and bounded.as_of = evidence.as_of
     left join paired
         on
             bounded.bucket = paired.bucket

@@ -1,17 +1,32 @@
+{{ config(
+    materialized='incremental', incremental_strategy='append', on_schema_change='fail',
+    pre_hook="{{ forget_changed_states() }}"
+) }}
+
 with claims as (
     select * from {{ ref('study_claims') }}
+),
+
+population as (
+    select * from {{ ref('int_study_models') }} as study_models
+    where {{ is_missing_state('study_models') }}
 ),
 
 models as (
     select
         *,
         score / nullif(emissions_kg, 0) as score_per_kg
-    from {{ ref('int_study_models') }}
+    from population
     where score is not null and emissions_kg is not null and params_b is not null
 ),
 
 pairs as (
-    select * from {{ ref('int_study_pairs') }}
+    select * from {{ ref('int_study_pairs') }} as study_pairs
+    where {{ is_missing_state('study_pairs') }}
+),
+
+evidence as (
+    select * from {{ ref('int_leaderboard_evidence') }}
 ),
 
 buckets as (
@@ -28,7 +43,7 @@ grid as (
         basis,
         as_of,
         max(evidence_through) as evidence_through
-    from {{ ref('int_study_models') }}
+    from population
     group by basis, as_of
 ),
 
@@ -71,6 +86,7 @@ claim_a as (
 -- Claim b: ranks with ties at their mean.
 ranked as (
     select
+        model,
         basis,
         as_of,
         rank() over (partition by basis, as_of order by params_b)
@@ -87,9 +103,9 @@ correlated as (
         basis,
         as_of,
         count(*) as n,
-        corr(size_rank, emissions_rank) as size_emissions,
-        corr(size_rank, score_rank) as size_score,
-        corr(emissions_rank, score_rank) as emissions_score
+        corr(size_rank, emissions_rank order by model) as size_emissions,
+        corr(size_rank, score_rank order by model) as size_score,
+        corr(emissions_rank, score_rank order by model) as emissions_score
     from ranked
     group by basis, as_of
 ),
@@ -400,7 +416,7 @@ multi_runs as (
         as_of,
         avg(is_multi_run::int) filter (where provider = 'official') as official_share,
         avg(is_multi_run::int) filter (where provider != 'official') as community_share
-    from {{ ref('int_study_models') }}
+    from population
     group by basis, as_of
 ),
 
@@ -452,9 +468,11 @@ final as (
                     then format('the emissions of {} of {} pairs are not known', bounded.n_unknown, bounded.n_pairs)
             end
         ), '') as confounders,
-        grid.evidence_through
+        grid.evidence_through,
+        coalesce(evidence.evidence_hash, '') as evidence_hash
     from grid
     cross join claims
+    left join evidence on grid.basis = evidence.basis and grid.as_of = evidence.as_of
     left join answers
         on
             claims.claim_id = answers.claim_id
