@@ -1,4 +1,7 @@
-{#- Constants of the Open LLM Leaderboard's CO2: hours x 8 H100 at 0.7 kW nameplate x Virginia's grid (its documentation, emissions.md). -#}
+{#-
+Constants of the Open LLM Leaderboard's CO2: hours x 8 H100 at 0.7 kW nameplate x Virginia's grid (its documentation,
+emissions.md).
+-#}
 {% macro leaderboard_nameplate_kw() -%}
     5.6
 {%- endmacro %}
@@ -17,7 +20,7 @@
     'open-llm-leaderboard v2 | 8 x H100 | nameplate 5.6 kW x hours | suite=leaderboard'
 {%- endmacro %}
 
-{#- A score as the leaderboard normalises it: 0 at guessing, 100 at everything right (its documentation, normalization.md). -#}
+{#- A score as the leaderboard normalises it: 0 at guessing, 100 at everything right (its normalization.md). -#}
 {% macro leaderboard_normalised(raw, chance) -%}
     greatest(0, ({{ raw }} - {{ chance }}) / (1 - {{ chance }})) * 100
 {%- endmacro %}
@@ -39,15 +42,15 @@ name itself is not in the table.
     end
 {%- endmacro %}
 
-{#- In incremental models of one row per state and …: only states that are not there yet. A landed state never changes. -#}
+{#- In incremental models of rows of a state: only states that are not there yet. A landed state never changes. -#}
 {% macro only_new_states(column) -%}
     {%- if is_incremental() -%}
         where {{ column }} not in (select distinct existing.{{ column }} from {{ this }} as existing)
     {%- endif -%}
 {%- endmacro %}
 
-{#- Two-sided 95 % quantile of Student's t, for up to 30 degrees of freedom from the seed, beyond by Cornish and Fisher's
-expansion (Abramowitz and Stegun 1964, 26.7.5), which is good to 1e-4 there. -#}
+{#- Two-sided 95 % quantile of Student's t beyond the seed's 30 degrees of freedom, by Cornish and Fisher's expansion
+(Abramowitz and Stegun 1964, 26.7.5), which is good to 1e-4 there. -#}
 {% macro t_975(degrees_of_freedom) -%}
     (
         {{ z() }}

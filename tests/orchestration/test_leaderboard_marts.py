@@ -104,12 +104,12 @@ def values(marts: duckdb.DuckDBPyConnection, columns: str, model: str, day: date
         (
             "r/steady",
             None,
-            "in the first state already, and not evaluated again since: its number of runs is not known",
+            "in the first state already, and not evaluated again: its number of runs is not known",
         ),
         (
             "r/partly",
             None,
-            "in the first state already, and only evaluated again in part since: its number of runs is not known",
+            "in the first state already, and only evaluated again in part: its number of runs is not known",
         ),
         ("r/missing", None, "the table has no CO2 for it"),
     ],

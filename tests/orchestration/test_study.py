@@ -11,6 +11,7 @@ import pytest
 from dbt_runner import dbt_build
 from scipy import stats
 from states import NO_REAL_STATES, REAL
+from study_document import DOCUMENT, answer, answers
 
 from evaluators.leaderboards.formats import date_in_name, read
 from evaluators.leaderboards.states import import_state
@@ -174,6 +175,13 @@ def test_the_frontier_holds_what_nothing_dominates(marts: duckdb.DuckDBPyConnect
     for cost, score, on_frontier in sorted(rows, key=lambda row: (row[0], -row[1])):
         assert on_frontier == (score > best), (cost, score)
         best = max(best, score)
+
+
+def test_the_document_says_what_its_queries_give(marts: duckdb.DuckDBPyConnection) -> None:
+    found = answers(DOCUMENT.read_text(encoding="utf-8"))
+    assert len(found) >= 7
+    for query, written in found:
+        assert written == answer(marts, query), query
 
 
 def test_the_same_states_in_any_order_give_the_same_marts(

@@ -76,7 +76,8 @@ final as (
         count(populations.eval_name) as n_models,
         avg(populations.emissions_kg order by populations.eval_name) as emissions_kg_mean,
         quantile_cont(populations.emissions_kg, [0.25, 0.5, 0.75, 0.95]) as emissions_kg_quantiles,
-        avg(populations.score order by populations.eval_name) filter (where populations.emissions_kg is not null) as score_mean,
+        avg(populations.score order by populations.eval_name) filter (where populations.emissions_kg is not null)
+            as score_mean,
         median(populations.score) filter (where populations.emissions_kg is not null) as score_median,
         median(populations.score / nullif(populations.emissions_kg, 0)) as score_per_kg_median
     from grid

@@ -53,7 +53,7 @@ own_sizes as (
     from evaluations
 ),
 
--- The row that stands for a name where a fine-tune is compared with it: at the fine-tune's precision where there is one.
+-- The row that stands for a name where a fine-tune is compared with it: at its precision where there is one.
 base_rows as (
     select
         evaluations.snapshot_date,

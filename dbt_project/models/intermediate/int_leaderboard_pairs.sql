@@ -33,7 +33,7 @@ final as (
         and starts_with(lower(finetuned.model_id), lower(base.model_id)) as is_official_release,
         finetuned.kind != 'merge' and base.kind != 'merge' as is_finetune,
         finetuned.is_in_study_population and base.is_in_study_population as is_in_study_population,
-        finetuned.chat_template_applied is distinct from base.chat_template_applied as is_chat_template_different,
+        coalesce(finetuned.chat_template_applied != base.chat_template_applied, true) as is_chat_template_different,
         abs(date_diff('month', finetuned.submission_date, base.submission_date)) as months_apart,
         base.score as base_score,
         finetuned.score as finetuned_score,

@@ -34,7 +34,8 @@ sized as (
         coalesce(name_mixture_b, case when len(name_sizes_b) = 1 then name_sizes_b[1] end) as params_name_b,
         name_mixture_b is null and len(name_sizes_b) > 1 as is_name_ambiguous,
         coalesce(
-            regexp_matches(lower(architecture), 'moe|mixtral|dbrx|jamba|grok|arctic|deepseekv[23]|deepseekforcausal'), false
+            regexp_matches(lower(architecture), 'moe|mixtral|dbrx|jamba|grok|arctic|deepseekv[23]|deepseekforcausal'),
+            false
         ) as is_moe,
         lower(precision) in ('4bit', '8bit', 'gptq') or coalesce(weight_type = 'Adapter', false) as is_count_doubtful
     from sizes
@@ -80,7 +81,10 @@ final as (
             when coalesce(weight_type = 'Adapter', false) then 'its weights are an adapter'
             when is_base_merge then 'its base is marked as a merge'
             when coalesce(merged, false) then 'marked as merged'
-            when contains(lower(model_type), 'pretrained') and is_named_instruct and not contains(lower(model_type), 'continuously')
+            when
+                contains(lower(model_type), 'pretrained')
+                and is_named_instruct
+                and not contains(lower(model_type), 'continuously')
                 then 'labelled pretrained, but its name says instruct'
             else 'as labelled'
         end as kind_reason,
@@ -107,7 +111,8 @@ final as (
         coalesce(
             params_published_b is not null
             and architecture != '?'
-            and count(*) filter (where params_published_b is not null) over (partition by snapshot_date, architecture) >= 10,
+            and count(*) filter (where params_published_b is not null) over (partition by snapshot_date, architecture)
+            >= 10,
             false
         ) as is_in_study_population
     from named

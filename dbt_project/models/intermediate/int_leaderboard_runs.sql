@@ -88,7 +88,7 @@ keys as (
         max(current_epochs.epoch) > 0
         or min(current_epochs.snapshot_date) > (select min(snapshots.snapshot_date) from snapshots) as is_first_known,
         arg_max(current_epochs.increase_kg, current_epochs.snapshot_date)
-            filter (where current_epochs.is_increase) as latest_increase_kg
+        filter (where current_epochs.is_increase) as latest_increase_kg
     from current_epochs
     group by current_epochs.row_key
 ),
@@ -169,9 +169,15 @@ evidence as (
 judged as (
     select
         *,
-        latest_kg is not null and gap_days > 1 and multiple > 1.5 and abs(multiple - round(multiple)) <= 0.05 * round(multiple)
+        latest_kg is not null
+        and gap_days > 1
+        and multiple > 1.5
+        and abs(multiple - round(multiple)) <= 0.05 * round(multiple)
             as is_divided,
-        latest_kg is not null and gap_days > 1 and multiple > 1.5 and abs(multiple - round(multiple)) > 0.05 * round(multiple)
+        latest_kg is not null
+        and gap_days > 1
+        and multiple > 1.5
+        and abs(multiple - round(multiple)) > 0.05 * round(multiple)
             as is_maybe_several
     from evidence
 ),
@@ -194,8 +200,9 @@ estimated as (
         case
             when latest_kg is not null or is_first_known then null
             when partial_increases > 0
-                then 'in the first state already, and only evaluated again in part since: its number of runs is not known'
-            else 'in the first state already, and not evaluated again since: its number of runs is not known'
+                then
+                    'in the first state already, and only evaluated again in part: its number of runs is not known'
+            else 'in the first state already, and not evaluated again: its number of runs is not known'
         end as per_run_reason,
         coalesce(latest_date, case when is_first_known then first_date end) as evidence_from,
         increases,

@@ -63,11 +63,12 @@ final as (
         finetuned.provider,
         measured.family,
         size_classes.size_class,
-        finetuned.provider = 'official' and starts_with(lower(finetuned.model_id), lower(base.model_id)) as is_official_release,
+        finetuned.provider = 'official'
+        and starts_with(lower(finetuned.model_id), lower(base.model_id)) as is_official_release,
         measured.energy_ratio as ratio,
         measured.energy_interval_reason as ratio_reason,
         measured.tokens_out_ratio,
-        finetuned.chat_template_applied is distinct from base.chat_template_applied as is_chat_template_different,
+        coalesce(finetuned.chat_template_applied != base.chat_template_applied, true) as is_chat_template_different,
         0 as months_apart,
         metered_key.as_of as evidence_through
     from measured

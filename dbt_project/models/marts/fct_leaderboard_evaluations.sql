@@ -43,7 +43,8 @@ final as (
     select
         evaluations.snapshot_date as as_of,
         evaluations.eval_name,
-        coalesce(certain_identities.model_key, left(sha256('open-llm-leaderboard/' || evaluations.eval_name), 16)) as model_key,
+        coalesce(certain_identities.model_key, left(sha256('open-llm-leaderboard/' || evaluations.eval_name), 16))
+            as model_key,
         evaluations.model_id,
         evaluations.revision,
         evaluations.precision,
@@ -80,7 +81,8 @@ final as (
         evaluations.musr_score,
         evaluations.mmlu_pro_score,
         evaluations.emissions_published_kg,
-        case when evaluations.emissions_published_kg is not null then runs.emissions_per_run_kg end as emissions_per_run_kg,
+        case when evaluations.emissions_published_kg is not null then runs.emissions_per_run_kg end
+            as emissions_per_run_kg,
         case when evaluations.emissions_published_kg is not null then runs.per_run_method end as per_run_method,
         case
             when evaluations.emissions_published_kg is null then 'the table has no CO2 for it'

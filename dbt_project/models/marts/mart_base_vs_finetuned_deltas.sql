@@ -324,7 +324,9 @@ table_deltas as (
             else
                 format(
                     '{:.2f} times the base''s CO2 for the leaderboard''s tasks ({})', emissions_ratio,
-                    case when basis = 'leaderboard_per_run' then 'one run each' else 'as published, repeated runs summed' end
+                    case
+                        when basis = 'leaderboard_per_run' then 'one run each' else 'as published, repeated runs summed'
+                    end
                 )
         end as verdict_reason,
         0 as documents_paired,

@@ -220,7 +220,9 @@ published as (
         'nameplate power x hours' as energy_method,
         'gpu nameplate' as boundary,
         leaderboard.emissions_reason as energy_reason,
-        {{ leaderboard_energy_kwh('leaderboard.emissions_kg') }} / {{ leaderboard_nameplate_kw() }} * 3600 as duration_s,
+        {{ leaderboard_energy_kwh('leaderboard.emissions_kg') }}
+        / {{ leaderboard_nameplate_kw() }}
+        * 3600 as duration_s,
         leaderboard.emissions_kg,
         'the table counts no correct answers' as joules_per_correct_reason,
         {{ comparability_hash(leaderboard_comparability_key()) }} as comparability_hash

@@ -65,8 +65,8 @@ paired as (
     group by bucket, provider, basis, as_of
 ),
 
--- log(kg) = month + slope log(size) + official: months are taken out by their means (Frisch and Waugh 1933), the rest is
--- least squares with two regressors.
+-- log(kg) = month + slope log(size) + official: months are taken out by their means (Frisch and Waugh 1933), the rest
+-- is least squares with two regressors.
 regressed as (
     select
         eval_name,
@@ -153,14 +153,18 @@ final as (
             when paired.n_pairs >= 3
                 then exp(
                     paired.log_mean
-                    - coalesce(student_t.t_975, {{ t_975('(paired.n_pairs - 1)') }}) * paired.log_deviation / sqrt(paired.n_pairs)
+                    - coalesce(student_t.t_975, {{ t_975('(paired.n_pairs - 1)') }})
+                    * paired.log_deviation
+                    / sqrt(paired.n_pairs)
                 )
         end as child_parent_emissions_ratio_low,
         case
             when paired.n_pairs >= 3
                 then exp(
                     paired.log_mean
-                    + coalesce(student_t.t_975, {{ t_975('(paired.n_pairs - 1)') }}) * paired.log_deviation / sqrt(paired.n_pairs)
+                    + coalesce(student_t.t_975, {{ t_975('(paired.n_pairs - 1)') }})
+                    * paired.log_deviation
+                    / sqrt(paired.n_pairs)
                 )
         end as child_parent_emissions_ratio_high,
         case when bounded.provider = 'official' then exp(adjusted.log_multiplier) end as official_multiplier,

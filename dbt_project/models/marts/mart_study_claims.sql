@@ -176,7 +176,7 @@ claim_b as (
             when classes < 3 then classes || ' size classes with at least 10 models, 3 are needed'
             else
                 format(
-                    'Spearman size-CO2 {:.2f}, size-score {:.2f}, CO2-score {:.2f}; points per kg from class to class: ',
+                    'Spearman size-CO2 {:.2f}, size-score {:.2f}, CO2-score {:.2f}; points per kg by class: ',
                     size_emissions, size_score, emissions_score
                 ) || array_to_string(list_transform(points_per_kg, step -> format('{:.3g}', step)), ', ')
         end as reason
@@ -221,7 +221,8 @@ pooled as (
         min(class_ratios.ratio) as smallest,
         sum(class_ratios.n_community)::bigint as n_a,
         sum(class_ratios.n_official)::bigint as n_b,
-        string_agg(format('{} {:.2f}', class_ratios.bucket, class_ratios.ratio), ', ' order by buckets.bucket_order) as by_class
+        string_agg(format('{} {:.2f}', class_ratios.bucket, class_ratios.ratio), ', ' order by buckets.bucket_order)
+            as by_class
     from class_ratios
     inner join buckets on class_ratios.bucket = buckets.bucket
     where class_ratios.variance > 0
@@ -293,16 +294,52 @@ summed as (
     group by scoped.claim_id, scoped.basis, scoped.as_of
 ),
 
+-- The families that a pooled ratio is made of.
+family_ratios as (
+    select
+        claim_id,
+        basis,
+        as_of,
+        family,
+        count(*) as n,
+        avg(ln(ratio) order by finetuned) as log_mean
+    from scoped
+    where ratio is not null
+    group by claim_id, basis, as_of, family
+),
+
+family_texts as (
+    select
+        claim_id,
+        basis,
+        as_of,
+        string_agg(
+            format('{} {:.2f} x ({})', coalesce(family, 'other'), exp(log_mean), n), ', '
+            order by family
+        ) as by_family
+    from family_ratios
+    group by claim_id, basis, as_of
+),
+
 bounded as (
     select
         summed.*,
+        family_texts.by_family,
         exp(summed.log_mean) as effect,
         case
             when summed.n_known >= 3
-                then coalesce(student_t.t_975, {{ t_975('(summed.n_known - 1)') }}) * summed.log_deviation / sqrt(summed.n_known)
+                then
+                    coalesce(student_t.t_975, {{ t_975('(summed.n_known - 1)') }})
+                    * summed.log_deviation
+                    / sqrt(summed.n_known)
         end as spread
     from summed
     left join student_t on summed.n_known - 1 = student_t.degrees_of_freedom
+    left join family_texts
+        on
+            summed.claim_id = family_texts.claim_id
+            and summed.basis = family_texts.basis
+            and summed.as_of = family_texts.as_of
 ),
 
 claims_of_pairs as (
@@ -330,10 +367,19 @@ claims_of_pairs as (
         concat_ws(
             '; ',
             each_pair,
+            case when claim_id != 'e' then by_family end,
             case when n_known = 0 and claim_id != 'e' then 'no pair is known on both sides' end,
-            case when n_known > 0 and spread is null then 'fewer than 3 pairs: no interval, the verdict rests on the ratio' end,
+            case
+                when
+                    n_known > 0 and spread is null
+                    then 'fewer than 3 pairs: no interval, the verdict rests on the ratio'
+            end,
             case when claim_id in ('g', 'h') and basis != 'measured' then 'CO2 only: the table counts no tokens' end,
-            case when claim_id in ('g', 'h') and tokens_out_ratio is not null then format('tokens out {:.2f} x', tokens_out_ratio) end
+            case
+                when
+                    claim_id in ('g', 'h') and tokens_out_ratio is not null
+                    then format('tokens out {:.2f} x', tokens_out_ratio)
+            end
         ) as reason
     from bounded
     where claim_id != 'f'
@@ -341,16 +387,8 @@ claims_of_pairs as (
 
 -- Claim f: families are the units.
 family_means as (
-    select
-        basis,
-        as_of,
-        family,
-        count(*) as n,
-        avg(ln(ratio) order by finetuned) as log_mean
-    from scoped
-    where claim_id = 'f' and ratio is not null and family is not null
-    group by basis, as_of, family
-    having count(*) >= 3
+    select * from family_ratios
+    where claim_id = 'f' and family is not null and n >= 3
 ),
 
 over_families as (
@@ -371,7 +409,9 @@ spread_f as (
     select
         over_families.*,
         case
-            when over_families.families >= 3 then student_t.t_975 * over_families.log_deviation / sqrt(over_families.families)
+            when
+                over_families.families >= 3
+                then student_t.t_975 * over_families.log_deviation / sqrt(over_families.families)
         end as spread
     from over_families
     left join student_t on over_families.families - 1 = student_t.degrees_of_freedom
@@ -447,13 +487,16 @@ final as (
                 when grid.basis = 'leaderboard_published'
                     then
                         format(
-                            'CO2 sums repeated evaluations: {:.0f} % of official and {:.0f} % of community rows hold several',
+                            'CO2 sums evaluations: {:.0f} % of official and {:.0f} % of community rows hold several',
                             100 * coalesce(multi_runs.official_share, 0), 100 * coalesce(multi_runs.community_share, 0)
                         )
             end,
             case
                 when bounded.n_template_differs > 0
-                    then format('the chat template differs in {} of {} pairs', bounded.n_template_differs, bounded.n_pairs)
+                    then
+                        format(
+                            'the chat template differs in {} of {} pairs', bounded.n_template_differs, bounded.n_pairs
+                        )
             end,
             case
                 when bounded.n_months_apart > 0
