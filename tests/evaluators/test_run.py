@@ -253,6 +253,12 @@ def test_a_killed_run_keeps_what_it_finished_and_the_next_does_the_rest(
     assert {task.task for task in summary.tasks} == {*TASKS, "tiny_text"} - finished
     keys = [(row["task"], row["metric"]) for row in rows(workplace, "task_results")]
     assert len(keys) == len(set(keys)), "a task evaluation landed twice"
+    killed, completed = sorted(rows(workplace, "evaluation_runs"), key=lambda run: str(run["run_id"]))
+    told_apart = {name for name in killed if killed[name] != completed[name]}
+    assert told_apart <= {
+        *("run_id", "status", "reason", "started_at", "ended_at", "duration_s", "command"),
+        *("tasks_planned", "tasks_evaluated", "tasks_reused"),
+    }, "the marts would not take the two for one evaluation"
 
 
 def test_a_living_run_is_not_closed(workplace: Path) -> None:
