@@ -20,6 +20,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from evaluators.catalogue_fields import (
     Clock,
@@ -29,6 +30,7 @@ from evaluators.catalogue_fields import (
     Zone,
     did_you_mean,
     misfit,
+    nearest,
     problem,
 )
 from evaluators.lined_yaml import LinedYaml, Location, YamlError
@@ -188,9 +190,7 @@ def load(path: Path) -> Catalogue:
     try:
         document = _Document.model_validate(_with_suite_names(source.data))
     except ValidationError as error:
-        # A list whose members are wrong is not an empty list too, though pydantic says so.
-        known = [d for d in error.errors() if not (d["type"] == "too_short" and d["input"])]
-        problems = [problem(details, _keys_around(details["loc"])) for details in known]
+        problems = [problem(details, _keys_around(details["loc"])) for details in _told_once(error.errors())]
         raise _failure(path, source, problems) from None
     if problems := list(_contradictions(document)):
         raise _failure(path, source, problems)
@@ -201,6 +201,18 @@ def _lookup(what: str, name: str, known: Mapping[str, _Found]) -> _Found:
     if name not in known:
         raise CatalogueError(f"there is no {what} {name!r} in the catalogue{did_you_mean(name, known)}")
     return known[name]
+
+
+def _told_once(errors: list[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """Without the findings that only follow from another one."""
+    unknown = [details["loc"] for details in errors if details["type"] == "extra_forbidden"]
+    meant = {(*loc[:-1], nearest(str(loc[-1]), _keys_around(loc))) for loc in unknown}
+    for details in errors:
+        if details["type"] == "too_short" and details["input"]:
+            continue  # a list whose members are wrong is not an empty list too, though pydantic says so
+        if details["type"] == "missing" and details["loc"] in meant:
+            continue  # a misspelt key is not a missing one too
+        yield details
 
 
 def _with_suite_names(data: dict[str, Any]) -> dict[str, Any]:

@@ -76,9 +76,14 @@ Duration = Annotated[timedelta, BeforeValidator(_duration)]
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown word: the nearest known one, or all of them where they are few."""
     words = sorted(known)
-    if near := difflib.get_close_matches(word, words, n=1):
-        return f"; did you mean {near[0]}?"
+    if near := nearest(word, words):
+        return f"; did you mean {near}?"
     return f"; known: {', '.join(words)}" if len(words) <= 40 else "; look it up and spell it in full"
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant; None where none is near."""
+    return next(iter(difflib.get_close_matches(word, sorted(known), n=1)), None)
 
 
 def misfit(field: str, problem: str) -> PydanticCustomError:
@@ -96,7 +101,9 @@ def problem(details: ErrorDetails, keys: Iterable[str]) -> Problem:
     if kind == "literal_error":
         expected = re.findall(r"'([^']*)'", str(context["expected"]))
         found = details["input"]
-        return location, f"{found!r} is not one of {', '.join(expected)}{_nearest(found, expected)}"
+        near = nearest(str(found), expected)
+        remedy = f"; did you mean {near}?" if near else "; choose one"
+        return location, f"{found!r} is not one of {', '.join(expected)}{remedy}"
     if kind == "misfit":
         return (*location, context["field"]), context["problem"]
     if kind == "string_type" and isinstance(details["input"], int | float | date):
@@ -105,8 +112,3 @@ def problem(details: ErrorDetails, keys: Iterable[str]) -> Problem:
         wanted = _PATTERNS.get(str(location[-1]), str(context["pattern"]))
         return location, f"{details['input']!r} does not fit; write {wanted}"
     return location, details["msg"].removeprefix("Value error, ")
-
-
-def _nearest(word: Any, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(str(word), list(known), n=1)
-    return f"; did you mean {near[0]}?" if near else "; choose one"

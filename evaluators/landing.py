@@ -1,6 +1,7 @@
 """The landing: immutable, append-only Parquet, one directory per run, or per imported state of a leaderboard.
 
     landing/<run_id>/run.json                              what the run set out to do, written first
+    landing/<run_id>/loaded.json                           the same once the model is loaded: what only that could tell
     landing/<run_id>/lock                                  held by the evaluator's process while it lives
     landing/<run_id>/<bundle>/<table>.<sha-256>.parquet    rows that became durable together
     landing/open-llm-leaderboard@<date>/state/…            a state; complete by itself, without run.json and end

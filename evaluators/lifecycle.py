@@ -21,6 +21,7 @@ from evaluators.landing import write_durably as _write
 from evaluators.records import EvaluationRun
 
 TASKS_FILE = "tasks.json"  # {task: PlannedTask} of all that the run set out to have, once it knows
+LOADED_FILE = "loaded.json"  # the run once its model is loaded: engine, batch policy and model key are known now
 SUMMARY_FILE = "summary.json"
 SILENT_END = "the process ended without a word: killed, out of memory, or the machine stopped"
 
@@ -40,6 +41,12 @@ def open_run(landing: Path, start: EvaluationRun) -> FileLock:
     lock.acquire(timeout=0)
     _write(folder / RUN_FILE, _as_json(start).encode())
     return lock
+
+
+def note_loaded(landing: Path, record: EvaluationRun) -> None:
+    """Write down what only a loaded model knows, before any task: a killed run is ended with it, and with the same
+    comparability key as the run that does the rest."""
+    _write(landing / record.run_id / LOADED_FILE, _as_json(record).encode())
 
 
 def close_abandoned(landing: Path, reason: str = SILENT_END) -> list[str]:
@@ -79,7 +86,8 @@ def read_json(path: Path) -> Any:
 
 
 def _end_for(landing: Path, folder: Path, reason: str) -> None:
-    start = EvaluationRun(**_revived(json.loads((folder / RUN_FILE).read_bytes())))
+    known = read_json(folder / LOADED_FILE) or json.loads((folder / RUN_FILE).read_bytes())
+    start = EvaluationRun(**_revived(known))
     finished = sum(1 for bundle in bundles(landing, folder.name) if is_task_bundle(bundle.name))
     planned = read_json(folder / TASKS_FILE)
     end = dataclasses.replace(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluators import landing, lifecycle
-from evaluators.catalogue import Catalogue, ModelEntry, SuiteEntry
+from evaluators.catalogue import Catalogue, CatalogueError, ModelEntry, SuiteEntry
 from evaluators.spec import RunSpec, digest
 
 OUR_TASKS = Path(__file__).parent / "tasks"
@@ -52,10 +52,15 @@ def plan(
 ) -> list[PlannedRun]:
     """Every model and suite of the catalogue, or of the named ones, in the catalogue's order.
 
-    Raises CatalogueError for a model or suite that the catalogue does not have, or a model without the named suite.
+    Raises CatalogueError for a model or suite that the catalogue does not have, or a named model that is asked none of
+    the named suites.
     """
     wanted = catalogue.models if models is None else [catalogue.model(name) for name in models]
     chosen = None if suites is None else {catalogue.suite(name).name for name in suites}
+    for entry in wanted if models is not None and chosen else ():
+        if chosen.isdisjoint(entry.suites):
+            own, other = ", ".join(entry.suites), " or ".join(sorted(chosen))
+            raise CatalogueError(f"{entry.name} is not asked {other}; its suites: {own}")
     evaluations = landing.task_evaluations(home / "landing")
     return [
         _planned(catalogue, home, entry, catalogue.suite(name), evaluations, force, now or datetime.now(UTC))
@@ -98,7 +103,7 @@ def _planned(
         if tasks is not None:
             break
     missing = [task for task, planned in (tasks or {}).items() if planned["evaluation"] not in evaluations]
-    due, reason = _verdict(entry, runs, key, tasks, missing, evaluations, force, now)
+    due, reason = _verdict(home, entry, runs, key, tasks, missing, evaluations, force, now)
     duration_s, energy_kwh, expectation = _expectation(home, runs)
     return PlannedRun(
         model=entry.name,
@@ -115,6 +120,7 @@ def _planned(
 
 
 def _verdict(
+    home: Path,
     entry: ModelEntry,
     runs: list[dict[str, Any]],
     key: str,
@@ -132,13 +138,19 @@ def _verdict(
     if tasks is None and all(run["plan_key"] != key for run in runs):
         return True, f"the entry, its suite, its tasks or lm-eval changed since the run of {last:%Y-%m-%d %H:%M} UTC"
     if tasks is None:
-        return True, f"the run of {last:%Y-%m-%d %H:%M} UTC ended before its first task"
+        return True, f"the run of {last:%Y-%m-%d %H:%M} UTC ended before its first task{_last_words(home, runs[-1])}"
     if missing:
         return True, f"{len(missing)} of {len(tasks)} tasks are missing ({', '.join(missing)}); the others are kept"
     oldest = min(landing.run_time(evaluations[planned["evaluation"]]) for planned in tasks.values())
     if entry.refresh_every is not None and now - oldest >= entry.refresh_every:
         return True, f"last evaluated {oldest:%Y-%m-%d %H:%M} UTC, to be refreshed every {entry.refresh_every}"
     return False, f"all {len(tasks)} tasks were evaluated on {oldest:%Y-%m-%d %H:%M} UTC, and nothing changed since"
+
+
+def _last_words(home: Path, run: dict[str, Any]) -> str:
+    """Why the run failed, as the end of a sentence; nothing where it was killed and could not say."""
+    summary = lifecycle.read_json(home / "landing" / run["run_id"] / lifecycle.SUMMARY_FILE)
+    return f": {summary['reason']}" if summary is not None and summary["reason"] else ""
 
 
 def _expectation(home: Path, runs: list[dict[str, Any]]) -> tuple[float | None, float | None, str]:

@@ -136,6 +136,7 @@ class _Run:
         self.record = dataclasses.replace(
             self.record, engine_version=engine.version, batch_policy=engine.batch_policy, **dataclasses.asdict(device)
         )
+        lifecycle.note_loaded(self.spec.landing, self.record)
         windows = [self._emission("", phase, readings[phase]) for phase in ("idle", "load", "warmup")]
         landing.write_bundle(self.spec.landing, self.spec.run_id, "setup", [model.record(engine), *windows])
         return engine

@@ -55,11 +55,12 @@ def command(online: bool, as_json: bool) -> None:
 
 
 def _machine(settings: Settings, problems: list[str]) -> dict[str, Any]:
-    from evaluators.machine import describe_device, describe_machine, usable_threads
+    from evaluators.machine import describe_device, describe_machine, native_dtype, usable_threads
 
     facts = dataclasses.asdict(describe_machine(settings.machine_id))
     try:
         facts |= dataclasses.asdict(describe_device(settings.device))
+        facts["dtype_auto"] = native_dtype(facts["device"])
     except ValueError as error:
         problems.append(str(error))
     return facts | {"threads": settings.threads or usable_threads()}

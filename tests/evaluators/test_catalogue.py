@@ -76,6 +76,17 @@ def test_what_is_wrong_is_said_with_its_line_and_remedy(
     assert words in message, message
 
 
+def test_a_misspelt_key_is_one_problem(tmp_path: Path) -> None:
+    message = problem(tmp_path, GOOD.replace("provider: own", "provder: own"))
+    assert message == "catalogue.yml:10: models.0.provder: unknown key; did you mean provider?"
+
+
+def test_a_missing_key_is_a_problem_beside_an_unknown_one(tmp_path: Path) -> None:
+    message = problem(tmp_path, GOOD.replace("provider: own", "colour: blue"))
+    assert "models.0.provider: missing" in message
+    assert "models.0.colour: unknown key" in message
+
+
 def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
     message = problem(tmp_path, GOOD.replace("provider: own", "provider: x").replace("limit: 3", "limit: 0"))
     assert len(message.splitlines()) == 2

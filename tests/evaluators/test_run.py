@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import tiny
 
-from evaluators import landing, lifecycle
+from evaluators import landing, lifecycle, machine
 from evaluators.catalogue import load
 from evaluators.plan import make_spec, plan
 from evaluators.run import evaluate
@@ -161,6 +161,26 @@ def test_other_weights_are_another_model(workplace: Path) -> None:
     assert len({row["model_key"] for row in rows(workplace, "models")}) == 2
 
 
+@pytest.mark.parametrize("native", ["float32", "bfloat16"])
+def test_dtype_auto_lands_as_the_precision_that_the_device_computes_in(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, native: str
+) -> None:
+    entry = tiny.model_entry("tiny-base", "model", dtype="auto")
+    tiny.save_catalogue(workplace, tasks=TASKS[:1], models=[entry])
+    monkeypatch.setattr("evaluators.machine.native_dtype", lambda device: native)
+    evaluate(next_spec(workplace))
+    assert {row["dtype"] for table in ("evaluation_runs", "models") for row in rows(workplace, table)} == {native}
+
+    # The same evaluation under its own name is done already; in the other precision it is another one.
+    for dtype in ("float32", "bfloat16"):
+        tiny.save_catalogue(workplace, tasks=TASKS[:1], models=[entry | {"dtype": dtype}])
+        assert bool(evaluate(next_spec(workplace)).reused) == (dtype == native)
+
+
+def test_this_machine_has_a_native_dtype() -> None:
+    assert machine.native_dtype("cpu") in ("float32", "bfloat16")
+
+
 def test_one_bad_task_fails_alone(workplace: Path) -> None:
     bad = json.loads((workplace / "tasks" / "tiny_two.yaml").read_text())
     bad["doc_to_text"] = "{{question.nothing.here}}"
@@ -186,6 +206,10 @@ def test_a_model_without_a_tokenizer_fails_with_its_reason(workplace: Path) -> N
     assert "tokenizer" in str(summary.reason)
     (run,) = rows(workplace, "evaluation_runs")
     assert "tokenizer" in str(run["reason"])
+    (planned,) = plan(load(workplace / "catalogue.yml"), workplace / "home")
+    assert planned.due
+    assert "ended before its first task: tiny-base: " in planned.reason
+    assert "has no tokenizer" in planned.reason
 
 
 def start_evaluator(workplace: Path, spec: RunSpec) -> subprocess.Popen[str]:
@@ -229,6 +253,12 @@ def test_a_killed_run_keeps_what_it_finished_and_the_next_does_the_rest(
     assert {task.task for task in summary.tasks} == {*TASKS, "tiny_text"} - finished
     keys = [(row["task"], row["metric"]) for row in rows(workplace, "task_results")]
     assert len(keys) == len(set(keys)), "a task evaluation landed twice"
+    killed, completed = sorted(rows(workplace, "evaluation_runs"), key=lambda run: str(run["run_id"]))
+    told_apart = {name for name in killed if killed[name] != completed[name]}
+    assert told_apart <= {
+        *("run_id", "status", "reason", "started_at", "ended_at", "duration_s", "command"),
+        *("tasks_planned", "tasks_evaluated", "tasks_reused"),
+    }, "the marts would not take the two for one evaluation"
 
 
 def test_a_living_run_is_not_closed(workplace: Path) -> None:

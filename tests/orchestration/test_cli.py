@@ -110,6 +110,15 @@ def test_a_misspelt_key_is_named_with_its_line(evalwatt: Run, catalogue: Path) -
     assert "provder" in err
 
 
+def test_a_suite_that_the_model_is_not_asked_is_wrong_use(evalwatt: Run, catalogue: Path) -> None:
+    document = json.loads(catalogue.read_text())
+    document["suites"]["other"] = document["suites"]["tiny"]
+    catalogue.write_text(json.dumps(document))
+    code, out, err = evalwatt("evaluate", "tiny-base", "--suite", "other")
+    assert (code, out) == (2, "")
+    assert err == "Error: tiny-base is not asked other; its suites: tiny\n"
+
+
 def test_plan_says_what_is_due_and_why(evalwatt: Run, catalogue: Path) -> None:
     code, out, _ = evalwatt("plan")
     assert code == 0
@@ -141,6 +150,7 @@ def test_doctor_tells_methods_and_state(evalwatt: Run, catalogue: Path) -> None:
     assert code == 0
     assert report["problems"] == []
     assert report["energy"]["cpu_method"] in ("measured", "modelled")
+    assert report["machine"]["dtype_auto"] in ("float32", "bfloat16")
     assert report["energy"]["country_iso_code"] == "USA"
     assert report["state"]["published"] is None
     assert report["versions"]["dagster"] == "1.13.27"
