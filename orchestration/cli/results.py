@@ -32,10 +32,13 @@ def show_published(home: Home, console: Console) -> None:
     with connect(home) as connection:
         models = connection.execute(_MODELS).fetchall()
         deltas = connection.execute(_DELTAS).fetchall()
+        (newest_state,) = connection.execute("select max(as_of) from marts.fct_leaderboard_evaluations").fetchall()[0]
     lines = _print_models(models, console)
     if deltas:
         console.print()
         lines += _print_deltas(deltas, console)
+    if newest_state is None:
+        lines += ["Leaderboard: no state of it is imported; `evalwatt import-leaderboard hub` brings its history"]
     lines += [f"Published: {home.current / 'marts.duckdb'}"]
     lines += ['Ask more:  evalwatt sql "select * from marts.mart_model_efficiency"']
     console.print("\n" + "\n".join(lines), highlight=False, markup=False, soft_wrap=True)

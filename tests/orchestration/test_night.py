@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -9,8 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from tiny import model_entry, save_catalogue, save_model, save_tasks
 
+from orchestration.cli.results import show_published
 from orchestration.defs import nights
 from orchestration.home import Home
 from orchestration.instance import open_instance
@@ -64,6 +67,10 @@ def test_a_failed_model_stops_nothing_and_a_second_night_repeats_nothing(folder:
     query = "select model_id, count(*) over () as n from marts.fct_task_evaluations"
     rows = evalwatt(folder, "sql", query, "--format", "json")
     assert json.loads(rows.stdout) == [{"model_id": "base", "n": 1}], rows.stderr
+
+    shown = io.StringIO()
+    show_published(home, Console(file=shown, width=200))
+    assert "Leaderboard: no state of it is imported; `evalwatt import-leaderboard hub`" in shown.getvalue()
 
     again = evalwatt(folder, "evaluate", "base")
     assert again.returncode == 0
