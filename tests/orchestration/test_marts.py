@@ -29,6 +29,12 @@ MARTS = (
     "mart_model_efficiency",
     "mart_base_vs_finetuned_deltas",
     "mart_size_bucket_comparison",
+    "fct_leaderboard_evaluations",
+    "mart_carbon_scenarios",
+    "mart_family_deltas",
+    "mart_pareto_frontier",
+    "mart_provider_comparison",
+    "mart_study_claims",
 )
 KWH = 3.6e6  # joules
 
