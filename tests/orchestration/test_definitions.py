@@ -119,9 +119,25 @@ def test_an_evaluation_shows_scores_and_energy(definitions: dg.Definitions, inst
     assert materialization.partition_key == "good"
     metadata = materialization.asset_materialization.metadata
     assert metadata["energy_kwh"].value == 0.002
-    assert "| tiny_one | acc | 0.500 ± 0.100 | 2 | modelled | 3.0 | 2.0 |" in str(metadata["scores"].value)
+    assert "| tiny_one | acc | 0.500\u00a0±\u00a00.100 | 2.00 | modelled | 3.0 | 2.0 |" in str(metadata["scores"].value)
     assert "| tiny_two |  | evaluated before |" in str(metadata["scores"].value)
-    assert str(metadata["energy"].value).startswith("![energy of each task](data:image/svg+xml;base64,")
+    assert str(metadata["energy_by_task"].value).startswith("![energy of each task](data:image/svg+xml;base64,")
+
+
+def test_only_another_catalogue_makes_evaluations_unsynced(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, paths: Paths
+) -> None:
+    evaluate(definitions, instance, "good")
+    read, file = definitions.resolve_job_def("read_catalogue"), Path(paths.catalogue_file)
+    versions = []
+    for text in (file.read_text(), file.read_text() + " "):
+        file.write_text(text)
+        assert read.execute_in_process(instance=instance).success
+        (latest,) = instance.fetch_materializations(dg.AssetKey("catalogue"), limit=1).records
+        versions.append(dict(latest.asset_materialization.tags or {})["dagster/data_version"])
+    (evaluation,) = instance.fetch_materializations(dg.AssetKey("model_evaluations"), limit=1).records
+    assert evaluation.asset_materialization.tags is not None
+    assert evaluation.asset_materialization.tags["dagster/input_data_version/catalogue"] == versions[0] != versions[1]
 
 
 @pytest.mark.parametrize(
