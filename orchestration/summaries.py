@@ -19,7 +19,8 @@ def scores_table(summaries: Sequence[RunSummary]) -> str:
     rows: list[list[str]] = []
     for summary in summaries:
         for task in summary.tasks:
-            score = f"{task.score:.3f}" + (f" ± {task.stderr:.3f}" if task.stderr is not None else "")
+            # no-break spaces: Dagster's narrow tables would put the three parts below each other
+            score = f"{task.score:.3f}" + (f"\u00a0±\u00a0{task.stderr:.3f}" if task.stderr is not None else "")
             tokens = f"{task.tokens_generated / task.documents:.1f}" if task.documents else ""
             energy = [_watt_hours(task.energy_kwh), task.energy_method]
             rows.append([task.task, task.metric, score, *energy, f"{task.duration_s:.1f}", tokens])
@@ -48,4 +49,4 @@ def energy_chart(summaries: Sequence[RunSummary]) -> str:
 
 
 def _watt_hours(energy_kwh: float | None) -> str:
-    return "not known" if energy_kwh is None else f"{energy_kwh * 1000:.3g}"
+    return "not known" if energy_kwh is None else f"{energy_kwh * 1000:#.3g}"

@@ -24,12 +24,13 @@ def command(model: str, suites: tuple[str, ...], force: bool) -> None:
         for run in planned:
             print(f"{run.model} on {run.suite}: not due: {run.reason}; --force evaluates it all the same")
         return
+    from orchestration.defs.nights import FOREGROUND_TAG
     from orchestration.foreground import foreground
 
     with foreground(home) as dagster:
         if not (read := dagster.read_catalogue()).succeeded:
             raise click.ClickException("\n".join(read.reasons))
-        outcome = dagster.evaluate(model, {"suites": list(suites) or None, "force": force}, tags={})
+        outcome = dagster.evaluate(model, {"suites": list(suites) or None, "force": force}, {FOREGROUND_TAG: "true"})
     if not outcome.succeeded:
         raise click.ClickException(f"{model}: " + "\n".join(outcome.reasons))
     print(f"{model} is evaluated; `evalwatt build` publishes it")

@@ -18,7 +18,7 @@ def quarantine_is_empty(paths: Paths) -> dg.AssetCheckResult:
         passed=not reasons,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{len(reasons)} bundles are in quarantine" if reasons else "nothing is in quarantine",
-        metadata={"bundles": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in reasons))},
+        metadata={"bundles": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in reasons))} if reasons else None,
     )
 
 
@@ -35,5 +35,5 @@ def every_planned_evaluation_ended_well(paths: Paths) -> dg.AssetCheckResult:
         passed=not due,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{len(due)} evaluations are still due" if due else "nothing is due",
-        metadata={"due": dg.MetadataValue.md(markdown_table(["model", "suite", "why"], rows))},
+        metadata={"due": dg.MetadataValue.md(markdown_table(["model", "suite", "why"], rows))} if due else None,
     )

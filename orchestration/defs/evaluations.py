@@ -4,6 +4,7 @@ Belongs here: starting evaluators and showing what they answered. What is due, a
 `evaluators`.
 """
 
+import hashlib
 import sys
 import tempfile
 from pathlib import Path
@@ -48,12 +49,14 @@ def catalogue(context: dg.AssetExecutionContext, paths: Paths) -> dg.Materialize
     sync_partitions(context.instance, entries)
     rows = [[m.name, m.source, m.kind, m.base_model or "", ", ".join(m.suites)] for m in entries.models]
     return dg.MaterializeResult(
+        # So that reading an unchanged catalogue again does not call every evaluation unsynced.
+        data_version=dg.DataVersion(hashlib.sha256(entries.path.read_bytes()).hexdigest()),
         metadata={
             "models": len(entries.models),
             "suites": len(entries.suites),
             "file": dg.MetadataValue.path(str(entries.path)),
             "entries": dg.MetadataValue.md(markdown_table(["model", "source", "kind", "base", "suites"], rows)),
-        }
+        },
     )
 
 
@@ -137,10 +140,11 @@ def _metadata(planned: list[PlannedRun], summaries: list[RunSummary]) -> dict[st
     energies = [summary.energy_kwh for summary in summaries]
     metadata |= {
         "scores": dg.MetadataValue.md(scores_table(summaries)),
-        "energy": dg.MetadataValue.md(energy_chart(summaries)),
-        "duration_s": dg.MetadataValue.float(sum(summary.duration_s for summary in summaries)),
+        "duration_s": dg.MetadataValue.float(round(sum(summary.duration_s for summary in summaries), 1)),
         "run_ids": dg.MetadataValue.text(", ".join(summary.run_id for summary in summaries)),
     }
+    if any(summary.tasks for summary in summaries):
+        metadata["energy_by_task"] = dg.MetadataValue.md(energy_chart(summaries))
     if None not in energies:
-        metadata["energy_kwh"] = dg.MetadataValue.float(sum(energy for energy in energies if energy is not None))
+        metadata["energy_kwh"] = dg.MetadataValue.float(float(f"{sum(e for e in energies if e is not None):.6g}"))
     return metadata

@@ -205,18 +205,19 @@ def test_the_schedule_starts_nothing_that_still_runs(instance: DagsterInstance, 
 
 
 def evaluate_schedule(schedule: dg.ScheduleDefinition, instance: DagsterInstance, paths: Paths) -> list[dg.RunRequest]:
-    context = dg.build_schedule_context(
+    # As a context manager: it opens an instance of its own, which only its end closes.
+    with dg.build_schedule_context(
         instance=instance,
         scheduled_execution_time=datetime.fromisoformat(NIGHT),
         resources={"paths": paths},
-    )
-    return list(schedule(context))
+    ) as context:
+        return list(schedule(context))
 
 
 def test_a_changed_catalogue_is_read_once(instance: DagsterInstance, paths: Paths) -> None:
     def ask(cursor: str | None) -> dg.SensorResult | dg.SkipReason:
-        context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"paths": paths})
-        return automation.catalogue_changed(context)
+        with dg.build_sensor_context(instance=instance, cursor=cursor, resources={"paths": paths}) as context:
+            return automation.catalogue_changed(context)
 
     first = ask(None)
     assert isinstance(first, dg.SensorResult)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from tiny import model_entry, save_catalogue
 
 from evaluators.records import RECORDS
 from orchestration.definitions import build_defs
-from orchestration.defs.publication import checks_of
-from orchestration.defs.resources import Paths
+from orchestration.defs.publication import checks_of, publication_of
+from orchestration.defs.resources import Paths, default_resources
 from orchestration.home import Home
 from orchestration.instance import open_instance
+from orchestration.publication import Publication
 
 # What the evaluator's process does, without evaluating: model `slow` is killed, `weak` fails, others are well.
 STAND_IN = """
@@ -121,9 +123,25 @@ def test_an_evaluation_shows_scores_and_energy(definitions: dg.Definitions, inst
     assert materialization.partition_key == "good"
     metadata = materialization.asset_materialization.metadata
     assert metadata["energy_kwh"].value == 0.002
-    assert "| tiny_one | acc | 0.500 ± 0.100 | 2 | modelled | 3.0 | 2.0 |" in str(metadata["scores"].value)
+    assert "| tiny_one | acc | 0.500\u00a0±\u00a00.100 | 2.00 | modelled | 3.0 | 2.0 |" in str(metadata["scores"].value)
     assert "| tiny_two |  | evaluated before |" in str(metadata["scores"].value)
-    assert str(metadata["energy"].value).startswith("![energy of each task](data:image/svg+xml;base64,")
+    assert str(metadata["energy_by_task"].value).startswith("![energy of each task](data:image/svg+xml;base64,")
+
+
+def test_only_another_catalogue_makes_evaluations_unsynced(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, paths: Paths
+) -> None:
+    evaluate(definitions, instance, "good")
+    read, file = definitions.resolve_job_def("read_catalogue"), Path(paths.catalogue_file)
+    versions = []
+    for text in (file.read_text(), file.read_text() + " "):
+        file.write_text(text)
+        assert read.execute_in_process(instance=instance).success
+        (latest,) = instance.fetch_materializations(dg.AssetKey("catalogue"), limit=1).records
+        versions.append(dict(latest.asset_materialization.tags or {})["dagster/data_version"])
+    (evaluation,) = instance.fetch_materializations(dg.AssetKey("model_evaluations"), limit=1).records
+    assert evaluation.asset_materialization.tags is not None
+    assert evaluation.asset_materialization.tags["dagster/input_data_version/catalogue"] == versions[0] != versions[1]
 
 
 @pytest.mark.parametrize(
@@ -149,6 +167,32 @@ def test_publication_refuses_a_run_that_checked_nothing(
     assert not result.success
     assert checks_of(instance, result.run_id) == {}
     assert not (Path(paths.evalwatt_home) / "published").exists()
+
+
+@pytest.mark.parametrize("severity", dg.AssetCheckSeverity)
+def test_a_failed_check_of_severity_error_stops_the_publication_and_a_warning_does_not(
+    instance: dg.DagsterInstance, paths: Paths, monkeypatch: pytest.MonkeyPatch, severity: dg.AssetCheckSeverity
+) -> None:
+    @dg.asset(check_specs=[dg.AssetCheckSpec("holds", asset="a_mart")])
+    def a_mart() -> dg.MaterializeResult:
+        return dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=False, severity=severity)])
+
+    published = []
+
+    def publish(home: Home, checks: dict[str, int], **options: object) -> Publication:
+        published.append(dict(checks))
+        return Publication("b1", home.current, {"a_mart": 1}, datetime.now(UTC))
+
+    monkeypatch.setattr("orchestration.publication.publish", publish)
+    result = dg.materialize(
+        [a_mart, publication_of([dg.AssetKey("a_mart")])],
+        instance=instance,
+        resources=default_resources(paths),
+        raise_on_error=False,
+    )
+    warns = severity == dg.AssetCheckSeverity.WARN
+    assert result.success == warns
+    assert published == ([{"warned": 1}] if warns else [])
 
 
 def test_a_broken_catalogue_says_so_when_the_definitions_are_loaded(paths: Paths) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,6 @@ def test_a_failed_model_stops_nothing_and_a_second_night_repeats_nothing(folder:
     refused = evalwatt(folder, "evaluate", "gone")
     assert refused.returncode == 1
     assert refused.stderr.count("nowhere") >= 1
+
+    with open_instance(home) as instance:  # a daemon that starts now has nothing to publish: that is `build`'s
+        assert nights.look(instance, None, datetime.now(UTC)).refreshes == []
