@@ -1,7 +1,7 @@
 {{ config(materialized='view') }}
 
 with evaluations as (
-    select * from {{ ref('fct_leaderboard_evaluations') }}
+    select * from {{ ref('int_leaderboard_evaluations') }}
 ),
 
 published as (

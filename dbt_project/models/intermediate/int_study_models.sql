@@ -1,4 +1,5 @@
-{{ config(materialized='view') }}
+{#- Inlined: it draws on marts, and nothing but the claims draws on it. -#}
+{{ config(materialized='ephemeral') }}
 
 with leaderboard as (
     select * from {{ ref('int_leaderboard_by_basis') }}
