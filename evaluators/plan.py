@@ -57,10 +57,11 @@ def plan(
     """
     wanted = catalogue.models if models is None else [catalogue.model(name) for name in models]
     chosen = None if suites is None else {catalogue.suite(name).name for name in suites}
-    for entry in wanted:
-        if models is not None and chosen is not None and chosen.isdisjoint(entry.suites):
-            own, other = ", ".join(entry.suites), " or ".join(sorted(chosen))
-            raise CatalogueError(f"{entry.name} is not asked {other}; its suites: {own}")
+    if models is not None and chosen:
+        for entry in wanted:
+            if chosen.isdisjoint(entry.suites):
+                own, other = ", ".join(entry.suites), " or ".join(sorted(chosen))
+                raise CatalogueError(f"{entry.name} is not asked {other}; its suites: {own}")
     evaluations = landing.task_evaluations(home / "landing")
     return [
         _planned(catalogue, home, entry, catalogue.suite(name), evaluations, force, now or datetime.now(UTC))
