@@ -24,6 +24,7 @@ FIRST, SECOND, THIRD = date(2030, 5, 1), date(2030, 5, 2), date(2030, 5, 9)
 SEQUENCES: dict[str, tuple[float | None, float | None, float | None]] = {
     "r/steady": (0.7, 0.7, 0.7),
     "r/again": (0.7, 1.45, 1.45),
+    "r/thrice": (0.7, 1.4, 2.2),
     "r/late": (None, 0.8, 0.8),
     "r/reset": (0.6, 1.2, 0.62),
     "r/gap": (None, 0.5, 1.5),
@@ -96,6 +97,7 @@ def values(marts: duckdb.DuckDBPyConnection, columns: str, model: str, day: date
     ("model", "kg", "how"),
     [
         ("r/again", 0.75, "latest increase"),
+        ("r/thrice", 0.8, "latest increase"),  # and not the first, 0.7
         ("r/late", 0.8, "first value"),
         ("r/reset", 0.62, "value after a reset"),
         ("r/gap", 0.5, "latest increase, divided by 2 runs"),

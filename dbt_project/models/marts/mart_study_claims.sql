@@ -411,7 +411,9 @@ spread_f as (
         case
             when
                 over_families.families >= 3
-                then student_t.t_975 * over_families.log_deviation / sqrt(over_families.families)
+                then
+                    coalesce(student_t.t_975, {{ t_975('(over_families.families - 1)') }})
+                    * over_families.log_deviation / sqrt(over_families.families)
         end as spread
     from over_families
     left join student_t on over_families.families - 1 = student_t.degrees_of_freedom
