@@ -189,3 +189,14 @@ def test_scenarios_start_from_the_leaderboards_own(marts: duckdb.DuckDBPyConnect
     kwh = 1.4 / 0.2698
     assert leaderboard == ("leaderboard", pytest.approx(1.4), pytest.approx(kwh), pytest.approx(kwh / 5.6))
     assert france[1] == pytest.approx(kwh * 56.039 / 1000)
+
+
+def test_a_state_in_between_rewrites_what_was_built_of_the_others(marts: duckdb.DuckDBPyConnection) -> None:
+    """Built first without the second state, r/reset had no value of one run: the frontier must not keep that."""
+    difference = (
+        "select eval_name, as_of, emissions_per_run_kg from marts.fct_leaderboard_evaluations "
+        "where emissions_per_run_kg is not null except select point, as_of, cost from marts.mart_pareto_frontier "
+        "where basis = 'leaderboard_per_run' and axis_pair = 'emissions_kg and score'"
+    )
+    assert marts.execute(difference).fetchall() == []
+    assert values(marts, "emissions_per_run_kg", "r/reset", FIRST) == (0.62,)
