@@ -1,6 +1,7 @@
 """Engines: how a model answers lm-eval's requests. Each is imported only when it is asked for.
 
-transformers.py   lm-eval's own `hf` backend
+transformers.py    lm-eval's own `hf` backend, the reference
+shared_prefix.py   the default: the same answers with shared prefixes computed once (with prefix_trie, tree_attention)
 """
 
 from __future__ import annotations
@@ -19,22 +20,45 @@ class EngineFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class TokenCounts:
+    """Tokens that an engine forwarded for some requests, None where it cannot tell.
+
+    `computed` are all that it forwarded, `padding` those among them that no request asked for. `unshared` is what
+    lm-eval's `hf` forwards for the same requests, without its padding, and `distinct` the least that can be: each
+    distinct prefix of the requests and each generated token once.
+    """
+
+    computed: int | None = None
+    padding: int | None = None
+    unshared: int | None = None
+    distinct: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Engine:
-    """A loaded model. `synchronize` returns when the device has done all that it was asked."""
+    """A loaded model. `synchronize` returns when the device has done all that it was asked, `counted` what was forwarded
+    since it was asked last. `reason` says why another engine than the one asked for was taken, None where it was not.
+    """
 
     name: str
     version: str
     batch_policy: str
     lm: TemplateLM
     synchronize: Callable[[], None]
+    counted: Callable[[], TokenCounts]
     architecture: str
     params_b: float
+    reason: str | None = None
 
 
 def load(name: str, path: Path, *, dtype: str, device: str, batch_size: int) -> Engine:
     """Load the model in the folder `path`. Raises ValueError for an unknown engine, EngineFailed for a bad model."""
+    if name == "shared-prefix":
+        from evaluators.engines import shared_prefix
+
+        return shared_prefix.load(path, dtype=dtype, device=device, batch_size=batch_size)
     if name == "transformers":
         from evaluators.engines import transformers
 
         return transformers.load(path, dtype=dtype, device=device, batch_size=batch_size)
-    raise ValueError(f"engine {name!r} is not known; there is: transformers")
+    raise ValueError(f"engine {name!r} is not known; there are: shared-prefix, transformers")

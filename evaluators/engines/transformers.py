@@ -5,17 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from lm_eval.models.huggingface import HFLM
 
-from evaluators.engines import Engine, EngineFailed
+from evaluators.engines import Engine, EngineFailed, TokenCounts
+
+NAME = "transformers"
+
+LM = TypeVar("LM", bound=HFLM)
 
 
 def load(path: Path, *, dtype: str, device: str, batch_size: int) -> Engine:
     """Load a local folder of safetensors. Code from the folder is never run."""
+    lm = open_model(HFLM, path, dtype=dtype, device=device, batch_size=batch_size)
+    return engine(lm, NAME, f"batch {batch_size}", _forwarded(lm.model))
+
+
+def open_model(kind: type[LM], path: Path, *, dtype: str, device: str, batch_size: int) -> LM:
+    """lm-eval's model, or one derived from it. Raises EngineFailed."""
     try:
-        lm = HFLM(
+        lm = kind(
             pretrained=str(path),
             dtype=dtype,
             device=device,
@@ -26,17 +37,44 @@ def load(path: Path, *, dtype: str, device: str, batch_size: int) -> Engine:
     except (OSError, ValueError, KeyError, RuntimeError, AssertionError) as error:
         sentence = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise EngineFailed(f"transformers cannot load {path.name}: {sentence}") from error
+    lm.model.eval()
+    return lm
+
+
+def engine(
+    lm: HFLM, name: str, batch_policy: str, counted: Callable[[], TokenCounts], reason: str | None = None
+) -> Engine:
+    """What the rest of evaluators knows of a model that transformers runs."""
     model = lm.model
-    model.eval()
     return Engine(
-        name="transformers",
+        name=name,
         version=f"lm-eval {version('lm-eval')}, transformers {version('transformers')}, torch {torch.__version__}",
-        batch_policy=f"batch {batch_size}",
+        batch_policy=batch_policy,
         lm=lm,
-        synchronize=_synchronizer(device),
+        synchronize=_synchronizer(str(lm.device)),
+        counted=counted,
         architecture=model.config.architectures[0] if model.config.architectures else type(model).__name__,
         params_b=sum(p.numel() for p in model.parameters()) / 1e9,
+        reason=reason,
     )
+
+
+def _forwarded(model: torch.nn.Module) -> Callable[[], TokenCounts]:
+    """Counts what goes into the model, padding and all; lm-eval does not tell the padding apart."""
+    computed = 0
+
+    def count(_module: torch.nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        nonlocal computed
+        ids = named.get("input_ids", arguments[0] if arguments else None)
+        computed += ids.numel() if ids is not None else 0
+
+    def counted() -> TokenCounts:
+        nonlocal computed
+        so_far, computed = computed, 0
+        return TokenCounts(computed=so_far)
+
+    model.register_forward_pre_hook(count, with_kwargs=True)
+    return counted
 
 
 def _synchronizer(device: str) -> Callable[[], None]:

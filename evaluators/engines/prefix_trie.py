@@ -1,0 +1,158 @@
+"""Requests as a token trie, walked depth-first: what must be forwarded, in which order, and what it may attend to.
+
+Belongs here: token ids, positions and masks, in numpy. The model and its keys and values are `tree_attention`'s.
+
+Sequences are sorted, so that what two neighbours share is all that a later one can share with an earlier one. Walking
+them needs one stack of keys and values, as deep as the longest sequence: a sequence keeps what it shares with the one
+before, drops the rest of the stack, and pushes its own tokens. A branch is freed when it is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Nodes `begin` to `end` of the trie, in a row: a distinct sequence's tokens from `depth` on."""
+
+    begin: int
+    end: int
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trie:
+    """The distinct prefixes of the sequences, one node each, depth-first.
+
+    `tokens` and `depths` have one entry per node. `order` lists the sequences as they are walked, `segments` belong to
+    it. `tails[i]` are the nodes of sequence i's last tokens, as many as were asked for.
+    """
+
+    tokens: Ints
+    depths: Ints
+    order: list[int]
+    segments: list[Segment]
+    tails: list[Ints]
+
+    @classmethod
+    def of(cls, sequences: Sequence[Sequence[int]], tail_lengths: Sequence[int]) -> Trie:
+        """The trie of token sequences; `tail_lengths` says of how many last tokens each wants to know the nodes."""
+        # Big-endian bytes sort as the token ids do, and compare a hundred times faster than lists.
+        keys = [np.asarray(sequence, dtype=">u4").tobytes() for sequence in sequences]
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        tokens: list[Ints] = []
+        segments: list[Segment] = []
+        tails: list[Ints] = [np.empty(0, np.int64)] * len(keys)
+        path = np.empty(max(map(len, sequences), default=0), np.int64)
+        previous, nodes = np.empty(0, np.int64), 0
+        for index in order:
+            current = np.frombuffer(keys[index], ">u4").astype(np.int64)
+            shared = _shared(previous, current)
+            added = len(current) - shared
+            path[shared : len(current)] = np.arange(nodes, nodes + added)
+            tails[index] = path[len(current) - tail_lengths[index] : len(current)].copy()
+            tokens.append(current[shared:])
+            segments.append(Segment(nodes, nodes + added, shared))
+            previous, nodes = current, nodes + added
+        depths = [np.arange(s.depth, s.depth + s.end - s.begin) for s in segments]
+        return cls(_joined(tokens), _joined(depths), order, segments, tails)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a segment. `kept`: how deep the stack is kept before it is pushed. `slot`: where, if anywhere, the whole
+    sequence is copied to once its last token is there."""
+
+    begin: int
+    end: int
+    kept: int
+    slot: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Pieces that attend in one call: tokens `begin` to `end` of a forward, behind `kept` positions of the stack.
+
+    Keys and values that they may attend to are the kept positions, then the cluster's own tokens. `allowed` is a mask
+    over them, one row a token; `positions` are the keys' positions. `path` are the keys that lie on the stack
+    afterwards, from position `path_from` on: those before it are there already.
+    """
+
+    begin: int
+    end: int
+    kept: int
+    positions: Ints
+    allowed: Bools
+    path_from: int
+    path: Ints
+    slot: int | None
+
+    @property
+    def depth(self) -> int:
+        """How deep the stack is afterwards."""
+        return self.path_from + len(self.path)
+
+
+def pieces(segment: Segment, longest: int) -> Iterator[Piece]:
+    """A segment's tokens in order, at most `longest` at a time."""
+    for begin in range(segment.begin, segment.end, longest):
+        yield Piece(begin, min(begin + longest, segment.end), segment.depth + begin - segment.begin)
+
+
+def clusters(parts: Sequence[Piece], largest: int) -> list[Cluster]:
+    """Group the pieces of one forward, in order, into clusters of at most `largest` tokens."""
+    found: list[Cluster] = []
+    group: list[Piece] = []
+    at = size = 0
+    for part in parts:
+        length = part.end - part.begin
+        if group and (size + length > largest or group[-1].slot is not None):
+            found.append(_cluster(group, at))
+            at, group, size = at + size, [], 0
+        group.append(part)
+        size += length
+    if group:
+        found.append(_cluster(group, at))
+    return found
+
+
+def _cluster(group: Sequence[Piece], begin: int) -> Cluster:
+    kept = group[0].kept
+    size = sum(part.end - part.begin for part in group)
+    positions = np.concatenate(
+        [np.arange(kept), *(np.arange(part.kept, part.kept + part.end - part.begin) for part in group)]
+    )
+    allowed = np.zeros((size, kept + size), np.bool_)
+    on_path = np.zeros(kept + size, np.bool_)
+    on_path[:kept] = True
+    row, untouched = 0, kept
+    for part in group:
+        length = part.end - part.begin
+        untouched = min(untouched, part.kept)
+        on_path &= positions < part.kept
+        own = slice(kept + row, kept + row + length)
+        allowed[row : row + length] = on_path
+        allowed[row : row + length, own] = np.tri(length, dtype=np.bool_)
+        on_path[own] = True
+        row += length
+    path = np.flatnonzero(on_path)
+    return Cluster(begin, begin + size, kept, positions, allowed, untouched, path[untouched:], group[-1].slot)
+
+
+def _shared(one: Ints, other: Ints) -> int:
+    """How many first tokens are equal."""
+    length = min(len(one), len(other))
+    different = np.flatnonzero(one[:length] != other[:length])
+    return int(different[0]) if len(different) else length
+
+
+def _joined(arrays: Sequence[Ints]) -> Ints:
+    return np.concatenate(arrays) if arrays else np.empty(0, np.int64)

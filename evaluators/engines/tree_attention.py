@@ -1,0 +1,245 @@
+"""Attention over a token trie, for any model that takes its attention from transformers' AttentionInterface.
+
+One forward has the batch size 1 and no padding: tokens of many branches lie side by side, and linear layers see each
+once. Who attends to whom is decided here: clusters of the trie behind a stack of keys and values (`prefix_trie`), and
+rows that are being generated, each behind its own. Positions come from the caller, so rotary embeddings need no care.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface
+
+from evaluators.engines.prefix_trie import Cluster
+
+NAME = "shared_prefix"
+
+
+class KeysAndValues:
+    """One layer's keys and values: the stack [kv heads, depth, size], and the generated rows [rows, kv heads, depth, size].
+
+    Rows lie behind the stack's first positions, which all of them share, and hold what is their own.
+    """
+
+    def __init__(self, keys: Tensor, values: Tensor) -> None:
+        self.stack = tuple(x.new_empty(x.shape[1], 0, x.shape[3]) for x in (keys, values))
+        self.rows = tuple(x.new_empty(0, x.shape[1], 0, x.shape[3]) for x in (keys, values))
+
+    def push(self, at: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Write [kv heads, tokens, size] at a depth of the stack; returns the stack up to there."""
+        end = at + keys.shape[1]
+        if end > self.stack[0].shape[1]:
+            self.stack = tuple(_grown(x, 1, end) for x in self.stack)
+        for stack, new in zip(self.stack, (keys, values), strict=True):
+            stack[:, at:end] = new
+        return self.stack[0][:, :end], self.stack[1][:, :end]
+
+    def rearrange(self, cluster: Cluster) -> None:
+        """Bring a cluster's last path into its place on the stack."""
+        if cluster.depth and cluster.path[-1:] != cluster.depth - 1:
+            for stack in self.stack:
+                stack[:, cluster.path_from : cluster.depth] = stack[:, torch.as_tensor(cluster.path)]
+
+    def keep(self, slot: int, shared: int, depth: int) -> None:
+        """Copy the stack from `shared` to `depth` to a row."""
+        self.rows = tuple(_grown(_grown(x, 0, slot + 1), 2, depth - shared) for x in self.rows)
+        for row, stack in zip(self.rows, self.stack, strict=True):
+            row[slot, :, : depth - shared] = stack[:, shared:depth]
+
+    def append(self, lengths: Tensor, longest: int, keys: Tensor, values: Tensor) -> None:
+        """Write one token [rows, kv heads, size] behind each row's `lengths`; the longest row has `longest` then."""
+        self.rows = tuple(_grown(x, 2, longest) for x in self.rows)
+        at = torch.arange(len(lengths), device=lengths.device)
+        for row, new in zip(self.rows, (keys, values), strict=True):
+            row[at, :, lengths] = new
+
+    def move(self, slot: int, to: int) -> None:
+        for row in self.rows:
+            row[to] = row[slot]
+
+
+@dataclass
+class Cache:
+    """All layers' keys and values."""
+
+    layers: dict[int, KeysAndValues] = field(default_factory=dict)
+
+    def layer(self, index: int, keys: Tensor, values: Tensor) -> KeysAndValues:
+        if index not in self.layers:
+            self.layers[index] = KeysAndValues(keys, values)
+        return self.layers[index]
+
+    @torch.inference_mode()
+    def move(self, slot: int, to: int) -> None:
+        """Give a row the place of another that has ended."""
+        if slot == to:
+            return
+        for layer in self.layers.values():
+            layer.move(slot, to)
+
+
+class Step:
+    """What one forward attends to: clusters first, then one token for each of the first rows.
+
+    `lengths` says how much of its own each row has, `shared` how much of the stack all rows lie behind.
+    """
+
+    def __init__(
+        self,
+        cache: Cache,
+        clusters: Sequence[Cluster],
+        dtype: torch.dtype,
+        device: torch.device,
+        *,
+        shared: int = 0,
+        lengths: Sequence[int] = (),
+    ) -> None:
+        self.cache = cache
+        self.clusters = clusters
+        self.shared = shared
+        self.lengths = torch.tensor(lengths, dtype=torch.long, device=device)
+        self.longest = max(lengths, default=-1) + 1
+        self.layers_seen = 0
+        self._dtype = dtype
+        self._device = device
+        self._masks: dict[tuple[int, int | None], Tensor] = {}
+
+    def cluster_mask(self, number: int, window: int | None) -> tuple[int, Tensor]:
+        """The first position that a cluster's tokens see, and what is added to their scores from there on."""
+        cluster = self.clusters[number]
+        first = 0
+        if window is not None:
+            first = max(0, min(cluster.kept, int(cluster.positions[cluster.kept :].min(initial=0)) - window + 1))
+        if (number, window) not in self._masks:
+            allowed = cluster.allowed[:, first:]
+            if window is not None:
+                queries, keys = cluster.positions[cluster.kept :], cluster.positions[first:]
+                allowed = allowed & (keys[None, :] > queries[:, None] - window)
+            self._masks[number, window] = self._additive(torch.from_numpy(np.ascontiguousarray(allowed)))
+        return first, self._masks[number, window]
+
+    def row_mask(self, window: int | None) -> Tensor:
+        """[rows, shared + longest]: what is added to the scores of the rows' tokens."""
+        if (-1, window) not in self._masks:
+            own = torch.arange(self.longest, device=self._device)
+            positions = torch.cat([torch.arange(self.shared, device=self._device), self.shared + own])
+            query = self.shared + self.lengths[:, None]
+            allowed = positions <= query
+            if window is not None:
+                allowed &= positions > query - window
+            self._masks[-1, window] = self._additive(allowed)
+        return self._masks[-1, window]
+
+    def _additive(self, allowed: Tensor) -> Tensor:
+        mask = torch.zeros(allowed.shape, dtype=self._dtype)
+        return mask.masked_fill_(~allowed.cpu(), float("-inf")).to(self._device)
+
+
+def attend(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    step: Step,
+    scaling: float | None = None,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+    s_aux: Tensor | None = None,
+    **_: object,
+) -> tuple[Tensor, None]:
+    """transformers' attention function: query [1, heads, tokens, size], key and value [1, kv heads, tokens, size], all of
+    this forward's tokens. Returns [1, tokens, heads, size]."""
+    step.layers_seen += 1
+    layer = step.cache.layer(int(module.layer_idx), key, value)  # type: ignore[arg-type]
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    groups = query.shape[1] // key.shape[1]
+    # [kv heads, group, tokens, size]: heads that share keys meet in one dimension, so that keys are never repeated.
+    queries = query[0].unflatten(0, (key.shape[1], groups))
+    out = query.new_empty(*queries.shape[:3], value.shape[-1])
+    for number, cluster in enumerate(step.clusters):
+        tokens = slice(cluster.begin, cluster.end)
+        keys, values = layer.push(cluster.kept, key[0, :, tokens], value[0, :, tokens])
+        if cluster.end > cluster.begin:
+            first, mask = step.cluster_mask(number, sliding_window)
+            out[:, :, tokens] = _attention(
+                queries[:, :, tokens], keys[:, first:], values[:, first:], mask, scale, softcap, s_aux
+            )
+        layer.rearrange(cluster)
+        if cluster.slot is not None:
+            layer.keep(cluster.slot, step.shared, cluster.depth)
+    if len(step.lengths):
+        tokens = slice(query.shape[2] - len(step.lengths), None)
+        layer.append(step.lengths, step.longest, key[0, :, tokens].transpose(0, 1), value[0, :, tokens].transpose(0, 1))
+        out[:, :, tokens] = _row_attention(queries[:, :, tokens], layer, step, sliding_window, scale, softcap, s_aux)
+    return out.flatten(0, 1).transpose(0, 1)[None], None
+
+
+def _attention(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scale: float, softcap: float | None, sinks: Tensor | None
+) -> Tensor:
+    """[kv heads, group, tokens, size] against [kv heads, keys, size] under an additive mask [tokens, keys]."""
+    if softcap is None and sinks is None:
+        group, tokens = query.shape[1:3]
+        folded = query.reshape(1, len(query), group * tokens, -1)
+        out = scaled_dot_product_attention(folded, key[None], value[None], mask.repeat(group, 1), scale=scale)
+        return out[0].unflatten(1, (group, tokens))
+    scores = query @ key[:, None].transpose(-1, -2) * scale
+    by_head = None if sinks is None else sinks.view(*query.shape[:2], 1, 1)
+    return _weights(scores, mask, softcap, by_head) @ value[:, None]
+
+
+def _row_attention(
+    query: Tensor,
+    layer: KeysAndValues,
+    step: Step,
+    window: int | None,
+    scale: float,
+    softcap: float | None,
+    sinks: Tensor | None,
+) -> Tensor:
+    """[kv heads, group, rows, size]: each row against what all share, read once for all, and against its own."""
+    rows = len(step.lengths)
+    shared_keys, shared_values = (x[:, : step.shared] for x in layer.stack)
+    own_keys, own_values = (x[:rows, :, : step.longest] for x in layer.rows)
+    by_row = query.permute(2, 0, 1, 3)  # [rows, kv heads, group, size]
+    to_shared = (query.flatten(1, 2) @ shared_keys.transpose(-1, -2)).unflatten(1, query.shape[1:3]).permute(2, 0, 1, 3)
+    scores = torch.cat([to_shared, by_row @ own_keys.transpose(-1, -2)], dim=-1) * scale
+    by_head = None if sinks is None else sinks.view(*query.shape[:2], 1)
+    weights = _weights(scores, step.row_mask(window)[:, None, None], softcap, by_head)
+    on_shared, on_own = weights.split([step.shared, step.longest], dim=-1)
+    from_shared = on_shared.permute(1, 2, 0, 3).flatten(1, 2) @ shared_values
+    return from_shared.unflatten(1, query.shape[1:3]) + (on_own @ own_values).permute(1, 2, 0, 3)
+
+
+def _weights(scores: Tensor, mask: Tensor, softcap: float | None, sinks: Tensor | None) -> Tensor:
+    """Softmax over the last dimension in float32; a sink takes its share and is dropped."""
+    if softcap is not None:
+        scores = torch.tanh(scores / softcap) * softcap
+    scores = scores + mask
+    if sinks is None:
+        return torch.softmax(scores, dim=-1, dtype=torch.float32).to(scores.dtype)
+    with_sink = torch.cat([scores, sinks.to(scores.dtype).expand(*scores.shape[:-1], 1)], dim=-1)
+    return torch.softmax(with_sink, dim=-1, dtype=torch.float32)[..., :-1].to(scores.dtype)
+
+
+def _grown(tensor: Tensor, dimension: int, size: int) -> Tensor:
+    """The tensor with room for at least `size`, at least half as much again, so that growing rarely copies."""
+    has = tensor.shape[dimension]
+    if size <= has:
+        return tensor
+    shape = list(tensor.shape)
+    shape[dimension] = max(size, has + has // 2)
+    larger = tensor.new_zeros(shape)
+    larger.narrow(dimension, 0, has).copy_(tensor)
+    return larger
+
+
+AttentionInterface.register(NAME, attend)
