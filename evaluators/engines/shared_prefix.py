@@ -388,7 +388,7 @@ class SharedPrefixLM(HFLM):
                 for position, answer in work(left):
                     done.add(position)
                     yield left[position], answer
-            except (torch.OutOfMemoryError, RuntimeError) as error:
+            except RuntimeError as error:
                 if not _is_out_of_memory(error) or self.budget.tokens <= FEWEST_TOKENS:
                     raise
                 self.budget = self.budget.halved()
@@ -486,5 +486,7 @@ def _free_bytes(device: torch.device) -> int:
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
-    # On a CPU torch has no type of its own for it.
-    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
+    # On a CPU torch has no type of its own for it, and two wordings.
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        words in str(error) for words in ("can't allocate memory", "not enough memory")
+    )
