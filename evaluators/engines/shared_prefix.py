@@ -142,6 +142,12 @@ class SharedPrefixLM(HFLM):
     ) -> list[tuple[float, bool]]:
         if self.fallback_reason is not None:
             return super()._loglikelihood_tokens(requests, disable_tqdm, override_bs)
+        for _, context, continuation in requests:
+            if not context or not 0 < len(continuation) <= self.max_length:
+                raise ValueError(
+                    f"cannot score {len(continuation)} tokens behind {len(context)}: a continuation has one token or "
+                    f"more, at most the {self.max_length} that the model reads, and something before it"
+                )
         # As `hf` truncates: from the left, and the last token is predicted, not read.
         sequences = [(context + continuation)[-(self.max_length + 1) :][:-1] for _, context, continuation in requests]
         continuations = [continuation for _, _, continuation in requests]
