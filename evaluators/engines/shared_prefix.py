@@ -31,7 +31,15 @@ from lm_eval.models.utils import (
 from lm_eval.models.utils_hf import stop_sequences_criteria
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 from torch import Tensor
-from transformers import LogitsProcessorList, StoppingCriteriaList
+from transformers import (
+    LogitsProcessorList,
+    NoBadWordsLogitsProcessor,
+    NoRepeatNGramLogitsProcessor,
+    RepetitionPenaltyLogitsProcessor,
+    StoppingCriteriaList,
+    SuppressTokensLogitsProcessor,
+)
+from transformers.generation import GenerationMode
 
 from evaluators.engines import Engine, TokenCounts, prefix_trie, transformers, tree_attention
 from evaluators.engines.prefix_trie import Piece, Trie
@@ -48,6 +56,13 @@ FEWEST_TOKENS = 16  # where memory does not even suffice for these, halving goes
 _MEMORY_SHARE = 0.5  # of the free memory, where no budget is given
 _ATTENTIONS = {"full_attention", "sliding_attention"}
 _PLAIN_ARGUMENTS = {"until", "do_sample", "temperature", "max_gen_toks"}
+# Of the logits processors those that look at the tokens alone, not at how long the prompt is.
+_PROCESSORS = (
+    NoBadWordsLogitsProcessor,
+    NoRepeatNGramLogitsProcessor,
+    RepetitionPenaltyLogitsProcessor,
+    SuppressTokensLogitsProcessor,
+)
 _TOLERANCE = {torch.float32: 1e-3}  # of log-probabilities in the check at load; half precision has noise of its own
 _TOLERANCE_HALF = 1.0
 
@@ -81,6 +96,15 @@ class Budget:
 
     def halved(self) -> Budget:
         return Budget(self.tokens // 2, max(1, self.logits // 2), self.cache_bytes // 2)
+
+
+@dataclass(frozen=True, slots=True)
+class _Greedy:
+    """Greedy decoding with a model's own settings: generated tokens at most, tokens that end an answer, penalties."""
+
+    most: int
+    ends: set[int]
+    processors: LogitsProcessorList
 
 
 @dataclass
@@ -218,15 +242,16 @@ class SharedPrefixLM(HFLM):
         answers: dict[int, str] = {}
         for members in groups.values():
             several = [requests[index] for index in members]
-            if self.fallback_reason is not None or not _is_plain(several[0].args[1]):
-                texts = super().generate_until(several, disable_tqdm)
-            else:
+            texts = None
+            if self.fallback_reason is None and _is_plain(several[0].args[1]):
                 texts = self._generate(several)
+            if texts is None:
+                texts = super().generate_until(several, disable_tqdm)
             answers |= dict(zip(members, texts, strict=True))
         return [answers[index] for index in range(len(requests))]
 
-    def _generate(self, requests: Sequence[Instance]) -> list[str]:
-        """Answers to requests that have their arguments in common."""
+    def _generate(self, requests: Sequence[Instance]) -> list[str] | None:
+        """Answers to requests that have their arguments in common, None where they are left to `hf`."""
         arguments = normalize_gen_kwargs(requests[0].args[1], self.max_gen_toks)
         most = arguments["max_gen_toks"]
         until = handle_stop_sequences(arguments["until"], eos=self.tok_decode(self.eot_token_id, False))
@@ -242,53 +267,58 @@ class SharedPrefixLM(HFLM):
         for index, (tokens, _) in enumerate(prompts):
             askers.setdefault(tuple(tokens[0].tolist()) or (self.prefix_token_id,), []).append(index)
         distinct = [list(prompt) for prompt in askers]
+        greedy = self._greedy(distinct[0], most)
+        if greedy is None:
+            return None
         texts: dict[int, str] = {}
-
-        def decode(
-            model: Any,
-            input_ids: Tensor,
-            logits_processor: LogitsProcessorList,
-            stopping_criteria: StoppingCriteriaList,
-            generation_config: Any,
-            **_: Any,
-        ) -> Tensor:
-            end = generation_config.eos_token_id
-            ends = {end} if isinstance(end, int) else set(end or ())
+        with self._own_attention():
             for index, tokens in self._with_less_memory(
-                lambda left: self._decode([distinct[i] for i in left], most, until, ends, logits_processor),
-                len(distinct),
+                lambda left: self._decode([distinct[i] for i in left], greedy, until), len(distinct)
             ):
                 for asker in askers[tuple(distinct[index])]:
                     texts[asker] = self._as_text(tokens, until)
                     self.cache_hook.add_partial("generate_until", requests[asker].args, texts[asker])
+        return [texts[index] for index in range(len(requests))]
+
+    def _greedy(self, prompt: list[int], most: int) -> _Greedy | None:
+        """What the model's own generation settings add to plain arguments, None where that is more than decoding here
+        can do. transformers is asked, with one of the prompts, as `hf` asks it."""
+        found: _Greedy | None = None
+
+        def look(
+            model: Any, input_ids: Tensor, logits_processor: LogitsProcessorList, generation_config: Any, **_: Any
+        ) -> Tensor:
+            nonlocal found
+            if generation_config.get_generation_mode() == GenerationMode.GREEDY_SEARCH and all(
+                isinstance(processor, _PROCESSORS) for processor in logits_processor
+            ):
+                end = generation_config.eos_token_id
+                ends = {end} if isinstance(end, int) else set(end or ())
+                found = _Greedy(generation_config.max_length - len(prompt), ends, logits_processor)
             return input_ids
 
-        # transformers knows what the model's own generation settings ask for (ends, penalties); decoding is ours.
-        with self._own_attention():
-            self.model.generate(
-                input_ids=torch.tensor([distinct[0]], device=self.device),
-                attention_mask=torch.ones(1, len(distinct[0]), dtype=torch.long, device=self.device),
-                max_new_tokens=most,
-                do_sample=False,
-                pad_token_id=self.tokenizer.pad_token_id,
-                custom_generate=decode,
-            )
-        return [texts[index] for index in range(len(requests))]
+        self.model.generate(
+            input_ids=torch.tensor([prompt], device=self.device),
+            attention_mask=torch.ones(1, len(prompt), dtype=torch.long, device=self.device),
+            max_length=len(prompt) + most,
+            do_sample=False,
+            pad_token_id=self.tokenizer.pad_token_id,
+            custom_generate=look,
+        )
+        return found
 
     def _decode(
         self,
         prompts: Sequence[list[int]],
-        most: int,
+        greedy: _Greedy,
         until: list[str],
-        ends: set[int],
-        processors: LogitsProcessorList,
     ) -> Iterator[tuple[int, list[int]]]:
         """(index, generated tokens) of each of the distinct prompts, as they end. Prompts that wait are read in the same
         forwards that generate: a row that has ended leaves, and the next takes its place."""
         trie = Trie.of(prompts, [1] * len(prompts))
         self._account(trie, prompts)
         shared = min(segment.depth for segment in trie.segments[1:]) if len(prompts) > 1 else len(prompts[0])
-        most_rows = self._most_rows(max(map(len, prompts)) - shared + most)
+        most_rows = self._most_rows(max(map(len, prompts)) - shared + greedy.most)
         longest = min(LARGEST_CLUSTER, self.budget.tokens)
         waiting = deque(
             (index, part, part.end == segment.end)
@@ -322,14 +352,21 @@ class SharedPrefixLM(HFLM):
             rows += entering
             if not rows:
                 continue
-            if processors:
-                logits = processors(self._left_padded(rows), logits.float())
+            if greedy.processors:
+                # Each row alone: what has been said is what they look at, and padding would count as said.
+                told = [torch.tensor([row.prompt + row.generated], device=self.device) for row in rows]
+                scores = logits.float().split(1)
+                logits = torch.cat([greedy.processors(*row) for row in zip(told, scores, strict=True)])
             for row, token in zip(rows, logits.argmax(dim=-1).tolist(), strict=True):
                 row.generated.append(token)
             for slot in reversed(range(len(rows))):
                 row = rows[slot]
                 stopped = row.stop(torch.tensor([row.generated]), None)  # type: ignore[arg-type]
-                if row.generated[-1] in ends or len(row.generated) == most or bool(torch.as_tensor(stopped).all()):
+                if (
+                    row.generated[-1] in greedy.ends
+                    or len(row.generated) >= greedy.most
+                    or bool(torch.as_tensor(stopped).all())
+                ):
                     cache.move(len(rows) - 1, slot)
                     rows[slot] = rows[-1]
                     rows.pop()
@@ -349,13 +386,6 @@ class SharedPrefixLM(HFLM):
             stop=until,
             think_end_token=self.think_end_token if isinstance(self.think_end_token, str) else None,
         )
-
-    def _left_padded(self, rows: Sequence[_Row]) -> Tensor:
-        """All rows' tokens so far, as transformers' logits processors want them."""
-        texts = [row.prompt + row.generated for row in rows]
-        longest = max(map(len, texts))
-        pad = self.tokenizer.pad_token_id
-        return torch.tensor([[pad] * (longest - len(text)) + text for text in texts], device=self.device)
 
     def _step(
         self, cache: tree_attention.Cache, parts: Sequence[Piece], shared: int = 0, lengths: Sequence[int] = ()
