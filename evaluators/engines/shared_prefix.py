@@ -69,7 +69,7 @@ _TOLERANCE_HALF = 1.0
 
 @dataclass
 class Accounting:
-    """Tokens since the last look, as TokenCounts names them. Nothing is ever padded here."""
+    """Tokens since the last look, as TokenCounts names them, of what has been answered. Nothing is ever padded here."""
 
     unshared: int = 0
     computed: int = 0
@@ -109,10 +109,12 @@ class _Greedy:
 
 @dataclass
 class _Row:
-    """An answer that is being generated. `own`: positions of it in the cache, beyond what all rows share."""
+    """An answer that is being generated. `added`: tokens of its prompt that no prompt before it has; `own`: positions of
+    it in the cache, beyond what all rows share."""
 
     index: int
     prompt: list[int]
+    added: int
     own: int
     stop: StoppingCriteriaList
     generated: list[int] = dataclasses.field(default_factory=list)
@@ -190,7 +192,6 @@ class SharedPrefixLM(HFLM):
     ) -> Iterator[tuple[int, tuple[float, bool]]]:
         """(index, (log-likelihood, is it what greedy decoding says)) of each sequence's continuation."""
         trie = Trie.of(sequences, [len(continuation) for continuation in continuations])
-        self._account(trie, sequences)
         nodes, targets = np.concatenate(trie.tails), np.concatenate([np.asarray(c) for c in continuations])
         by_node = np.argsort(nodes, kind="stable")
         wanted = np.unique(nodes)
@@ -214,6 +215,10 @@ class SharedPrefixLM(HFLM):
             greedy[asked] = (scores.argmax(dim=-1)[at] == target).cpu()
             while answered < len(trie.order) and trie.segments[answered].end <= end:
                 index = trie.order[answered]
+                added = trie.segments[answered].end - trie.segments[answered].begin
+                # `hf` answers continuations that differ in their last token only together.
+                self.accounting.unshared += len(sequences[index]) if added else 0
+                self.accounting.distinct += added
                 own = slice(bounds[index], bounds[index + 1])
                 yield index, (float(log_probabilities[own].sum()), bool(greedy[own].all()))
                 answered += 1
@@ -276,6 +281,7 @@ class SharedPrefixLM(HFLM):
                 lambda left: self._decode([distinct[i] for i in left], greedy, until), len(distinct)
             ):
                 for asker in askers[tuple(distinct[index])]:
+                    self.accounting.unshared += len(distinct[index]) + len(tokens) - 1
                     texts[asker] = self._as_text(tokens, until)
                     self.cache_hook.add_partial("generate_until", requests[asker].args, texts[asker])
         return [texts[index] for index in range(len(requests))]
@@ -316,12 +322,11 @@ class SharedPrefixLM(HFLM):
         """(index, generated tokens) of each of the distinct prompts, as they end. Prompts that wait are read in the same
         forwards that generate: a row that has ended leaves, and the next takes its place."""
         trie = Trie.of(prompts, [1] * len(prompts))
-        self._account(trie, prompts)
         shared = min(segment.depth for segment in trie.segments[1:]) if len(prompts) > 1 else len(prompts[0])
         most_rows = self._most_rows(max(map(len, prompts)) - shared + greedy.most)
         longest = min(LARGEST_CLUSTER, self.budget.tokens)
         waiting = deque(
-            (index, part, part.end == segment.end)
+            (index, part, segment)
             for index, segment in zip(trie.order, trie.segments, strict=True)
             for part in prefix_trie.pieces(segment, longest)
         )
@@ -331,15 +336,16 @@ class SharedPrefixLM(HFLM):
             entering: list[_Row] = []
             read = 0
             while waiting and len(rows) + len(entering) < most_rows:
-                index, part, is_last = waiting[0]
+                index, part, segment = waiting[0]
                 if parts and read + part.end - part.begin > self.budget.tokens:
                     break
                 waiting.popleft()
                 read += part.end - part.begin
-                if is_last:
+                if part.end == segment.end:
                     part = dataclasses.replace(part, slot=len(rows) + len(entering))
                     stop = stop_sequences_criteria(self.tokenizer, until, 0, 1)
-                    entering.append(_Row(index, prompts[index], len(prompts[index]) - shared, stop))
+                    added = segment.end - segment.begin
+                    entering.append(_Row(index, prompts[index], added, len(prompts[index]) - shared, stop))
                 parts.append(part)
             begin, end = (parts[0].begin, parts[-1].end) if parts else (0, 0)
             tokens = np.concatenate([trie.tokens[begin:end], [row.generated[-1] for row in rows]]).astype(np.int64)
@@ -370,8 +376,7 @@ class SharedPrefixLM(HFLM):
                     cache.move(len(rows) - 1, slot)
                     rows[slot] = rows[-1]
                     rows.pop()
-                    self.accounting.unshared += len(row.generated) - 1
-                    self.accounting.distinct += len(row.generated) - 1
+                    self.accounting.distinct += row.added + len(row.generated) - 1
                     yield row.index, row.generated
 
     def _as_text(self, tokens: list[int], until: list[str]) -> str:
@@ -407,11 +412,6 @@ class SharedPrefixLM(HFLM):
                 input_ids=ids[None], position_ids=places[None], use_cache=False, logits_to_keep=kept, step=step
             )
         return out.logits[0]
-
-    def _account(self, trie: Trie, sequences: Sequence[list[int]]) -> None:
-        # `hf` answers continuations that differ in their last token only together.
-        self.accounting.unshared += sum(map(len, {tuple(sequence) for sequence in sequences}))
-        self.accounting.distinct += len(trie.tokens)
 
     def _with_less_memory(
         self, work: Callable[[list[int]], Iterator[tuple[int, Answer]]], number: int
