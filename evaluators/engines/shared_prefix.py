@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import gc
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -72,11 +73,12 @@ _TOLERANCE_HALF = 1.0
 
 @dataclass
 class Accounting:
-    """Tokens since the last look, as TokenCounts names them, of what has been answered. Nothing is ever padded here."""
+    """Tokens since the last look, as TokenCounts names them, of what has been answered. `by_hf`: some was left to `hf`,
+    which does not tell its tokens apart."""
 
     unshared: int = 0
-    computed: int = 0
     distinct: int = 0
+    by_hf: bool = False
 
 
 def load(path: Path, *, dtype: str, device: str, batch_size: int) -> Engine:
@@ -132,6 +134,8 @@ class SharedPrefixLM(HFLM):
             lambda context: np.array(self.tok_encode(context), dtype=np.int32)
         )
         self.accounting = Accounting()
+        self._longest = _longest(self.model.config.get_text_config())
+        self._forwarded = transformers.forwarded(self.model)
         self.fallback_reason = self._unsupported()
         if self.fallback_reason is None:
             free = _free_bytes(self.device) * _MEMORY_SHARE if memory_gib is None else memory_gib * 2**30
@@ -142,8 +146,11 @@ class SharedPrefixLM(HFLM):
 
     def counted(self) -> TokenCounts:
         """The tokens since the last look."""
+        computed = self._forwarded().computed
         seen, self.accounting = self.accounting, Accounting()
-        return TokenCounts(computed=seen.computed, padding=0, unshared=seen.unshared, distinct=seen.distinct)
+        if seen.by_hf:
+            return TokenCounts(computed=computed)
+        return TokenCounts(computed=computed, padding=0, unshared=seen.unshared, distinct=seen.distinct)
 
     def _encode_pair(self, context: str, continuation: str) -> tuple[Any, Any]:
         """As lm-eval, but a document's context is encoded once for all its choices, and kept as an array: ten thousand
@@ -193,6 +200,10 @@ class SharedPrefixLM(HFLM):
             np.concatenate((context, continuation)).astype(np.int32)[-(self.max_length + 1) :][:-1]
             for _, context, continuation in requests
         ]
+        if max(map(len, sequences), default=0) > self._longest:
+            self.accounting.by_hf = True
+            lists = [(asker, list(context), list(continuation)) for asker, context, continuation in requests]
+            return super()._loglikelihood_tokens(lists, disable_tqdm, override_bs)
         answers: dict[int, tuple[float, bool]] = {}
         with self._own_attention():
             for index, answer in self._with_less_memory(
@@ -267,6 +278,7 @@ class SharedPrefixLM(HFLM):
             if self.fallback_reason is None and _is_plain(several[0].args[1]):
                 texts = self._generate(several)
             if texts is None:
+                self.accounting.by_hf = True
                 texts = super().generate_until(several, disable_tqdm)
             answers |= dict(zip(members, texts, strict=True))
         return [answers[index] for index in range(len(requests))]
@@ -289,7 +301,7 @@ class SharedPrefixLM(HFLM):
             askers.setdefault(tuple(tokens[0].tolist()) or (self.prefix_token_id,), []).append(index)
         distinct = [list(prompt) for prompt in askers]
         greedy = self._greedy(distinct[0], most)
-        if greedy is None:
+        if greedy is None or max(map(len, distinct)) + greedy.most > self._longest:
             return None
         texts: dict[int, str] = {}
         with self._own_attention():
@@ -420,7 +432,6 @@ class SharedPrefixLM(HFLM):
     ) -> Tensor:
         """Vocabulary logits [positions kept, vocabulary] of one forward over tokens of many branches."""
         ids, places, kept = (torch.from_numpy(x).to(self.device) for x in (tokens, positions, keep))
-        self.accounting.computed += len(tokens)
         with torch.autocast(
             self.device.type, dtype=self.mixed_precision_dtype, enabled=self.mixed_precision_dtype is not None
         ):
@@ -497,7 +508,7 @@ class SharedPrefixLM(HFLM):
                 f"{type(self.model).__name__} cannot be asked about shared prefixes ({type(error).__name__}: {error})"
             )
         finally:
-            self.accounting = Accounting()
+            self.counted()
         worst = max(abs(one - two) for (one, _), two in zip(found, expected, strict=True))
         if not worst <= _TOLERANCE.get(self.model.dtype, _TOLERANCE_HALF):
             return f"{name} answers otherwise with shared prefixes (by {worst:.2g} in a check at load)"
@@ -530,6 +541,22 @@ def _is_plain(arguments: dict[str, Any]) -> bool:
     """Greedy decoding, with nothing but an end."""
     sampled = arguments.get("do_sample") or (arguments.get("temperature") or 0.0) > 0.0
     return not sampled and set(arguments) <= _PLAIN_ARGUMENTS
+
+
+def _longest(config: Any) -> float:
+    """Of how many tokens a sequence is at most whose prefixes are anyone's: where rotary embeddings turn otherwise in
+    longer sequences (LongRoPE, dynamic scaling), from their first token on, nothing is shared with shorter ones."""
+    parameters = getattr(config, "rope_parameters", None) or {}
+    by_layer = [parameters, *(value for value in parameters.values() if isinstance(value, dict))]
+    limits = {"longrope": "original_max_position_embeddings", "dynamic": "max_position_embeddings"}
+    return min(
+        (
+            each.get(limits[each["rope_type"]], None) or getattr(config, limits[each["rope_type"]])
+            for each in by_layer
+            if each.get("rope_type") in limits
+        ),
+        default=math.inf,
+    )
 
 
 def _free_bytes(device: torch.device) -> int:
