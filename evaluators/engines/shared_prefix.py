@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import gc
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -33,7 +34,15 @@ from lm_eval.models.utils_hf import stop_sequences_criteria
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import LogitsProcessorList, StoppingCriteriaList
+from transformers import (
+    LogitsProcessorList,
+    NoBadWordsLogitsProcessor,
+    NoRepeatNGramLogitsProcessor,
+    RepetitionPenaltyLogitsProcessor,
+    StoppingCriteriaList,
+    SuppressTokensLogitsProcessor,
+)
+from transformers.generation import GenerationMode
 
 from evaluators.engines import Engine, TokenCounts, prefix_trie, transformers, tree_attention
 from evaluators.engines.prefix_trie import Piece, Trie
@@ -51,17 +60,25 @@ FEWEST_TOKENS = 16  # where memory does not even suffice for these, halving goes
 _MEMORY_SHARE = 0.5  # of the free memory, where no budget is given
 _ATTENTIONS = {"full_attention", "sliding_attention"}
 _PLAIN_ARGUMENTS = {"until", "do_sample", "temperature", "max_gen_toks"}
+# Of the logits processors those that look at the tokens alone, not at how long the prompt is.
+_PROCESSORS = (
+    NoBadWordsLogitsProcessor,
+    NoRepeatNGramLogitsProcessor,
+    RepetitionPenaltyLogitsProcessor,
+    SuppressTokensLogitsProcessor,
+)
 _TOLERANCE = {torch.float32: 1e-3}  # of log-probabilities in the check at load; half precision has noise of its own
 _TOLERANCE_HALF = 1.0
 
 
 @dataclass
 class Accounting:
-    """Tokens since the last look, as TokenCounts names them. Nothing is ever padded here."""
+    """Tokens since the last look, as TokenCounts names them, of what has been answered. `by_hf`: some was left to `hf`,
+    which does not tell its tokens apart."""
 
     unshared: int = 0
-    computed: int = 0
     distinct: int = 0
+    by_hf: bool = False
 
 
 def load(path: Path, *, dtype: str, device: str, batch_size: int) -> Engine:
@@ -84,12 +101,23 @@ class Budget:
         return Budget(self.tokens // 2, max(1, self.logits // 2), self.cache_bytes // 2)
 
 
+@dataclass(frozen=True, slots=True)
+class _Greedy:
+    """Greedy decoding with a model's own settings: generated tokens at most, tokens that end an answer, penalties."""
+
+    most: int
+    ends: set[int]
+    processors: LogitsProcessorList
+
+
 @dataclass
 class _Row:
-    """An answer that is being generated. `own`: positions of it in the cache, beyond what all rows share."""
+    """An answer that is being generated. `added`: tokens of its prompt that no prompt before it has; `own`: positions
+    of it in the cache, beyond what all rows share."""
 
     index: int
     prompt: list[int]
+    added: int
     own: int
     stop: StoppingCriteriaList
     generated: list[int] = dataclasses.field(default_factory=list)
@@ -106,6 +134,8 @@ class SharedPrefixLM(HFLM):
             lambda context: np.array(self.tok_encode(context), dtype=np.int32)
         )
         self.accounting = Accounting()
+        self._longest = _longest(self.model.config.get_text_config())
+        self._forwarded = transformers.forwarded(self.model)
         self.fallback_reason = self._unsupported()
         if self.fallback_reason is None:
             free = _free_bytes(self.device) * _MEMORY_SHARE if memory_gib is None else memory_gib * 2**30
@@ -116,8 +146,11 @@ class SharedPrefixLM(HFLM):
 
     def counted(self) -> TokenCounts:
         """The tokens since the last look."""
+        computed = self._forwarded().computed
         seen, self.accounting = self.accounting, Accounting()
-        return TokenCounts(computed=seen.computed, padding=0, unshared=seen.unshared, distinct=seen.distinct)
+        if seen.by_hf:
+            return TokenCounts(computed=computed)
+        return TokenCounts(computed=computed, padding=0, unshared=seen.unshared, distinct=seen.distinct)
 
     def _encode_pair(self, context: str, continuation: str) -> tuple[Any, Any]:
         """As lm-eval, but a document's context is encoded once for all its choices, and kept as an array: ten thousand
@@ -155,17 +188,23 @@ class SharedPrefixLM(HFLM):
     ) -> list[tuple[float, bool]]:
         if self.fallback_reason is not None:
             return super()._loglikelihood_tokens(requests, disable_tqdm, override_bs)
-        continuations = [continuation for _, _, continuation in requests]
-        for continuation in continuations:
-            if not 0 < len(continuation) <= self.max_length:
+        for _, context, continuation in requests:
+            if len(context) == 0 or not 0 < len(continuation) <= self.max_length:
                 raise ValueError(
-                    f"a continuation has {len(continuation)} tokens; the model reads 1 to {self.max_length}"
+                    f"cannot score {len(continuation)} tokens behind {len(context)}: a continuation has one token or "
+                    f"more, at most the {self.max_length} that the model reads, and something before it"
                 )
+        continuations = [continuation for _, _, continuation in requests]
         # As `hf` truncates: from the left, and the last token is predicted, not read.
         keys = [
             prefix_trie.key(np.concatenate((context, continuation))[-(self.max_length + 1) :][:-1])
             for _, context, continuation in requests
         ]
+        longest = max((len(context) + len(continuation) - 1 for _, context, continuation in requests), default=0)
+        if min(longest, self.max_length) > self._longest:
+            self.accounting.by_hf = True
+            lists = [(asker, list(context), list(continuation)) for asker, context, continuation in requests]
+            return super()._loglikelihood_tokens(lists, disable_tqdm, override_bs)
         answers: dict[int, tuple[float, bool]] = {}
         with self._own_attention():
             for index, answer in self._with_less_memory(
@@ -181,7 +220,6 @@ class SharedPrefixLM(HFLM):
     ) -> Iterator[tuple[int, tuple[float, bool]]]:
         """(index, (log-likelihood, is it the greedy one)) of each continuation; keys are of what is read."""
         trie = Trie.of(keys, [len(continuation) for continuation in continuations])
-        self._account(trie)
         nodes, targets = np.concatenate(trie.tails), np.concatenate(continuations)
         by_node = np.argsort(nodes, kind="stable")
         wanted = np.unique(nodes)
@@ -205,6 +243,11 @@ class SharedPrefixLM(HFLM):
             greedy[asked] = (scores.argmax(dim=-1)[at] == target).cpu()
             while answered < len(trie.order) and trie.segments[answered].end <= end:
                 index = trie.order[answered]
+                segment = trie.segments[answered]
+                added = segment.end - segment.begin
+                # `hf` answers continuations that differ in their last token only together.
+                self.accounting.unshared += segment.depth + added if added else 0
+                self.accounting.distinct += added
                 own = slice(bounds[index], bounds[index + 1])
                 yield index, (float(log_probabilities[own].sum()), bool(greedy[own].all()))
                 answered += 1
@@ -233,15 +276,17 @@ class SharedPrefixLM(HFLM):
         answers: dict[int, str] = {}
         for members in groups.values():
             several = [requests[index] for index in members]
-            if self.fallback_reason is not None or not _is_plain(several[0].args[1]):
-                texts = super().generate_until(several, disable_tqdm)
-            else:
+            texts = None
+            if self.fallback_reason is None and _is_plain(several[0].args[1]):
                 texts = self._generate(several)
+            if texts is None:
+                self.accounting.by_hf = True
+                texts = super().generate_until(several, disable_tqdm)
             answers |= dict(zip(members, texts, strict=True))
         return [answers[index] for index in range(len(requests))]
 
-    def _generate(self, requests: Sequence[Instance]) -> list[str]:
-        """Answers to requests that have their arguments in common."""
+    def _generate(self, requests: Sequence[Instance]) -> list[str] | None:
+        """Answers to requests that have their arguments in common, None where they are left to `hf`."""
         arguments = normalize_gen_kwargs(requests[0].args[1], self.max_gen_toks)
         most = arguments["max_gen_toks"]
         until = handle_stop_sequences(arguments["until"], eos=self.tok_decode(self.eot_token_id, False))
@@ -257,56 +302,61 @@ class SharedPrefixLM(HFLM):
         for index, (tokens, _) in enumerate(prompts):
             askers.setdefault(tuple(tokens[0].tolist()) or (self.prefix_token_id,), []).append(index)
         distinct = [list(prompt) for prompt in askers]
+        greedy = self._greedy(distinct[0], most)
+        if greedy is None or max(map(len, distinct)) + greedy.most > self._longest:
+            return None
         texts: dict[int, str] = {}
-
-        def decode(
-            model: Any,
-            input_ids: Tensor,
-            logits_processor: LogitsProcessorList,
-            stopping_criteria: StoppingCriteriaList,
-            generation_config: Any,
-            **_: Any,
-        ) -> Tensor:
-            end = generation_config.eos_token_id
-            ends = {end} if isinstance(end, int) else set(end or ())
+        with self._own_attention():
             for index, tokens in self._with_less_memory(
-                lambda left: self._decode([distinct[i] for i in left], most, until, ends, logits_processor),
-                len(distinct),
+                lambda left: self._decode([distinct[i] for i in left], greedy, until), len(distinct)
             ):
                 for asker in askers[tuple(distinct[index])]:
+                    self.accounting.unshared += len(distinct[index]) + len(tokens) - 1
                     texts[asker] = self._as_text(tokens, until)
                     self.cache_hook.add_partial("generate_until", requests[asker].args, texts[asker])
+        return [texts[index] for index in range(len(requests))]
+
+    def _greedy(self, prompt: list[int], most: int) -> _Greedy | None:
+        """What the model's own generation settings add to plain arguments, None where that is more than decoding here
+        can do. transformers is asked, with one of the prompts, as `hf` asks it."""
+        found: _Greedy | None = None
+
+        def look(
+            model: Any, input_ids: Tensor, logits_processor: LogitsProcessorList, generation_config: Any, **_: Any
+        ) -> Tensor:
+            nonlocal found
+            if generation_config.get_generation_mode() == GenerationMode.GREEDY_SEARCH and all(
+                isinstance(processor, _PROCESSORS) for processor in logits_processor
+            ):
+                end = generation_config.eos_token_id
+                ends = {end} if isinstance(end, int) else set(end or ())
+                found = _Greedy(generation_config.max_length - len(prompt), ends, logits_processor)
             return input_ids
 
-        # transformers knows what the model's own generation settings ask for (ends, penalties); decoding is ours.
-        with self._own_attention():
-            self.model.generate(
-                input_ids=torch.tensor([distinct[0]], device=self.device),
-                attention_mask=torch.ones(1, len(distinct[0]), dtype=torch.long, device=self.device),
-                max_new_tokens=most,
-                do_sample=False,
-                pad_token_id=self.tokenizer.pad_token_id,
-                custom_generate=decode,
-            )
-        return [texts[index] for index in range(len(requests))]
+        self.model.generate(
+            input_ids=torch.tensor([prompt], device=self.device),
+            attention_mask=torch.ones(1, len(prompt), dtype=torch.long, device=self.device),
+            max_length=len(prompt) + most,
+            do_sample=False,
+            pad_token_id=self.tokenizer.pad_token_id,
+            custom_generate=look,
+        )
+        return found
 
     def _decode(
         self,
         prompts: Sequence[list[int]],
-        most: int,
+        greedy: _Greedy,
         until: list[str],
-        ends: set[int],
-        processors: LogitsProcessorList,
     ) -> Iterator[tuple[int, list[int]]]:
         """(index, generated tokens) of each of the distinct prompts, as they end. Prompts that wait are read in the
         same forwards that generate: a row that has ended leaves, and the next takes its place."""
         trie = Trie.of([prefix_trie.key(prompt) for prompt in prompts], [1] * len(prompts))
-        self._account(trie)
         shared = min(segment.depth for segment in trie.segments[1:]) if len(prompts) > 1 else len(prompts[0])
-        most_rows = self._most_rows(max(map(len, prompts)) - shared + most)
+        most_rows = self._most_rows(max(map(len, prompts)) - shared + greedy.most)
         longest = min(LARGEST_CLUSTER, self.budget.tokens)
         waiting = deque(
-            (index, part, part.end == segment.end)
+            (index, part, segment)
             for index, segment in zip(trie.order, trie.segments, strict=True)
             for part in prefix_trie.pieces(segment, longest)
         )
@@ -316,15 +366,16 @@ class SharedPrefixLM(HFLM):
             entering: list[_Row] = []
             read = 0
             while waiting and len(rows) + len(entering) < most_rows:
-                index, part, is_last = waiting[0]
+                index, part, segment = waiting[0]
                 if parts and read + part.end - part.begin > self.budget.tokens:
                     break
                 waiting.popleft()
                 read += part.end - part.begin
-                if is_last:
+                if part.end == segment.end:
                     part = dataclasses.replace(part, slot=len(rows) + len(entering))
                     stop = stop_sequences_criteria(self.tokenizer, until, 0, 1)
-                    entering.append(_Row(index, prompts[index], len(prompts[index]) - shared, stop))
+                    added = segment.end - segment.begin
+                    entering.append(_Row(index, prompts[index], added, len(prompts[index]) - shared, stop))
                 parts.append(part)
             begin, end = (parts[0].begin, parts[-1].end) if parts else (0, 0)
             tokens = np.concatenate([trie.tokens[begin:end], [row.generated[-1] for row in rows]]).astype(np.int64)
@@ -337,19 +388,25 @@ class SharedPrefixLM(HFLM):
             rows += entering
             if not rows:
                 continue
-            if processors:
-                logits = processors(self._left_padded(rows), logits.float())  # type: ignore[arg-type]
+            if greedy.processors:
+                # Each row alone: what has been said is what they look at, and padding would count as said.
+                told = [torch.tensor([row.prompt + row.generated], device=self.device) for row in rows]
+                scores = logits.float().split(1)
+                logits = torch.cat([greedy.processors(*row) for row in zip(told, scores, strict=True)])  # type: ignore[arg-type]
             for row, token in zip(rows, logits.argmax(dim=-1).tolist(), strict=True):
                 row.generated.append(token)
             for slot in reversed(range(len(rows))):
                 row = rows[slot]
                 stopped = row.stop(torch.tensor([row.generated]), None)
-                if row.generated[-1] in ends or len(row.generated) == most or bool(torch.as_tensor(stopped).all()):
+                if (
+                    row.generated[-1] in greedy.ends
+                    or len(row.generated) >= greedy.most
+                    or bool(torch.as_tensor(stopped).all())
+                ):
                     cache.move(len(rows) - 1, slot)
                     rows[slot] = rows[-1]
                     rows.pop()
-                    self.accounting.unshared += len(row.generated) - 1
-                    self.accounting.distinct += len(row.generated) - 1
+                    self.accounting.distinct += row.added + len(row.generated) - 1
                     yield row.index, row.generated
 
     def _as_text(self, tokens: list[int], until: list[str]) -> str:
@@ -365,13 +422,6 @@ class SharedPrefixLM(HFLM):
             think_end_token=self.think_end_token if isinstance(self.think_end_token, str) else None,
         )
 
-    def _left_padded(self, rows: Sequence[_Row]) -> Tensor:
-        """All rows' tokens so far, as transformers' logits processors want them."""
-        texts = [row.prompt + row.generated for row in rows]
-        longest = max(map(len, texts))
-        pad = self.tokenizer.pad_token_id
-        return torch.tensor([[pad] * (longest - len(text)) + text for text in texts], device=self.device)
-
     def _step(
         self, cache: tree_attention.Cache, parts: Sequence[Piece], shared: int = 0, lengths: Sequence[int] = ()
     ) -> tree_attention.Step:
@@ -384,7 +434,6 @@ class SharedPrefixLM(HFLM):
     ) -> Tensor:
         """Vocabulary logits [positions kept, vocabulary] of one forward over tokens of many branches."""
         ids, places, kept = (torch.from_numpy(x).to(self.device) for x in (tokens, positions, keep))
-        self.accounting.computed += len(tokens)
         with torch.autocast(
             self.device.type, dtype=self.mixed_precision_dtype, enabled=self.mixed_precision_dtype is not None
         ):
@@ -392,12 +441,6 @@ class SharedPrefixLM(HFLM):
                 input_ids=ids[None], position_ids=places[None], use_cache=False, logits_to_keep=kept, step=step
             )
         return out.logits[0]
-
-    def _account(self, trie: Trie) -> None:
-        # `hf` answers continuations that differ in their last token only together: it forwards distinct sequences.
-        distinct = [segment for segment in trie.segments if segment.end > segment.begin]
-        self.accounting.unshared += sum(segment.depth + segment.end - segment.begin for segment in distinct)
-        self.accounting.distinct += len(trie.tokens)
 
     def _with_less_memory(
         self, work: Callable[[list[int]], Iterator[tuple[int, Answer]]], number: int
@@ -410,7 +453,7 @@ class SharedPrefixLM(HFLM):
                 for position, answer in work(left):
                     done.add(position)
                     yield left[position], answer
-            except (torch.OutOfMemoryError, RuntimeError) as error:
+            except RuntimeError as error:
                 if not _is_out_of_memory(error) or self.budget.tokens <= FEWEST_TOKENS:
                     raise
                 self.budget = self.budget.halved()
@@ -462,12 +505,10 @@ class SharedPrefixLM(HFLM):
             found = self._loglikelihood_tokens(
                 [(None, s, c) for s, c in zip(sequences, continuations, strict=True)], disable_tqdm=True
             )
-        except (TypeError, ValueError, RuntimeError, AttributeError) as error:
-            return (
-                f"{type(self.model).__name__} cannot be asked about shared prefixes ({type(error).__name__}: {error})"
-            )
+        except Exception as error:  # whatever an architecture makes of a trie, `hf` can answer
+            return f"{name} cannot be asked about shared prefixes ({type(error).__name__}: {error})"
         finally:
-            self.accounting = Accounting()
+            self.counted()
         worst = max(abs(one - two) for (one, _), two in zip(found, expected, strict=True))
         if not worst <= _TOLERANCE.get(self.model.dtype, _TOLERANCE_HALF):
             return f"{name} answers otherwise with shared prefixes (by {worst:.2g} in a check at load)"
@@ -502,6 +543,22 @@ def _is_plain(arguments: dict[str, Any]) -> bool:
     return not sampled and set(arguments) <= _PLAIN_ARGUMENTS
 
 
+def _longest(config: Any) -> float:
+    """Of how many tokens a sequence is at most whose prefixes are anyone's: where rotary embeddings turn otherwise in
+    longer sequences (LongRoPE, dynamic scaling), from their first token on, nothing is shared with shorter ones."""
+    parameters = getattr(config, "rope_parameters", None) or {}
+    by_layer = [parameters, *(value for value in parameters.values() if isinstance(value, dict))]
+    limits = {"longrope": "original_max_position_embeddings", "dynamic": "max_position_embeddings"}
+    return min(
+        (
+            each.get(limits[each["rope_type"]], None) or getattr(config, limits[each["rope_type"]])
+            for each in by_layer
+            if each.get("rope_type") in limits
+        ),
+        default=math.inf,
+    )
+
+
 def _free_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
@@ -509,5 +566,7 @@ def _free_bytes(device: torch.device) -> int:
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
-    # On a CPU torch has no type of its own for it.
-    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
+    # On a CPU torch has no type of its own for it, and two wordings.
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        words in str(error) for words in ("can't allocate memory", "not enough memory")
+    )

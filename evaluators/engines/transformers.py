@@ -24,7 +24,7 @@ def load(path: Path, *, dtype: str, device: str, batch_size: int) -> Engine:
 
 def engine_of(lm: HFLM, batch_size: int) -> Engine:
     """The engine of a model that answers as `hf` does."""
-    return engine(lm, NAME, f"batch {batch_size}", _forwarded(lm.model))
+    return engine(lm, NAME, f"batch {batch_size}", forwarded(lm.model))
 
 
 def open_model(kind: type[LM], path: Path, *, dtype: str, device: str, batch_size: int) -> LM:
@@ -69,7 +69,7 @@ def engine(
     )
 
 
-def _forwarded(model: torch.nn.Module) -> Callable[[], TokenCounts]:
+def forwarded(model: torch.nn.Module) -> Callable[[], TokenCounts]:
     """Counts what goes into the model, padding and all; lm-eval does not tell the padding apart."""
     computed = 0
 

@@ -105,7 +105,6 @@ class Step:
         self.shared = shared
         self.lengths = torch.tensor(lengths, dtype=torch.long, device=device)
         self.longest = max(lengths, default=-1) + 1
-        self.layers_seen = 0
         self._dtype = dtype
         self._device = device
         self._masks: dict[tuple[int, int | None], Tensor] = {}
@@ -157,7 +156,8 @@ def attend(
 ) -> tuple[Tensor, None]:
     """transformers' attention function: query [1, heads, tokens, size], key and value [1, kv heads, tokens, size], all
     of this forward's tokens. Returns [1, tokens, heads, size]."""
-    step.layers_seen += 1
+    if sliding_window is None and _has_window(module):
+        raise ValueError("its windows are in masks alone, which are not made here")
     layer = step.cache.layer(int(module.layer_idx), key, value)  # type: ignore[arg-type]
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     groups = query.shape[1] // key.shape[1]
@@ -180,6 +180,15 @@ def attend(
         layer.append(step.lengths, step.longest, key[0, :, tokens].transpose(0, 1), value[0, :, tokens].transpose(0, 1))
         out[:, :, tokens] = _row_attention(queries[:, :, tokens], layer, step, sliding_window, scale, softcap, s_aux)
     return out.flatten(0, 1).transpose(0, 1)[None], None
+
+
+def _has_window(module: torch.nn.Module) -> bool:
+    """Is this one of the layers that the model's configuration gives a sliding window?"""
+    config = getattr(module, "config", None)
+    if not getattr(config, "sliding_window", None):
+        return False
+    kinds = getattr(config, "layer_types", None)
+    return kinds is None or kinds[int(module.layer_idx)] == "sliding_attention"  # type: ignore[arg-type]
 
 
 def _attention(
