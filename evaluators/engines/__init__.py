@@ -37,8 +37,8 @@ class TokenCounts:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A loaded model. `synchronize` returns when the device has done all that it was asked, `counted` what was forwarded
-    since it was asked last. `reason` says why another engine than the one asked for was taken, None where it was not.
+    """A loaded model. `synchronize` returns when the device has done all that it was asked, `counted` what was
+    forwarded since it was asked last. `reason` says why another engine than the one asked for answers, else None.
     """
 
     name: str

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ class Trie:
     tails: list[Ints]
 
     @classmethod
-    def of(cls, sequences: Sequence[Sequence[int]], tail_lengths: Sequence[int]) -> Trie:
+    def of(cls, sequences: Sequence[Sequence[int] | NDArray[Any]], tail_lengths: Sequence[int]) -> Trie:
         """The trie of token sequences; `tail_lengths` says of how many last tokens each wants to know the nodes."""
         # Big-endian bytes sort as the token ids do, and compare a hundred times faster than lists.
         keys = [np.asarray(sequence, dtype=">u4").tobytes() for sequence in sequences]
@@ -68,8 +69,8 @@ class Trie:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a segment. `kept`: how deep the stack is kept before it is pushed. `slot`: where, if anywhere, the whole
-    sequence is copied to once its last token is there."""
+    """A part of a segment. `kept`: how deep the stack is kept before it is pushed. `slot`: where, if anywhere, the
+    whole sequence is copied to once its last token is there."""
 
     begin: int
     end: int

@@ -1,13 +1,14 @@
 """The shared-prefix engine: lm-eval's answers, with every distinct prefix of a task's requests computed once.
 
-Registered with lm-eval as `shared-prefix`. It is lm-eval's `hf` in all that decides about answers (tokenizer, truncation,
-chat template, softmax, stop sequences) and differs in what it forwards: a depth-first walk over the token trie of all
-requests (`prefix_trie`), without padding, with vocabulary logits only where a continuation's token is predicted.
+Registered with lm-eval as `shared-prefix`. It is lm-eval's `hf` in all that decides about answers (tokenizer,
+truncation, chat template, softmax, stop sequences) and differs in what it forwards: a depth-first walk over the token
+trie of all requests (`prefix_trie`), unpadded, with vocabulary logits only where a continuation's token is predicted.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import gc
 import logging
 from collections import deque
@@ -30,6 +31,7 @@ from lm_eval.models.utils import (
 )
 from lm_eval.models.utils_hf import stop_sequences_criteria
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import LogitsProcessorList, StoppingCriteriaList
 
@@ -38,6 +40,7 @@ from evaluators.engines.prefix_trie import Piece, Trie
 
 _log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
+Tokens = NDArray[np.int32]
 
 NAME = "shared-prefix"
 VERSION = 1  # part of the comparability key: raise it with every change that changes answers or their cost
@@ -65,10 +68,8 @@ def load(path: Path, *, dtype: str, device: str, batch_size: int) -> Engine:
     """Load a local folder of safetensors. `batch_size` is `hf`'s, where a model is left to it."""
     lm = transformers.open_model(SharedPrefixLM, path, dtype=dtype, device=device, batch_size=batch_size)
     if lm.fallback_reason is not None:
-        return dataclasses.replace(
-            transformers.load(path, dtype=dtype, device=device, batch_size=batch_size), reason=lm.fallback_reason
-        )
-    return transformers.engine(lm, NAME, f"{lm.budget.tokens} tokens", lm.counted)
+        return dataclasses.replace(transformers.engine_of(lm, batch_size), reason=lm.fallback_reason)
+    return transformers.engine(lm, NAME, f"{lm.budget.tokens} tokens", lm.counted, VERSION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,9 @@ class SharedPrefixLM(HFLM):
 
     def __init__(self, *args: Any, memory_gib: float | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._encode_context = functools.lru_cache(maxsize=16)(
+            lambda context: np.array(self.tok_encode(context), dtype=np.int32)
+        )
         self.accounting = Accounting()
         self.fallback_reason = self._unsupported()
         if self.fallback_reason is None:
@@ -114,6 +118,15 @@ class SharedPrefixLM(HFLM):
         """The tokens since the last look."""
         seen, self.accounting = self.accounting, Accounting()
         return TokenCounts(computed=seen.computed, padding=0, unshared=seen.unshared, distinct=seen.distinct)
+
+    def _encode_pair(self, context: str, continuation: str) -> tuple[Any, Any]:
+        """As lm-eval, but a document's context is encoded once for all its choices, and kept as an array: ten thousand
+        contexts of thousands of tokens are gigabytes as Python's integers."""
+        if self.fallback_reason is not None:
+            return super()._encode_pair(context, continuation)
+        start = self._encode_context(context.rstrip())  # spaces at the end belong to the continuation
+        whole = np.array(self.tok_encode(context + continuation), dtype=np.int32)
+        return start, whole[len(start) :].copy()
 
     def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = False) -> list[float]:
         """As `hf`, but all windows of all requests are answered together."""
@@ -142,9 +155,17 @@ class SharedPrefixLM(HFLM):
     ) -> list[tuple[float, bool]]:
         if self.fallback_reason is not None:
             return super()._loglikelihood_tokens(requests, disable_tqdm, override_bs)
-        # As `hf` truncates: from the left, and the last token is predicted, not read.
-        sequences = [(context + continuation)[-(self.max_length + 1) :][:-1] for _, context, continuation in requests]
         continuations = [continuation for _, _, continuation in requests]
+        for continuation in continuations:
+            if not 0 < len(continuation) <= self.max_length:
+                raise ValueError(
+                    f"a continuation has {len(continuation)} tokens; the model reads 1 to {self.max_length}"
+                )
+        # As `hf` truncates: from the left, and the last token is predicted, not read.
+        sequences = [
+            np.concatenate((context, continuation)).astype(np.int32)[-(self.max_length + 1) :][:-1]
+            for _, context, continuation in requests
+        ]
         answers: dict[int, tuple[float, bool]] = {}
         with self._own_attention():
             for index, answer in self._with_less_memory(
@@ -156,12 +177,12 @@ class SharedPrefixLM(HFLM):
         return [answers[index] for index in range(len(requests))]
 
     def _score(
-        self, sequences: Sequence[list[int]], continuations: Sequence[list[int]]
+        self, sequences: Sequence[Tokens], continuations: Sequence[Tokens]
     ) -> Iterator[tuple[int, tuple[float, bool]]]:
         """(index, (log-likelihood, is it what greedy decoding says)) of each sequence's continuation."""
         trie = Trie.of(sequences, [len(continuation) for continuation in continuations])
-        self._account(trie, sequences)
-        nodes, targets = np.concatenate(trie.tails), np.concatenate([np.asarray(c) for c in continuations])
+        self._account(trie)
+        nodes, targets = np.concatenate(trie.tails), np.concatenate(continuations)
         by_node = np.argsort(nodes, kind="stable")
         wanted = np.unique(nodes)
         log_probabilities: Tensor | None = None
@@ -277,10 +298,10 @@ class SharedPrefixLM(HFLM):
         ends: set[int],
         processors: LogitsProcessorList,
     ) -> Iterator[tuple[int, list[int]]]:
-        """(index, generated tokens) of each of the distinct prompts, as they end. Prompts that wait are read in the same
-        forwards that generate: a row that has ended leaves, and the next takes its place."""
+        """(index, generated tokens) of each of the distinct prompts, as they end. Prompts that wait are read in the
+        same forwards that generate: a row that has ended leaves, and the next takes its place."""
         trie = Trie.of(prompts, [1] * len(prompts))
-        self._account(trie, prompts)
+        self._account(trie)
         shared = min(segment.depth for segment in trie.segments[1:]) if len(prompts) > 1 else len(prompts[0])
         most_rows = self._most_rows(max(map(len, prompts)) - shared + most)
         longest = min(LARGEST_CLUSTER, self.budget.tokens)
@@ -317,12 +338,12 @@ class SharedPrefixLM(HFLM):
             if not rows:
                 continue
             if processors:
-                logits = processors(self._left_padded(rows), logits.float())
+                logits = processors(self._left_padded(rows), logits.float())  # type: ignore[arg-type]
             for row, token in zip(rows, logits.argmax(dim=-1).tolist(), strict=True):
                 row.generated.append(token)
             for slot in reversed(range(len(rows))):
                 row = rows[slot]
-                stopped = row.stop(torch.tensor([row.generated]), None)  # type: ignore[arg-type]
+                stopped = row.stop(torch.tensor([row.generated]), None)
                 if row.generated[-1] in ends or len(row.generated) == most or bool(torch.as_tensor(stopped).all()):
                     cache.move(len(rows) - 1, slot)
                     rows[slot] = rows[-1]
@@ -335,7 +356,7 @@ class SharedPrefixLM(HFLM):
         """An answer as `hf` cuts it out of what was generated."""
         if isinstance(self.think_end_token, int) and self.think_end_token in tokens:
             tokens = tokens[len(tokens) - tokens[::-1].index(self.think_end_token) :]
-        text = self.tok_decode(tokens)  # type: ignore[arg-type]
+        text = self.tok_decode(tokens)
         if isinstance(self.think_end_token, int):
             text = text.lstrip()
         return postprocess_generated_text(
@@ -372,15 +393,16 @@ class SharedPrefixLM(HFLM):
             )
         return out.logits[0]
 
-    def _account(self, trie: Trie, sequences: Sequence[list[int]]) -> None:
-        # `hf` answers continuations that differ in their last token only together.
-        self.accounting.unshared += sum(map(len, {tuple(sequence) for sequence in sequences}))
+    def _account(self, trie: Trie) -> None:
+        # `hf` answers continuations that differ in their last token only together: it forwards distinct sequences.
+        distinct = [segment for segment in trie.segments if segment.end > segment.begin]
+        self.accounting.unshared += sum(segment.depth + segment.end - segment.begin for segment in distinct)
         self.accounting.distinct += len(trie.tokens)
 
     def _with_less_memory(
         self, work: Callable[[list[int]], Iterator[tuple[int, Answer]]], number: int
     ) -> Iterator[tuple[int, Answer]]:
-        """What `work` yields for the indices 0 to `number`; where memory runs out, the rest again with half the budget."""
+        """What `work` yields for the indices up to `number`; where memory runs out, the rest with half the budget."""
         left = list(range(number))
         while left:
             done = set()
@@ -393,7 +415,7 @@ class SharedPrefixLM(HFLM):
                     raise
                 self.budget = self.budget.halved()
                 _log.warning("out of memory; going on with %d tokens a forward", self.budget.tokens)
-            gc.collect()
+                gc.collect()
             left = [index for position, index in enumerate(left) if position not in done]
 
     @contextmanager
@@ -425,6 +447,7 @@ class SharedPrefixLM(HFLM):
 
     def _differs(self) -> str | None:
         """Why this model cannot be answered by shared prefixes, as a small trie of made-up tokens tells."""
+        name = type(self.model).__name__
         rng = np.random.default_rng(0)
         draw = lambda n: rng.integers(0, self.model.config.get_text_config().vocab_size, n).tolist()  # noqa: E731
         stem, branch = draw(9), draw(6)
@@ -447,7 +470,7 @@ class SharedPrefixLM(HFLM):
             self.accounting = Accounting()
         worst = max(abs(one - two) for (one, _), two in zip(found, expected, strict=True))
         if not worst <= _TOLERANCE.get(self.model.dtype, _TOLERANCE_HALF):
-            return f"{type(self.model).__name__} answers otherwise with shared prefixes (by {worst:.2g} in a check at load)"
+            return f"{name} answers otherwise with shared prefixes (by {worst:.2g} in a check at load)"
         return None
 
     def _budget(self, memory_bytes: int) -> Budget:

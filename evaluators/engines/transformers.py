@@ -19,7 +19,11 @@ LM = TypeVar("LM", bound=HFLM)
 
 def load(path: Path, *, dtype: str, device: str, batch_size: int) -> Engine:
     """Load a local folder of safetensors. Code from the folder is never run."""
-    lm = open_model(HFLM, path, dtype=dtype, device=device, batch_size=batch_size)
+    return engine_of(open_model(HFLM, path, dtype=dtype, device=device, batch_size=batch_size), batch_size)
+
+
+def engine_of(lm: HFLM, batch_size: int) -> Engine:
+    """The engine of a model that answers as `hf` does."""
     return engine(lm, NAME, f"batch {batch_size}", _forwarded(lm.model))
 
 
@@ -42,20 +46,26 @@ def open_model(kind: type[LM], path: Path, *, dtype: str, device: str, batch_siz
 
 
 def engine(
-    lm: HFLM, name: str, batch_policy: str, counted: Callable[[], TokenCounts], reason: str | None = None
+    lm: HFLM, name: str, batch_policy: str, counted: Callable[[], TokenCounts], version_of_ours: int | None = None
 ) -> Engine:
     """What the rest of evaluators knows of a model that transformers runs."""
+    versions = [
+        f"lm-eval {version('lm-eval')}",
+        f"transformers {version('transformers')}",
+        f"torch {torch.__version__}",
+    ]
+    if version_of_ours is not None:
+        versions.insert(0, str(version_of_ours))
     model = lm.model
     return Engine(
         name=name,
-        version=f"lm-eval {version('lm-eval')}, transformers {version('transformers')}, torch {torch.__version__}",
+        version=", ".join(versions),
         batch_policy=batch_policy,
         lm=lm,
         synchronize=_synchronizer(str(lm.device)),
         counted=counted,
         architecture=model.config.architectures[0] if model.config.architectures else type(model).__name__,
         params_b=sum(p.numel() for p in model.parameters()) / 1e9,
-        reason=reason,
     )
 
 

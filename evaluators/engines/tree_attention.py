@@ -22,7 +22,7 @@ NAME = "shared_prefix"
 
 
 class KeysAndValues:
-    """One layer's keys and values: the stack [kv heads, depth, size], and the generated rows [rows, kv heads, depth, size].
+    """One layer's keys and values: the stack [kv heads, depth, size], and rows [rows, kv heads, depth, size].
 
     Rows lie behind the stack's first positions, which all of them share, and hold what is their own.
     """
@@ -155,8 +155,8 @@ def attend(
     s_aux: Tensor | None = None,
     **_: object,
 ) -> tuple[Tensor, None]:
-    """transformers' attention function: query [1, heads, tokens, size], key and value [1, kv heads, tokens, size], all of
-    this forward's tokens. Returns [1, tokens, heads, size]."""
+    """transformers' attention function: query [1, heads, tokens, size], key and value [1, kv heads, tokens, size], all
+    of this forward's tokens. Returns [1, tokens, heads, size]."""
     step.layers_seen += 1
     layer = step.cache.layer(int(module.layer_idx), key, value)  # type: ignore[arg-type]
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling

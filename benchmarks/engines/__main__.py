@@ -1,0 +1,192 @@
+"""`python -m benchmarks.engines [--tasks PATTERN] [--limit N] …`: the shared-prefix engine against lm-eval's `hf`.
+
+Tasks are lm-eval's own on the benchmark data of EVALWATT_TEST_DATA, and the suite `mini`. Requests of a task are
+answered by both engines in alternating order; what is printed is the median of the repetitions, and the largest
+difference of any answer. `hf` answers with each of the batch sizes; its best one for the task is what counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from benchmarks.subject import subject, table
+from evaluators import engines
+from evaluators.catalogue import SuiteEntry
+from evaluators.energy import Ledger, make_meter
+from evaluators.engines import Engine, TokenCounts
+from evaluators.harness import Harness, LoadedTask, requests_of
+from evaluators.interruption import Interruption
+from evaluators.metered import MeteredLM, warm_up
+
+DATA = Path(os.environ.get("EVALWATT_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+# Documents per task, so that one pass of `hf` takes minutes on two cores. BBH's few-shot prompts are the longest.
+LIMITS = {
+    "local_leaderboard_bbh_*": 8,
+    "local_leaderboard_mmlu_pro": 8,
+    "local_arc_*": 40,
+    "local_hellaswag": 40,
+    "local_openbook_qa": 40,
+    "local_leaderboard_math_*": 4,
+    "local_leaderboard_ifeval": 8,
+    "local_gsm8k": 6,
+    "mini_*": 12,
+}
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One engine's answers to one task's requests."""
+
+    answers: list[Any]
+    duration_s: float
+    energy_kwh: float | None
+    peak_gib: float
+    tokens: TokenCounts
+
+
+def main() -> None:
+    """Print one row per task."""
+    options = _options()
+    catalogue, entry, _, local = subject()
+    with tempfile.TemporaryDirectory() as folder:
+        tasks = _tasks(Path(folder), options.tasks, options.limit)
+        load = lambda name, size: engines.load(  # noqa: E731
+            name, local.path, dtype=options.dtype, device=options.device, batch_size=size
+        )
+        reference = load("transformers", max(options.batch_sizes))
+        ours = load("shared-prefix", max(options.batch_sizes))
+        if ours.reason is not None:
+            raise SystemExit(ours.reason)
+        meter = make_meter("codecarbon", country_iso_code=catalogue.settings.country_iso_code)
+        for engine in (reference, ours):
+            warm_up(engine)
+        rows: list[tuple[str, ...]] = [
+            ("task", "requests", "hf tokens", "tokens", "ideal", "hf batch", "hf s", "s", "faster", "energy", "GiB")
+        ]
+        rows[0] += ("difference",)
+        totals: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        for task in tqdm(tasks, desc="tasks", disable=not sys.stderr.isatty()):
+            row, hf_s, ours_s = _compare(task, reference, ours, Ledger(meter), options)
+            rows.append(row)
+            print(" ".join(row), file=sys.stderr, flush=True)
+            for group in {_group(task.name), "all"}:
+                totals[group][0] += hf_s
+                totals[group][1] += ours_s
+        for group, (hf_s, ours_s) in totals.items():
+            rows.append((f"**{group}**", *[""] * 5, f"{hf_s:.1f}", f"{ours_s:.1f}", f"{hf_s / ours_s:.2f}", "", "", ""))
+        meter.close()
+    print(f"\n### Engines: {entry.name}, {options.dtype}, {options.device}\n")
+    print(table(rows))
+
+
+def _compare(
+    task: LoadedTask, reference: Engine, ours: Engine, ledger: Ledger, options: argparse.Namespace
+) -> tuple[tuple[str, ...], float, float]:
+    passes: dict[str | int, list[Pass]] = defaultdict(list)
+    sizes = list(options.batch_sizes)
+    for repetition in range(options.repetitions):
+        # The best batch size is looked for once, and then repeated.
+        sides: list[str | int] = [*sizes, "ours"]
+        for side in sides if repetition % 2 == 0 else reversed(sides):
+            engine = ours if side == "ours" else reference
+            if side != "ours":
+                reference.lm.batch_size_per_gpu = side
+            passes[side].append(_answer(task, engine, ledger))
+        sizes = [min(sizes, key=lambda size: passes[size][0].duration_s)]
+    best = sizes[0]
+    hf_s, ours_s = (statistics.median(p.duration_s for p in passes[side]) for side in (best, "ours"))
+    mine, theirs = passes["ours"][-1], passes[best][-1]
+    energies = [[p.energy_kwh for p in passes[side] if p.energy_kwh is not None] for side in (best, "ours")]
+    ratio = statistics.median(energies[0]) / statistics.median(energies[1]) if all(energies) else None
+    tokens = (theirs.tokens.computed, mine.tokens.computed, mine.tokens.distinct)
+    row = (
+        task.name.removeprefix("local_").removeprefix("leaderboard_"),
+        str(len(mine.answers)),
+        *(f"{count}" for count in tokens),
+        str(best),
+        f"{hf_s:.2f}",
+        f"{ours_s:.2f}",
+        f"{hf_s / ours_s:.2f}",
+        "unknown" if ratio is None else f"{ratio:.2f}",
+        f"{theirs.peak_gib:.2f} / {mine.peak_gib:.2f}",
+        _difference(theirs.answers, mine.answers),
+    )
+    return row, hf_s, ours_s
+
+
+def _answer(task: LoadedTask, engine: Engine, ledger: Ledger) -> Pass:
+    lm = MeteredLM(engine, ledger, Interruption(), lambda: None)
+    requests = requests_of(task, lm, task.documents)
+    # Linux: 5 forgets the highest resident size so far.
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    engine.counted()
+    ledger.switch("scoring")
+    answers = getattr(lm, requests[0].request_type)(requests)
+    reading = ledger.settle()["inference"]
+    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return Pass(answers, reading.duration_s, reading.energy_kwh, int(peak.split()[1]) / 2**20, engine.counted())
+
+
+def _difference(one: list[Any], other: list[Any]) -> str:
+    """How far the answers are apart, in words."""
+    if isinstance(one[0], str):
+        different = sum(a != b for a, b in zip(one, other, strict=True))
+        return f"{different} of {len(one)} texts"
+    largest = max(abs(a[0] - b[0]) for a, b in zip(one, other, strict=True))
+    return f"{largest:.1e}, {sum(a[1] != b[1] for a, b in zip(one, other, strict=True))} flags"
+
+
+def _tasks(folder: Path, pattern: str, limit: int | None) -> list[LoadedTask]:
+    names: list[str] = []
+    if (DATA / "make_tasks.py").is_file():
+        subprocess.run([sys.executable, DATA / "make_tasks.py", folder], check=True, stdout=subprocess.DEVNULL)
+        names = sorted(path.stem for path in folder.glob("local_*.yaml"))
+    else:
+        print(f"No benchmark data in {DATA}: only mini is compared; name its folder in EVALWATT_TEST_DATA")
+    mini = ["mini_boolean", "mini_counting", "mini_dates", "mini_comparison", "mini_short_answers", "mini_instructions"]
+    wanted = [
+        {"task": name, "limit": limit or next(n for p, n in LIMITS.items() if fnmatch.fnmatch(name, p))}
+        for name in [*names, *mini]
+        if any(fnmatch.fnmatch(name, f"*{p}*") for p in pattern.split(","))
+    ]
+    suite = SuiteEntry.model_validate(
+        {"name": "engines", "description": "engines compared", "include_path": str(folder), "tasks": wanted}
+    )
+    tasks, failures = Harness(suite, folder, folder).load(model_uses_template=False)
+    if failures:
+        raise SystemExit(f"tasks could not be loaded: {failures}")
+    return tasks
+
+
+def _group(name: str) -> str:
+    for group in ("bbh", "math", "mmlu_pro", "arc", "hellaswag", "ifeval", "gsm8k", "openbook", "mini"):
+        if group in name:
+            return group
+    return name
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.engines", description=__doc__)
+    parser.add_argument("--tasks", default="*", help="parts of task names, separated by commas")
+    parser.add_argument("--limit", type=int, help="documents per task")
+    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 16], help="of hf; the best one counts")
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--device", default="cpu")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
