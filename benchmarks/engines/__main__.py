@@ -43,6 +43,7 @@ LIMITS = {
     "local_gsm8k": 6,
     "mini_*": 12,
 }
+CHAT = ["mini_short_answers", "mini_instructions"]  # as the catalogue asks them
 
 
 @dataclass(frozen=True)
@@ -155,10 +156,14 @@ def _tasks(folder: Path, pattern: str, limit: int | None) -> list[LoadedTask]:
         names = sorted(path.stem for path in folder.glob("local_*.yaml"))
     else:
         print(f"No benchmark data in {DATA}: only mini is compared; name its folder in EVALWATT_TEST_DATA")
-    mini = ["mini_boolean", "mini_counting", "mini_dates", "mini_comparison", "mini_short_answers", "mini_instructions"]
+    names += ["mini_boolean", "mini_counting", "mini_dates", "mini_comparison", *CHAT]
     wanted = [
-        {"task": name, "limit": limit or next(n for p, n in LIMITS.items() if fnmatch.fnmatch(name, p))}
-        for name in [*names, *mini]
+        {
+            "task": name,
+            "limit": limit or next(n for p, n in LIMITS.items() if fnmatch.fnmatch(name, p)),
+            "apply_chat_template": name in CHAT,
+        }
+        for name in names
         if any(fnmatch.fnmatch(name, f"*{p}*") for p in pattern.split(","))
     ]
     suite = SuiteEntry.model_validate(

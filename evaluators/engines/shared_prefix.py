@@ -162,14 +162,14 @@ class SharedPrefixLM(HFLM):
                     f"a continuation has {len(continuation)} tokens; the model reads 1 to {self.max_length}"
                 )
         # As `hf` truncates: from the left, and the last token is predicted, not read.
-        sequences = [
-            np.concatenate((context, continuation)).astype(np.int32)[-(self.max_length + 1) :][:-1]
+        keys = [
+            prefix_trie.key(np.concatenate((context, continuation))[-(self.max_length + 1) :][:-1])
             for _, context, continuation in requests
         ]
         answers: dict[int, tuple[float, bool]] = {}
         with self._own_attention():
             for index, answer in self._with_less_memory(
-                lambda left: self._score([sequences[i] for i in left], [continuations[i] for i in left]), len(requests)
+                lambda left: self._score([keys[i] for i in left], [continuations[i] for i in left]), len(requests)
             ):
                 answers[index] = answer
                 if requests[index][0] is not None:
@@ -177,10 +177,10 @@ class SharedPrefixLM(HFLM):
         return [answers[index] for index in range(len(requests))]
 
     def _score(
-        self, sequences: Sequence[Tokens], continuations: Sequence[Tokens]
+        self, keys: Sequence[bytes], continuations: Sequence[Tokens]
     ) -> Iterator[tuple[int, tuple[float, bool]]]:
-        """(index, (log-likelihood, is it what greedy decoding says)) of each sequence's continuation."""
-        trie = Trie.of(sequences, [len(continuation) for continuation in continuations])
+        """(index, (log-likelihood, is it the greedy one)) of each continuation; keys are of what is read."""
+        trie = Trie.of(keys, [len(continuation) for continuation in continuations])
         self._account(trie)
         nodes, targets = np.concatenate(trie.tails), np.concatenate(continuations)
         by_node = np.argsort(nodes, kind="stable")
@@ -300,7 +300,7 @@ class SharedPrefixLM(HFLM):
     ) -> Iterator[tuple[int, list[int]]]:
         """(index, generated tokens) of each of the distinct prompts, as they end. Prompts that wait are read in the
         same forwards that generate: a row that has ended leaves, and the next takes its place."""
-        trie = Trie.of(prompts, [1] * len(prompts))
+        trie = Trie.of([prefix_trie.key(prompt) for prompt in prompts], [1] * len(prompts))
         self._account(trie)
         shared = min(segment.depth for segment in trie.segments[1:]) if len(prompts) > 1 else len(prompts[0])
         most_rows = self._most_rows(max(map(len, prompts)) - shared + most)
