@@ -17,7 +17,7 @@ from lm_eval.api.model import LM
 
 from evaluators.energy import Ledger
 from evaluators.engines import Engine
-from evaluators.engines.prefix_trie import Trie
+from evaluators.engines.prefix_trie import Trie, key
 from evaluators.harness import tokens_read
 from evaluators.interruption import Interruption
 
@@ -109,7 +109,7 @@ def expected_s(speed: Speed, requests: Sequence[Instance], documents: int, sampl
     forwarded = list(_forwarded(requests, engine))
     read, once = sum(map(len, forwarded)), 0
     if engine.name == _SHARING_ENGINE:
-        trie = Trie.of(forwarded, [0] * len(forwarded))
+        trie = Trie.of([key(tokens) for tokens in forwarded], [0] * len(forwarded))
         # What all requests begin with is read once a task, however many documents there are.
         read, once = len(trie.tokens), min((segment.depth for segment in trie.segments[1:]), default=0)
     generated = sum(_most_generated(request) for request in requests)

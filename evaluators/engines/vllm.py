@@ -31,7 +31,8 @@ def load(path: Path, *, dtype: str, device: str) -> Engine:
         from lm_eval.models.vllm_causallms import VLLM
     except ImportError as error:
         raise EngineFailed(
-            f"engine vllm cannot be imported ({error}); install vLLM as docs/guide.md says, {_INSTEAD}"
+            f"engine vllm cannot be imported ({error}); install it with `pip install 'evalwatt[vllm]'` in an "
+            f"environment of its own, {_INSTEAD}"
         ) from error
     try:
         lm = VLLM(pretrained=str(path), dtype=dtype, trust_remote_code=False, enable_prefix_caching=True)

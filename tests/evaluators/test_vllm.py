@@ -58,7 +58,7 @@ def test_a_second_device_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(find_spec("vllm") is not None, reason="vLLM is installed")
 def test_without_the_package_it_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(EngineFailed, match=r"cannot be imported \(No module named 'vllm'\); install vLLM"):
+    with pytest.raises(EngineFailed, match=r"cannot be imported \(No module named 'vllm'\); install it with `pip"):
         open_model(tmp_path)
 
 
