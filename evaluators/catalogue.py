@@ -124,7 +124,7 @@ class ModelEntry(Entry):
     quantization: str | None = None
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"  # auto: see machine.native_dtype
     chat_template: bool = False  # where neither task nor suite says it
-    engine: Literal["shared-prefix", "transformers"] = "shared-prefix"
+    engine: Literal["shared-prefix", "transformers", "vllm"] = "shared-prefix"
     batch_size: int = Field(default=16, ge=1)
     suites: tuple[Name, ...] = Field(min_length=1)
     refresh_every: Duration | None = None  # None: once evaluated, never due again

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from evaluators.landing import END_BUNDLE, LOCK_FILE, RUN_FILE, TEMPORARY, bundles, is_task_bundle, write_bundle
 from evaluators.landing import write_durably as _write
-from evaluators.records import EvaluationRun
+from evaluators.records import SCHEMA_VERSION, EvaluationRun, columns
 
 TASKS_FILE = "tasks.json"  # {task: PlannedTask} of all that the run set out to have, once it knows
 LOADED_FILE = "loaded.json"  # the run once its model is loaded: engine, batch policy and model key are known now
@@ -109,6 +109,9 @@ def _as_json(record: EvaluationRun) -> str:
 
 
 def _revived(values: dict[str, Any]) -> dict[str, Any]:
+    """A run's fields from its file, which an earlier version of Evalwatt may have written."""
+    later = {column.name: None for column in columns(EvaluationRun) if column.since > values["schema_version"]}
+    values = later | values | {"schema_version": SCHEMA_VERSION}
     for name in ("started_at", "ended_at"):
         if values[name] is not None:
             values[name] = datetime.fromisoformat(values[name]).astimezone(UTC)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from lm_eval.api.instance import Instance
@@ -16,12 +17,14 @@ from lm_eval.api.model import LM
 
 from evaluators.energy import Ledger
 from evaluators.engines import Engine
+from evaluators.engines.prefix_trie import Trie, key
 from evaluators.harness import tokens_read
 from evaluators.interruption import Interruption
 
 _WARMUP_TEXT = "The quick brown fox jumps over the lazy dog, and the dog does not mind. " * 8
 _WARMUP_REQUESTS = 4
 _WARMUP_TOKENS = 8
+_SHARING_ENGINE = "shared-prefix"  # vllm shares what it generates from, but reads each log-likelihood in full
 
 
 class _Tick:
@@ -87,16 +90,14 @@ class MeteredLM(LM):
 
 def warm_up(engine: Engine) -> Speed:
     """Answer a few made-up requests twice; the first time pays for what is slow only once, the second is timed."""
-    lm = engine.lm
-    for _ in range(2):
-        read_s = _timed(engine, lambda: lm.loglikelihood(_warmup("loglikelihood", " fox"), disable_tqdm=True))
-        generate_s = _timed(
-            engine,
-            lambda: lm.generate_until(
-                _warmup("generate_until", {"until": [], "max_gen_toks": _WARMUP_TOKENS}), disable_tqdm=True
-            ),
-        )
-    read = sum(tokens_read(request.args, lm) for request in _warmup("loglikelihood", " fox"))
+    lm, arguments = engine.lm, {"until": [], "max_gen_toks": _WARMUP_TOKENS}
+    # Other texts each time: an engine that keeps its cache would not read them.
+    for to_read, to_go_on_with in ((0, 1), (2, 3)):
+        asked = _warmup("loglikelihood", " fox", to_read)
+        read_s = _timed(engine, partial(lm.loglikelihood, asked, disable_tqdm=True))
+        begun = _warmup("generate_until", arguments, to_go_on_with)
+        generate_s = _timed(engine, partial(lm.generate_until, begun, disable_tqdm=True))
+    read = sum(tokens_read(request.args, lm) for request in asked)
     # Generating reads the prompt first, which is subtracted.
     generate_s = max(generate_s - read_s, generate_s / 10)
     return Speed(read / read_s, _WARMUP_REQUESTS * _WARMUP_TOKENS / generate_s)
@@ -104,23 +105,29 @@ def warm_up(engine: Engine) -> Speed:
 
 def expected_s(speed: Speed, requests: Sequence[Instance], documents: int, sampled: int, engine: Engine) -> float:
     """How long a task of `documents` will take, from the requests of `sampled` of them."""
-    read = sum(_forwarded(requests, engine))
+    times = documents / max(sampled, 1)
+    forwarded = list(_forwarded(requests, engine))
+    read, once = sum(map(len, forwarded)), 0
+    if engine.name == _SHARING_ENGINE:
+        trie = Trie.of([key(tokens) for tokens in forwarded], [0] * len(forwarded))
+        # What all requests begin with is read once a task, however many documents there are.
+        read, once = len(trie.tokens), min((segment.depth for segment in trie.segments[1:]), default=0)
     generated = sum(_most_generated(request) for request in requests)
-    return speed.seconds(read, generated) * documents / max(sampled, 1)
+    return speed.seconds(once + (read - once) * times, generated * times)
 
 
-def _forwarded(requests: Sequence[Instance], engine: Engine) -> Iterator[int]:
-    """Tokens that lm-eval's `hf` forwards: choices that differ in their last token only are answered together."""
+def _forwarded(requests: Sequence[Instance], engine: Engine) -> Iterator[tuple[int, ...]]:
+    """What lm-eval's `hf` forwards: choices that differ in their last token only are answered together."""
     seen = set()
     for request in requests:
         if request.request_type != "loglikelihood":
-            yield tokens_read(request.args, engine.lm)
+            yield tuple(engine.lm.tok_encode(request.args[0]))
             continue
         context, continuation = engine.lm._encode_pair(*request.args)
         tokens = (*context, *continuation[:-1])
         if tokens not in seen:
             seen.add(tokens)
-            yield len(tokens)
+            yield tokens
 
 
 def _most_generated(request: Instance) -> int:
@@ -129,10 +136,10 @@ def _most_generated(request: Instance) -> int:
     return int(request.args[1].get("max_gen_toks", 256))
 
 
-def _warmup(kind: str, argument: Any) -> list[Instance]:
-    # Different lengths, as real requests have them.
+def _warmup(kind: str, argument: Any, number: int) -> list[Instance]:
+    # Different lengths, as real requests have them, and other first words for each number.
     return [
-        Instance(request_type=kind, doc={}, arguments=(_WARMUP_TEXT[i * 7 :], argument), idx=i)
+        Instance(request_type=kind, doc={}, arguments=(_WARMUP_TEXT[(4 * i + number) * 7 :], argument), idx=i)
         for i in range(_WARMUP_REQUESTS)
     ]
 

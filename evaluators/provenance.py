@@ -113,6 +113,7 @@ def start_record(spec: RunSpec, meter: Meter) -> EvaluationRun:
         **dataclasses.asdict(device),
         threads=spec.settings.threads or machine.usable_threads(),
         engine=spec.model.engine,
+        engine_reason=None,
         engine_version="not loaded",
         batch_policy="not loaded",
         dtype=spec.model.dtype,

@@ -4,7 +4,8 @@ Belongs here: field names (with units), types, keys and what NULL means. Does no
 obtained (`run`), written (`landing`) or loaded (`orchestration.warehouse`).
 
 A field's annotation is its type in Parquet and in DuckDB; `X | None` means that NULL is a legitimate answer,
-namely "not known", never zero. Run-level phases carry the task `''` so that keys are never NULL.
+namely "not known", never zero. Run-level phases carry the task `''` so that keys are never NULL. A column that came
+later says since which schema version there is one; it allows NULL, and is NULL for what was landed before.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, ClassVar
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_SINCE_2 = {"since": 2}
 
 PHASES = ("idle", "load", "warmup", "inference", "scoring")
 METHODS = ("measured", "integrated", "modelled", "absent")
@@ -101,7 +103,8 @@ class EvaluationRun(Record):
     device_name: str
     device_uuid: str | None
     driver_version: str | None
-    engine: str
+    engine: str  # what answered; where another was asked for, engine_reason says why
+    engine_reason: str | None = field(metadata=_SINCE_2)  # NULL where the catalogue's engine answered
     engine_version: str
     batch_policy: str
     dtype: str
@@ -179,6 +182,12 @@ class TaskEmission(Record):
     requests: int | None  # NULL outside inference, as are the tokens
     tokens_prompt: int | None  # tokens of all requests' prompts, as the engine was asked to read them
     tokens_generated: int | None
+    # What was forwarded for it; NULL where the engine cannot tell.
+    tokens_unshared: int | None = field(metadata=_SINCE_2)  # what lm-eval's `hf` would forward, without its padding
+    tokens_computed: int | None = field(metadata=_SINCE_2)  # what the engine forwarded, padding included
+    tokens_padding: int | None = field(metadata=_SINCE_2)  # of tokens_computed, those that no request asked for
+    tokens_shared: int | None = field(metadata=_SINCE_2)  # served from the cache: unshared - (computed - padding)
+    tokens_distinct: int | None = field(metadata=_SINCE_2)  # the least that can be: each distinct prefix once
     quality_flags: str | None  # comma-separated, NULL when nothing is wrong
     quality_note: str | None  # what the flags mean for this row, in words
 
@@ -272,18 +281,19 @@ class Column:
     name: str
     type: type
     nullable: bool
+    since: int  # the schema version that it came with
 
 
 def columns(record: type[Record]) -> tuple[Column, ...]:
     """The record's columns, in order. Raises TypeError for an annotation that no table could hold."""
     hints = typing.get_type_hints(record)
-    return tuple(_column(field.name, hints[field.name]) for field in dataclasses.fields(record))
+    return tuple(_column(f.name, hints[f.name], f.metadata.get("since", 1)) for f in dataclasses.fields(record))
 
 
-def _column(name: str, hint: Any) -> Column:
+def _column(name: str, hint: Any, since: int) -> Column:
     if isinstance(hint, types.UnionType):
         arguments = [a for a in typing.get_args(hint) if a is not type(None)]
         if len(arguments) != 1:
             raise TypeError(f"{name}: {hint} is more than one type and NULL")
-        return Column(name, arguments[0], nullable=True)
-    return Column(name, hint, nullable=False)
+        return Column(name, arguments[0], nullable=True, since=since)
+    return Column(name, hint, nullable=False, since=since)

@@ -6,11 +6,13 @@ import dataclasses
 from collections.abc import Iterator
 
 from evaluators.energy import Reading, quality
+from evaluators.engines import TokenCounts
 from evaluators.harness import LoadedTask, Outcome
 from evaluators.records import SCHEMA_VERSION, Sample, TaskEmission, TaskResult
 from evaluators.spec import digest
 
 REPETITION = 1
+NOT_COUNTED = TokenCounts()
 
 
 def results(
@@ -59,8 +61,15 @@ def samples(run_id: str, task: LoadedTask, outcome: Outcome) -> Iterator[Sample]
         )
 
 
-def emission(run_id: str, task: str, phase: str, reading: Reading, outcome: Outcome | None = None) -> TaskEmission:
-    """The row of one phase; `outcome` only for inference, whose requests and tokens it counts."""
+def emission(
+    run_id: str,
+    task: str,
+    phase: str,
+    reading: Reading,
+    outcome: Outcome | None = None,
+    counts: TokenCounts = NOT_COUNTED,
+) -> TaskEmission:
+    """The row of one phase; `outcome` and `counts` only for inference: what was asked, and what that took."""
     return TaskEmission(
         run_id=run_id,
         task=task,
@@ -81,6 +90,18 @@ def emission(run_id: str, task: str, phase: str, reading: Reading, outcome: Outc
         requests=outcome.requests if outcome else None,
         tokens_prompt=outcome.tokens_prompt if outcome else None,
         tokens_generated=outcome.tokens_generated if outcome else None,
+        tokens_unshared=counts.unshared,
+        tokens_computed=counts.computed,
+        tokens_padding=counts.padding,
+        tokens_shared=_shared(counts),
+        tokens_distinct=counts.distinct,
         quality_flags=",".join(reading.flags) or None,
         quality_note=quality.note(reading.flags),
     )
+
+
+def _shared(counts: TokenCounts) -> int | None:
+    """Tokens that were asked to be read and served from the cache."""
+    if counts.unshared is None or counts.computed is None or counts.padding is None:
+        return None
+    return counts.unshared - (counts.computed - counts.padding)

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from evaluators import engines, landing, lifecycle, machine, rows
 from evaluators.energy import Ledger, Meter, Reading, make_meter, quality
-from evaluators.engines import Engine, EngineFailed
+from evaluators.engines import Engine, EngineFailed, TokenCounts
 from evaluators.harness import Harness, LoadedTask, Outcome, TaskUnavailable, requests_of, run_task
 from evaluators.interruption import Interrupted, Interruption
 from evaluators.metered import MeteredLM, expected_s, warm_up
@@ -134,7 +134,12 @@ class _Run:
             self.speed = warm_up(engine)
         readings = self.ledger.settle()
         self.record = dataclasses.replace(
-            self.record, engine_version=engine.version, batch_policy=engine.batch_policy, **dataclasses.asdict(device)
+            self.record,
+            engine=engine.name,
+            engine_reason=engine.reason,
+            engine_version=engine.version,
+            batch_policy=engine.batch_policy,
+            **dataclasses.asdict(device),
         )
         lifecycle.note_loaded(self.spec.landing, self.record)
         windows = [self._emission("", phase, readings[phase]) for phase in ("idle", "load", "warmup")]
@@ -178,6 +183,7 @@ class _Run:
         self.interruption.check()
         self.progress.start(task.name, number, tasks, requests=_request_count(task))
         self.ledger.switch("scoring")
+        engine.counted()  # what warm-up, or a task that failed, has forwarded is not this task's
         try:
             outcome = run_task(task, lm, engine.lm, self.spec.settings.seed)
         except Exception as error:  # one bad document fails its task; the run's other tasks are kept
@@ -186,10 +192,10 @@ class _Run:
             self.progress.stop()
             self.progress.say(f"{task.name}: failed: {self.failures[task.name]}")
             return
-        readings = self.ledger.settle()
+        readings, counts = self.ledger.settle(), engine.counted()
         self.progress.stop()
         emissions = [
-            self._emission(task.name, "inference", readings["inference"], outcome),
+            self._emission(task.name, "inference", readings["inference"], outcome, counts),
             self._emission(task.name, "scoring", readings["scoring"]),
         ]
         spec, run_id = self.spec, self.spec.run_id
@@ -203,9 +209,9 @@ class _Run:
                 *emissions,
             ],
         )
-        self._report(task, outcome, readings["inference"])
+        self._report(task, outcome, readings["inference"], counts)
 
-    def _report(self, task: LoadedTask, outcome: Outcome, reading: Reading) -> None:
+    def _report(self, task: LoadedTask, outcome: Outcome, reading: Reading, counts: TokenCounts) -> None:
         score = next(s for s in outcome.scores if (s.metric, s.filter) == (task.metric, task.filter))
         summary = TaskSummary(
             task=task.name,
@@ -218,19 +224,30 @@ class _Run:
             energy_method=_method(reading),
             tokens_prompt=outcome.tokens_prompt,
             tokens_generated=outcome.tokens_generated,
+            tokens_computed=counts.computed,
+            tokens_unshared=counts.unshared,
         )
         self.summaries.append(summary)
         energy = "energy unknown" if summary.energy_kwh is None else f"{summary.energy_kwh * 1000:.3f} Wh"
         note = quality.note(reading.flags)
         self.progress.say(
             f"{task.name}: {summary.metric} {summary.score:.3f}, {_duration(summary.duration_s)}, "
-            f"{energy} {summary.energy_method}" + (f" ({note})" if note else "")
+            f"{energy} {summary.energy_method}"
+            + (f" ({note})" if note else "")
+            + (f", {summary.computed} tokens computed" if summary.computed else "")
         )
         self.on_task(summary)
 
-    def _emission(self, task: str, phase: str, reading: Reading, outcome: Outcome | None = None) -> TaskEmission:
+    def _emission(
+        self,
+        task: str,
+        phase: str,
+        reading: Reading,
+        outcome: Outcome | None = None,
+        counts: TokenCounts = rows.NOT_COUNTED,
+    ) -> TaskEmission:
         self.energies_kwh.append(reading.energy_kwh)
-        return rows.emission(self.spec.run_id, task, phase, reading, outcome)
+        return rows.emission(self.spec.run_id, task, phase, reading, outcome, counts)
 
     def _write_tasks_file(self) -> None:
         path = self.spec.landing / self.spec.run_id / lifecycle.TASKS_FILE

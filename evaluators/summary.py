@@ -21,6 +21,14 @@ class TaskSummary:
     energy_method: str
     tokens_prompt: int
     tokens_generated: int
+    tokens_computed: int | None  # as in records.TaskEmission
+    tokens_unshared: int | None
+
+    @property
+    def computed(self) -> str:
+        """`1,234 of 12,345`: tokens computed of those that lm-eval's `hf` would forward, as far as they are known."""
+        known = [f"{n:,}" for n in (self.tokens_computed, self.tokens_unshared) if n is not None]
+        return " of ".join(known) if self.tokens_computed is not None else ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ def read_bundle(bundle: Bundle) -> dict[type[Record], pa.Table]:
             problems.append(f"{path.name}: no raw table {name!r}; known: {', '.join(sorted(records.BY_TABLE))}")
             continue
         try:
-            table = _read(path)
+            table = _with_later_columns(record, _read(path))
         except BundleRejected as rejected:
             problems.append(str(rejected))
             continue
@@ -107,6 +107,19 @@ def read_bundle(bundle: Bundle) -> dict[type[Record], pa.Table]:
     if problems:
         raise BundleRejected("; ".join(problems))
     return tables
+
+
+def _with_later_columns(record: type[Record], table: pa.Table) -> pa.Table:
+    """The table with the columns that came after it was landed, all NULL. What it should have had stays missing."""
+    if table.column_names.count("schema_version") != 1:
+        return table
+    landed_with = pc.unique(table["schema_version"]).to_pylist()
+    for column in columns(record):
+        came_later = all(isinstance(version, int) and version < column.since for version in landed_with)
+        if came_later and column.name not in table.column_names:
+            field = arrow_schema(record).field(column.name)
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table
 
 
 def schema_problems(record: type[Record], found: pa.Schema) -> Iterator[str]:
@@ -135,8 +148,11 @@ def row_problems(record: type[Record], table: pa.Table, run_id: str) -> Iterator
             yield f"column {column.name} is NULL in {values.null_count} rows"
         yield from _value_problems(record, column, values)
     versions = {version for version in pc.unique(table["schema_version"]).to_pylist() if version is not None}
-    if unknown := sorted(versions - {records.SCHEMA_VERSION}):
-        yield f"schema_version {unknown[0]} is not known, this program knows {records.SCHEMA_VERSION}; upgrade evalwatt"
+    if unknown := sorted(versions - set(range(1, records.SCHEMA_VERSION + 1))):
+        yield (
+            f"schema_version {unknown[0]} is not known, this program knows up to {records.SCHEMA_VERSION}; "
+            "upgrade evalwatt"
+        )
     yield from _foreign_rows(record, table, run_id)
     keys = table.group_by(list(record.key)).aggregate([]).num_rows
     if keys != table.num_rows:

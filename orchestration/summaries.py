@@ -23,10 +23,11 @@ def scores_table(summaries: Sequence[RunSummary]) -> str:
             score = f"{task.score:.3f}" + (f"\u00a0±\u00a0{task.stderr:.3f}" if task.stderr is not None else "")
             tokens = f"{task.tokens_generated / task.documents:.1f}" if task.documents else ""
             energy = [_watt_hours(task.energy_kwh), task.energy_method]
-            rows.append([task.task, task.metric, score, *energy, f"{task.duration_s:.1f}", tokens])
-        rows += [[name, "", "evaluated before", "", "", "", ""] for name in summary.reused]
-        rows += [[name, "", f"failed: {reason}", "", "", "", ""] for name, reason in summary.failures.items()]
-    return markdown_table(["task", "metric", "score", "Wh", "method", "s", "tokens out per document"], rows)
+            rows.append([task.task, task.metric, score, *energy, f"{task.duration_s:.1f}", tokens, task.computed])
+        rows += [[name, "", "evaluated before", *[""] * 5] for name in summary.reused]
+        rows += [[name, "", f"failed: {reason}", *[""] * 5] for name, reason in summary.failures.items()]
+    header = ["task", "metric", "score", "Wh", "method", "s", "tokens out per document", "tokens computed"]
+    return markdown_table(header, rows)
 
 
 def energy_chart(summaries: Sequence[RunSummary]) -> str:

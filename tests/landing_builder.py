@@ -14,10 +14,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from evaluators.engines import TokenCounts
 from evaluators.landing import END_BUNDLE, new_run_id, task_bundle, write_bundle
 from evaluators.records import SCHEMA_VERSION, EvaluationRun, Model, Record, Sample, TaskEmission, TaskResult
 
 KWH_PER_JOULE = 1 / 3.6e6
+NOT_COUNTED = TokenCounts()
 START = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 
 
@@ -40,6 +42,8 @@ class TaskOutcome:
     flags: str | None = None
     binary: bool = True
     tokens_in: int = 10  # per document
+    counts: TokenCounts = NOT_COUNTED  # what the engine forwarded
+    tokens_shared: int | None = None
 
     @property
     def value(self) -> float:
@@ -176,6 +180,8 @@ class BuiltRun:
             requests=documents,
             tokens_prompt=documents * outcome.tokens_in,
             tokens_generated=sum(tokens_out),
+            counts=outcome.counts,
+            tokens_shared=outcome.tokens_shared,
         )
         scoring = self.emission(
             run_id, outcome.task, "scoring", energy_j=50, duration_s=2, repetition=outcome.repetition
@@ -195,6 +201,8 @@ class BuiltRun:
         requests: int | None = None,
         tokens_prompt: int | None = None,
         tokens_generated: int | None = None,
+        counts: TokenCounts = NOT_COUNTED,
+        tokens_shared: int | None = None,
     ) -> TaskEmission:
         energy_kwh = None if energy_j is None else energy_j * KWH_PER_JOULE
         return TaskEmission(
@@ -217,6 +225,11 @@ class BuiltRun:
             requests=requests,
             tokens_prompt=tokens_prompt,
             tokens_generated=tokens_generated,
+            tokens_unshared=counts.unshared,
+            tokens_computed=counts.computed,
+            tokens_padding=counts.padding,
+            tokens_shared=tokens_shared,
+            tokens_distinct=counts.distinct,
             quality_flags=flags,
             quality_note=None,
         )
@@ -259,6 +272,7 @@ class BuiltRun:
             device_uuid=None,
             driver_version=None,
             engine="transformers",
+            engine_reason=None,
             engine_version="5",
             batch_policy="16",
             dtype="bfloat16",

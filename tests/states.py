@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evaluators.leaderboards.open_llm_columns import FIELDS, OPTIONAL, TYPES
-from evaluators.records import LeaderboardSnapshot
+from evaluators.records import SCHEMA_VERSION, LeaderboardSnapshot
 
 DAY = date(2025, 1, 9)
 DATA = Path(os.environ.get("EVALWATT_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")).resolve()
@@ -89,6 +89,6 @@ def as_records(rows: Sequence[dict[str, Any]], source: str, day: date = DAY) -> 
         values = {FIELDS[column]: value for column, value in given.items()}
         for name in ("upload_to_hub_date", "submission_date"):
             values[name] = values[name] and date.fromisoformat(values[name])
-        return {"snapshot_date": day, "schema_version": 1, "source": source, "model_html": None, **values}
+        return {"snapshot_date": day, "schema_version": SCHEMA_VERSION, "source": source, "model_html": None, **values}
 
     return sorted(map(record, rows), key=lambda found: str(found["eval_name"]).encode())

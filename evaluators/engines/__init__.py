@@ -2,6 +2,7 @@
 
 transformers.py    lm-eval's own `hf` backend, the reference
 shared_prefix.py   the default: the same answers with shared prefixes computed once (with prefix_trie, tree_attention)
+vllm.py            lm-eval's own `vllm` backend, for a CUDA device
 """
 
 from __future__ import annotations
@@ -61,4 +62,8 @@ def load(name: str, path: Path, *, dtype: str, device: str, batch_size: int) -> 
         from evaluators.engines import transformers
 
         return transformers.load(path, dtype=dtype, device=device, batch_size=batch_size)
-    raise ValueError(f"engine {name!r} is not known; there are: shared-prefix, transformers")
+    if name == "vllm":
+        from evaluators.engines import vllm
+
+        return vllm.load(path, dtype=dtype, device=device)
+    raise ValueError(f"engine {name!r} is not known; there are: shared-prefix, transformers, vllm")

@@ -14,9 +14,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import tiny
+from lm_eval.api.instance import Instance
 
-from evaluators import landing, lifecycle, machine
+from evaluators import engines, landing, lifecycle, machine
 from evaluators.catalogue import load
+from evaluators.metered import Speed, expected_s
 from evaluators.plan import make_spec, plan
 from evaluators.run import evaluate
 from evaluators.spec import RunSpec, SpecError, read
@@ -88,6 +90,71 @@ def test_tokens_are_what_the_tokenizer_counts(workplace: Path) -> None:
     sample = next(row for row in rows(workplace, "samples") if row["task"] == "tiny_one")
     # "what colour is WORD ?" is five words, each choice one more, and there are two choices
     assert sample["tokens_prompt"] == 2 * (5 + 1)
+
+
+TOKENS = [f"tokens_{kind}" for kind in ("unshared", "computed", "padding", "shared", "distinct")]
+
+
+def tokens(workplace: Path) -> dict[object, list[object]]:
+    inference = [row for row in rows(workplace, "task_emissions") if row["phase"] == "inference"]
+    return {row["task"]: [row[name] for name in TOKENS] for row in inference}
+
+
+def test_what_was_computed_lands_task_by_task(workplace: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    summary = evaluate(next_spec(workplace))
+    found = tokens(workplace)
+    # Six questions "what colour is WORD ?": five tokens each, of which three begin them all; hf reads each question
+    # once, because the choices are one token. Neither warm-up nor the tasks before are in it.
+    assert [found[task] for task in TASKS] == [[30, 15, 0, 15, 15]] * 3
+    unshared, computed, padding, shared, distinct = found["tiny_text"]
+    # Four prompts "the sky is WORD", and all generated tokens but the last of each answer are read.
+    assert (computed, shared, padding) == (unshared - 9, 9, 0)
+    assert distinct == computed
+    for row in rows(workplace, "task_emissions"):
+        assert row["phase"] == "inference" or all(row[name] is None for name in TOKENS)
+    assert [(task.tokens_computed, task.tokens_unshared) for task in summary.tasks[:3]] == [(15, 30)] * 3
+    said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("tiny_one: acc")]
+    assert said[0].endswith("15 of 30 tokens computed")
+
+
+def test_what_the_engine_cannot_tell_is_null(workplace: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    entry = tiny.model_entry("tiny-base", "model", engine="transformers")
+    tiny.save_catalogue(workplace, tasks=TASKS[:1], models=[entry])
+    evaluate(next_spec(workplace))
+    assert tokens(workplace) == {"tiny_one": [None, 30, None, None, None]}
+    assert ", 30 tokens computed" in capfd.readouterr().err
+
+
+def test_the_engine_that_answered_lands_with_the_reason(workplace: Path) -> None:
+    from transformers import BloomConfig, BloomForCausalLM
+
+    evaluate(next_spec(workplace))
+    BloomForCausalLM(BloomConfig(vocab_size=30, hidden_size=32, n_layer=1, n_head=2)).save_pretrained(
+        workplace / "model"
+    )
+    assert len(evaluate(next_spec(workplace)).tasks) == 4
+    asked, other = sorted(rows(workplace, "evaluation_runs"), key=lambda run: str(run["run_id"]))
+    assert (asked["engine"], asked["engine_reason"]) == ("shared-prefix", None)
+    assert (other["engine"], str(other["batch_policy"])) == ("transformers", "batch 4")
+    assert str(other["engine_reason"]).startswith("BloomForCausalLM does not take its attention")
+    assert str(other["engine_version"]).startswith("lm-eval")
+
+
+@pytest.mark.parametrize(("name", "tokens_read"), [("transformers", 100 * 23), ("shared-prefix", 20 + 100 * 3)])
+def test_a_prefix_that_an_engine_shares_is_expected_once_a_task(workplace: Path, name: str, tokens_read: int) -> None:
+    engine = engines.load(name, workplace / "model", dtype="float32", device="cpu", batch_size=4)
+    examples = " ".join(["the sky is blue ."] * 4)
+    requests = [
+        Instance("loglikelihood", {}, (f"{examples} {tiny.WORDS[number % 20]} {tiny.WORDS[number // 20]} ?", choice), i)
+        for number in range(100)
+        for i, choice in enumerate((" blue", " green"))
+    ]
+    expected = expected_s(Speed(read_per_s=1, generated_per_s=1), requests[:8], 100, 4, engine)
+    assert expected == tokens_read
+    engine.counted()
+    engine.lm.loglikelihood(requests, disable_tqdm=True)
+    # At most about: other documents begin alike, too.
+    assert tokens_read / 2 < (engine.counted().computed or 0) <= tokens_read
 
 
 def test_a_second_run_evaluates_nothing_and_says_why(workplace: Path) -> None:

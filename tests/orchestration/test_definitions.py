@@ -31,7 +31,8 @@ with open_dagster_pipes() as pipes:
     if name == "slow":
         os.kill(os.getpid(), signal.SIGKILL)
     task = dict(task="tiny_one", metric="acc", score=0.5, stderr=0.1, documents=6, duration_s=3.0, energy_kwh=0.002,
-                energy_method="modelled", tokens_prompt=60, tokens_generated=12)
+                energy_method="modelled", tokens_prompt=60, tokens_generated=12,
+                tokens_computed=1234, tokens_unshared=12345)
     failed = name == "weak"
     pipes.report_custom_message(dict(
         run_id=spec["run_id"], model=name, suite=spec["suite"]["name"], status="failed" if failed else "completed",
@@ -123,7 +124,9 @@ def test_an_evaluation_shows_scores_and_energy(definitions: dg.Definitions, inst
     assert materialization.partition_key == "good"
     metadata = materialization.asset_materialization.metadata
     assert metadata["energy_kwh"].value == 0.002
-    assert "| tiny_one | acc | 0.500\u00a0±\u00a00.100 | 2.00 | modelled | 3.0 | 2.0 |" in str(metadata["scores"].value)
+    assert "| tiny_one | acc | 0.500\u00a0±\u00a00.100 | 2.00 | modelled | 3.0 | 2.0 | 1,234 of 12,345 |" in str(
+        metadata["scores"].value
+    )
     assert "| tiny_two |  | evaluated before |" in str(metadata["scores"].value)
     assert str(metadata["energy_by_task"].value).startswith("![energy of each task](data:image/svg+xml;base64,")
 

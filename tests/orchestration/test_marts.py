@@ -18,6 +18,7 @@ from dbt_runner import dbt_build
 from landing_builder import START, BuiltRun, TaskOutcome
 from scipy import stats
 
+from evaluators.engines import TokenCounts
 from evaluators.records import RECORDS
 from orchestration import publication, warehouse
 from orchestration.home import Home
@@ -43,8 +44,9 @@ def _answers(right: int, of: int = 10) -> list[bool]:
     return [number < right for number in range(of)]
 
 
-MC = TaskOutcome("mc", _answers(6), 1000.0, chance=0.25)
-GEN = TaskOutcome("gen", _answers(5), 2000.0, tokens_out=[20] * 10)
+MC = TaskOutcome("mc", _answers(6), 1000.0, chance=0.25, counts=TokenCounts(50, 10, 100, 40), tokens_shared=60)
+COUNTED = TokenCounts(computed=250, padding=0, unshared=290, distinct=250)
+GEN = TaskOutcome("gen", _answers(5), 2000.0, tokens_out=[20] * 10, counts=COUNTED, tokens_shared=40)
 TUNED_MC = TaskOutcome("mc", _answers(5), 1000.0, chance=0.25)
 # Right where the base was wrong, but for three documents that both answer.
 TUNED_GEN = TaskOutcome("gen", [False, False, *[True] * 8], 500.0, tokens_out=[2, 3] * 5)
@@ -158,6 +160,8 @@ def test_efficiency_of_the_base(first: duckdb.DuckDBPyConnection) -> None:
     assert row["net_energy_kwh"] == pytest.approx((3000 - 10 * 200) / KWH)
     assert row["emissions_kg"] == pytest.approx(3000 / KWH * 1.5 * 400 / 1000)
     assert row["joules_per_token"] == pytest.approx(3000 / 400)
+    assert (row["tokens_computed"], row["tokens_shared"]) == (300, 100)
+    assert row["joules_per_token_computed"] == pytest.approx(3000 / 300)
     assert row["joules_per_generated_token"] == pytest.approx(2000 / 200)
     assert row["joules_per_request"] == pytest.approx(150)
     assert row["joules_per_correct"] == pytest.approx(3000 / 11)
@@ -167,6 +171,23 @@ def test_efficiency_of_the_base(first: duckdb.DuckDBPyConnection) -> None:
     assert (row["energy_method"], row["boundary"]) == ("cpu modelled, ram modelled", "cpu+ram")
     assert (row["basis"], row["as_of"], row["bucket"]) == ("measured", date(2026, 3, 1), "< 3 B")
     assert (row["score_reason"], row["energy_reason"], row["joules_per_correct_reason"]) == (None, None, None)
+
+
+def test_an_engine_that_does_not_count_has_no_energy_per_computed_token(first: duckdb.DuckDBPyConnection) -> None:
+    # Of the doubtful model's tasks one is counted and one is not.
+    for row in (_efficiency(first, "tuned"), _efficiency(first, "doubtful")):
+        assert row["tokens_computed"] is row["tokens_shared"] is row["joules_per_token_computed"] is None
+        assert row["tokens_prompt"] == 200
+    counted = _rows(
+        first,
+        "select task, tokens_unshared, tokens_computed, tokens_padding, tokens_shared, tokens_distinct, "
+        "joules_per_token_computed from marts.fct_task_evaluations "
+        "where model_id = 'base' and machine_id = 'm1' and suite = 'mini' order by task",
+    )
+    assert [tuple(row.values()) for row in counted] == [
+        ("gen", 290, 250, 0, 40, 250, pytest.approx(2000 / 250)),
+        ("mc", 100, 50, 10, 60, 40, pytest.approx(1000 / 50)),
+    ]
 
 
 def test_energies_are_compared_inside_a_key_only(first: duckdb.DuckDBPyConnection) -> None:

@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 from landing_builder import START, BuiltRun, TaskOutcome
 
 from evaluators import landing, lifecycle
-from evaluators.records import RECORDS, TaskEmission
+from evaluators.engines import TokenCounts
+from evaluators.records import BY_TABLE, RECORDS, SCHEMA_VERSION, TaskEmission, columns
 from orchestration import raw_schema, warehouse
 from orchestration.home import Home
 
@@ -76,6 +77,18 @@ def _set(name: str, value: Any, row: int = 0) -> Change:
         index = table.schema.get_field_index(name)
         type_ = table.schema.field(name).type
         return table.set_column(index, pa.field(name, type_), pa.array(values, type_))
+
+    return change
+
+
+def _as_of(version: int, table: str) -> Change:
+    """The table as that schema version had it."""
+    later = [column.name for column in columns(BY_TABLE[table]) if column.since > version]
+
+    def change(found: pa.Table) -> pa.Table:
+        for row in range(found.num_rows):
+            found = _set("schema_version", version, row)(found)
+        return found.drop_columns(later)
 
     return change
 
@@ -159,12 +172,41 @@ def test_rebuild_gives_identical_raw_tables(home: Home) -> None:
     assert not home.warehouse.with_name("warehouse.duckdb.wal").exists()
 
 
+def test_what_was_landed_before_a_column_came_loads_and_rebuilds_with_null_in_it(home: Home) -> None:
+    run_id = _run(home, at=START + timedelta(hours=1))
+    for bundle in landing.bundles(home.landing, run_id):
+        for table, path in bundle.files.items():
+            _rewrite(path, _as_of(1, table))
+    counts = TokenCounts(computed=5, padding=0, unshared=9, distinct=5)
+    _run(home, "tuned", outcomes=[TaskOutcome("mc", [True], 1.0, counts=counts, tokens_shared=4)])
+    assert warehouse.load(home).quarantined == []
+    with duckdb.connect(home.warehouse, read_only=True) as connection:
+        query = (
+            "select schema_version, tokens_prompt, tokens_unshared, tokens_computed, tokens_padding, tokens_shared, "
+            "tokens_distinct from raw.task_emissions where phase = 'inference' order by all"
+        )
+        older, newer = [(1, 20, *[None] * 5)] * 2, [(SCHEMA_VERSION, 10, 9, 5, 0, 4, 5)]
+        assert connection.sql(query).fetchall() == older + newer
+        reasons = connection.sql("select engine_reason from raw.evaluation_runs").fetchall()
+        assert reasons == [(None,), (None,)]
+    before = _raw(home.warehouse)
+    warehouse.rebuild(home)
+    assert _raw(home.warehouse) == before
+
+
 @pytest.mark.parametrize(
     ("table", "change", "reason"),
     [
         ("samples", lambda t: t.drop_columns(["correct"]), "column correct is missing"),
         ("samples", lambda t: t.append_column("extra", pa.array([1] * t.num_rows)), "column extra is not known"),
         ("samples", lambda t: t.rename_columns({"correct": "right"}), "column correct is missing"),
+        ("task_emissions", lambda t: t.drop_columns(["tokens_computed"]), "column tokens_computed is missing"),
+        ("task_emissions", lambda t: t.drop_columns(["schema_version"]), "column schema_version is missing"),
+        (
+            "task_emissions",
+            lambda t: _set("schema_version", 1)(t).drop_columns(["tokens_computed"]),
+            "column tokens_computed is missing",  # the table's other row is of today
+        ),
         ("samples", _cast("tokens_generated", pa.string()), "column tokens_generated is string, must be int64"),
         ("task_results", _cast("value", pa.float32()), "column value is float, must be double"),
         ("task_emissions", _cast("started_at", pa.timestamp("us")), "must be timestamp[us, tz=UTC]"),
@@ -246,6 +288,17 @@ def test_a_lost_end_is_replaced_and_the_tasks_are_kept(home: Home) -> None:
     assert [name for _, name, _ in report.quarantined] == [landing.END_BUNDLE]
     assert (report.loaded_runs, report.interrupted) == (1, [run_id])
     assert len(_raw(home.warehouse)["task_results"]) == 4
+
+
+def test_a_run_that_an_earlier_version_left_behind_is_ended(home: Home) -> None:
+    run = BuiltRun(home.landing, "base", OUTCOMES)
+    run_id = run.land()
+    (home.landing / run_id / landing.END_BUNDLE).rename(home.path / "aside")
+    start = json.loads(lifecycle._as_json(run.end_row(run_id)))
+    del start["engine_reason"]
+    (home.landing / run_id / landing.RUN_FILE).write_text(json.dumps(start | {"schema_version": 1}))
+    report = warehouse.load(home)
+    assert (report.interrupted, report.quarantined, report.loaded_runs) == ([run_id], [], 1)
 
 
 def test_a_killed_load_leaves_each_bundle_in_or_out(home: Home) -> None:

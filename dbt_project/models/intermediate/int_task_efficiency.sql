@@ -31,6 +31,8 @@ by_task as (
         avg(requests order by repetition) as requests,
         avg(tokens_prompt order by repetition) as tokens_prompt,
         avg(tokens_generated order by repetition) as tokens_generated,
+        avg(tokens_computed order by repetition) as tokens_computed,
+        avg(tokens_shared order by repetition) as tokens_shared,
         count(*) as repetitions,
         count(*) filter (where is_usable) as energy_repetitions,
         avg(energy_kwh order by repetition) filter (where is_usable) as energy_kwh,

@@ -33,6 +33,7 @@ renamed as (
         device_uuid,
         driver_version,
         engine,
+        engine_reason,
         engine_version,
         batch_policy,
         dtype,

@@ -22,6 +22,11 @@ renamed as (
         requests,
         tokens_prompt,
         tokens_generated,
+        tokens_unshared,
+        tokens_computed,
+        tokens_padding,
+        tokens_shared,
+        tokens_distinct,
         quality_flags,
         quality_note
     from source
