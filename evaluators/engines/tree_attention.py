@@ -114,7 +114,7 @@ class Step:
         cluster = self.clusters[number]
         first = 0
         if window is not None:
-            first = max(0, min(cluster.kept, int(cluster.positions[cluster.kept :].min(initial=0)) - window + 1))
+            first = max(0, min(cluster.kept, int(cluster.positions[cluster.kept :].min()) - window + 1))
         if (number, window) not in self._masks:
             allowed = cluster.allowed[:, first:]
             if window is not None:

@@ -285,7 +285,7 @@ def test_sequences_that_turn_every_token_otherwise_are_left_to_hf(
     short = [request for request in requests if len(forwarded(request)) <= 40]
     assert_equal(both.lm._loglikelihood_tokens(short), both.hf._loglikelihood_tokens(short))
     assert both.lm.counted().computed == prefixes([forwarded(request) for request in short])
-    texts = ["the sky is", "the sky is blue, the grass is green. What colour is the sky? Answer: blue"]
+    texts = ["the sky is", tiny_models.TEXT]
     for each in (texts, texts[:1]):
         assert both.lm.generate_until(prompts(each)) == both.hf.generate_until(prompts(each))
     assert both.lm.counted().distinct is None
