@@ -249,9 +249,12 @@ def _copy_what_differs(connection: duckdb.DuckDBPyConnection, mart: str) -> bool
         "select state from (from published except from built)"
     )
     differs = f"exists (select 1 from differing where differing.state is not distinct from {state})"
+    if not connection.execute("select 1 from differing limit 1").fetchall():
+        return False
     connection.execute(f"delete from {published} where {differs}")
+    connection.execute("checkpoint target")  # what was freed is used again; the file would grow with every version
     connection.execute(f"insert into {published} select * from {built} where {differs}")
-    return bool(connection.execute("select 1 from differing limit 1").fetchall())
+    return True
 
 
 def _link(
