@@ -33,6 +33,8 @@ metered_key as (
     limit 1
 ),
 
+-- The study's claims compare with the pretrained base: what was tuned from a chat model has a base that was taught to
+-- answer already, and its pair, which mart_base_vs_finetuned_deltas shows, would say nothing of what teaching it does.
 final as (
     select
         leaderboard.basis,
