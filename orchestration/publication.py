@@ -4,6 +4,10 @@
     published/versions/<build id>/parquet/<mart>.parquet
     published/current -> versions/<build id>
 
+A version begins as a copy of the one before, and what differs from the build file is exchanged; Parquet files that hold
+the same rows are shared by hard links. Both sides are read and compared each time, so that whatever became of the
+version before, its successor is what was built.
+
 In the published file the marts lie in its default schema: DuckDB calls the database after the file, `marts`, so that
 `select * from marts.dim_models` works in it as in the build file. With a schema `marts` in a database `marts` it would
 be refused as ambiguous (shown with DuckDB 1.5.6).
@@ -236,7 +240,7 @@ def _take_over(
 
 
 def _copy_what_differs(connection: duckdb.DuckDBPyConnection, mart: str) -> bool:
-    """Bring a mart of `target` to what was built; a mart with states goes state by state. Returns whether it differed."""
+    """Bring a mart of `target` to what was built, state by state where it has states. Returns whether it differed."""
     built, published = f"warehouse.{SCHEMA}.{_identifier(mart)}", f"target.{_identifier(mart)}"
     columns = {name for name, *_ in connection.execute(f"describe {built}").fetchall()}
     state = "as_of" if "as_of" in columns else "null"

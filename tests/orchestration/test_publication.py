@@ -116,7 +116,9 @@ def test_what_did_not_change_is_taken_from_the_version_before(home: Home) -> Non
 
 def test_a_mart_with_states_is_brought_up_to_date_state_by_state(home: Home) -> None:
     with duckdb.connect(home.warehouse) as connection:
-        connection.execute("create table marts.mart_c as select date '2030-01-01' + n::int as as_of, n from range(9) t(n)")
+        connection.execute(
+            "create table marts.mart_c as select date '2030-01-01' + n::int as as_of, n from range(9) t(n)"
+        )
     publish(home)
     with duckdb.connect(home.warehouse) as connection:
         connection.execute("update marts.mart_c set n = -1 where n = 4")
@@ -151,9 +153,7 @@ def _with_other_parquet(current: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [_edited, _extended, _broken, _without_parquet, _with_other_parquet])
-def test_what_somebody_did_to_the_version_before_is_not_taken_over(
-    home: Home, damage: Callable[[Path], None]
-) -> None:
+def test_what_somebody_did_to_the_version_before_is_not_taken_over(home: Home, damage: Callable[[Path], None]) -> None:
     current = publish(home).path
     for path in (current, *current.rglob("*")):
         path.chmod(0o755)
@@ -164,7 +164,9 @@ def test_what_somebody_did_to_the_version_before_is_not_taken_over(
             assert connection.sql(f"from {mart}").fetchall() == [(1, "x")] * 3
             parquet = str(home.current / "parquet" / f"{mart}.parquet")
             assert connection.execute("from read_parquet(?)", [parquet]).fetchall() == [(1, "x")] * 3
-        objects = "select table_name from duckdb_tables() union all select view_name from duckdb_views() where not internal"
+        objects = (
+            "select table_name from duckdb_tables() union all select view_name from duckdb_views() where not internal"
+        )
         assert sorted(connection.sql(objects).fetchall()) == [("mart_a",), ("mart_b",), ("publication",)]
 
 

@@ -64,8 +64,13 @@ final as (
             when evaluations.emissions_published_kg is null then 'the table has no CO2 for it'
             else runs.per_run_reason
         end as per_run_reason,
-        greatest(round(evaluations.emissions_published_kg / runs.emissions_per_run_kg), 1)::bigint as runs,
-        coalesce(evaluations.emissions_published_kg / runs.emissions_per_run_kg >= 1.5, false) as is_multi_run,
+        -- greatest() passes over NULL: an unknown number of runs would become 1.
+        case
+            when evaluations.emissions_published_kg is not null and runs.emissions_per_run_kg > 0
+                then greatest(round(evaluations.emissions_published_kg / runs.emissions_per_run_kg), 1)::bigint
+        end as runs,
+        coalesce(evaluations.emissions_published_kg / nullif(runs.emissions_per_run_kg, 0) >= 1.5, false)
+            as is_multi_run,
         runs.evidence_from
     from evaluations
     left join runs on evaluations.eval_name = runs.eval_name
