@@ -74,10 +74,8 @@ source's condition, lets through what is not there. A build that was killed in b
             select 1
             from {{ evidence }} as evidence
             where
-                existing.evidence_hash = evidence.evidence_hash
-                {% for column in key -%}
-                    and existing.{{ column }} = evidence.{{ column }}
-                {% endfor %}
+                {{ have_same(key, 'existing', 'evidence') }}
+                and existing.evidence_hash = evidence.evidence_hash
         )
     {%- endif -%}
 {%- endmacro %}
@@ -87,14 +85,15 @@ source's condition, lets through what is not there. A build that was killed in b
         not exists (
             select 1
             from {{ this }} as existing
-            where
-                {% for column in key -%}
-                    {{ 'and ' if not loop.first }}existing.{{ column }} = {{ source }}.{{ column }}
-                {% endfor %}
+            where {{ have_same(key, 'existing', source) }}
         )
     {%- else -%}
         true
     {%- endif -%}
+{%- endmacro %}
+
+{% macro have_same(columns, one, other) -%}
+    {% for column in columns %}{{ one }}.{{ column }} = {{ other }}.{{ column }}{{ ' and ' if not loop.last }}{% endfor %}
 {%- endmacro %}
 
 {#-
