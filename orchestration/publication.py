@@ -4,6 +4,10 @@
     published/versions/<build id>/parquet/<mart>.parquet
     published/current -> versions/<build id>
 
+A version begins as a copy of the one before, and what differs from the build file is exchanged; Parquet files that hold
+the same rows are shared by hard links. Both sides are read and compared each time, so that whatever became of the
+version before, its successor is what was built.
+
 In the published file the marts lie in its default schema: DuckDB calls the database after the file, `marts`, so that
 `select * from marts.dim_models` works in it as in the build file. With a schema `marts` in a database `marts` it would
 be refused as ambiguous (shown with DuckDB 1.5.6).
@@ -52,12 +56,25 @@ comment on column {PUBLICATION}.checks is 'Results of the checks that ran before
 """
 
 
+# Read from both sides each time: a hash that was kept would say what the file was, not what it is.
+_CONTENT = "count(*) as row_count, coalesce(sum(hash(table_row)::hugeint), 0) as content"
+
+
 class PublicationRefused(Exception):
     """Nothing was published, the current version stays; the message says why and what to do."""
 
 
 class NothingPublished(Exception):
     """There is no published version yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """How a table is made and described."""
+
+    ddl: str
+    comment: str | None
+    column_comments: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +106,7 @@ def publish(
     (temporary / "parquet").mkdir(parents=True)
     try:
         _settle(home.warehouse)
-        row_counts = _export(home.warehouse, temporary)
+        row_counts = _export_onto_the_version_before(home, temporary)
         _describe(temporary, build_id, now, git_sha, row_counts, checks or {})
         _seal(temporary)
         final = versions / build_id
@@ -139,38 +156,130 @@ def _warehouse(path: Path, mode: Literal["read_only", "read_write"]) -> Iterator
         yield connection
 
 
-def _export(warehouse: Path, folder: Path) -> dict[str, int]:
-    """Copy every mart with its constraints and comments, and write it as Parquet. Returns rows per mart."""
+def _export_onto_the_version_before(home: Home, folder: Path) -> dict[str, int]:
+    """What did not change is taken from the version before, as long as that can be read."""
+    previous = home.current.resolve() if home.current.exists() else None
+    try:
+        return _export(home.warehouse, folder, previous)
+    except (duckdb.Error, OSError):
+        if previous is None:
+            raise
+    _remove(folder)
+    (folder / "parquet").mkdir(parents=True)
+    return _export(home.warehouse, folder, None)
+
+
+def _export(warehouse: Path, folder: Path, previous: Path | None) -> dict[str, int]:
+    """The marts with their constraints and comments, and as Parquet. Returns rows per mart."""
     with _warehouse(warehouse, "read_only") as connection:
-        marts = connection.execute(
-            "select table_name, sql, comment from duckdb_tables() "
-            "where database_name = 'warehouse' and schema_name = ? order by table_name",
-            [SCHEMA],
-        ).fetchall()
+        marts = _tables(connection, "warehouse", SCHEMA)
         if not marts:
             raise PublicationRefused(f"{warehouse} holds no marts; run `evalwatt build` first")
-        comments = connection.execute(
-            "select table_name, column_name, comment from duckdb_columns() where database_name = 'warehouse' "
-            "and schema_name = ? and comment is not null order by table_name, column_index",
-            [SCHEMA],
-        ).fetchall()
-        connection.execute(f"attach {_literal(str(folder / MARTS_FILE))} as target")
-        connection.execute("use target")
+        if previous is None or not _take_over(connection, folder, previous, marts):
+            _create(connection, folder, marts)
         row_counts = {}
-        for mart, ddl, comment in marts:
-            name = _identifier(mart)
-            connection.execute(ddl.replace(f"CREATE TABLE {SCHEMA}.", "CREATE TABLE ", 1))
-            connection.execute(f"insert into {name} select * from warehouse.{SCHEMA}.{name}")
-            if comment is not None:
-                connection.execute(f"comment on table {name} is {_literal(comment)}")
-            parquet = _literal(str(folder / "parquet" / f"{mart}.parquet"))
-            connection.execute(f"copy {name} to {parquet} (format parquet, compression zstd)")
-            row_counts[mart] = connection.execute(f"select count(*) from {name}").fetchall()[0][0]
-        for mart, column, comment in comments:
-            connection.execute(f"comment on column {_identifier(mart)}.{_identifier(column)} is {_literal(comment)}")
-        connection.execute("use memory")
+        for mart in marts:
+            changed = _copy_what_differs(connection, mart)
+            row_counts[mart], content = _content(connection, f"target.{_identifier(mart)}")
+            parquet = Path("parquet", f"{mart}.parquet")
+            if changed or not _link(connection, previous, folder, parquet, (row_counts[mart], content)):
+                connection.execute(
+                    f"copy target.{_identifier(mart)} to {_literal(str(folder / parquet))} "
+                    "(format parquet, compression zstd)"
+                )
         connection.execute("detach target")
     return row_counts
+
+
+def _tables(connection: duckdb.DuckDBPyConnection, database: str, schema: str) -> dict[str, _Table]:
+    tables = connection.execute(
+        "select table_name, sql, comment from duckdb_tables() where database_name = ? and schema_name = ? order by all",
+        [database, schema],
+    ).fetchall()
+    comments = connection.execute(
+        "select table_name, column_name, comment from duckdb_columns() "
+        "where database_name = ? and schema_name = ? and comment is not null order by table_name, column_index",
+        [database, schema],
+    ).fetchall()
+    return {
+        name: _Table(
+            ddl.replace(f"CREATE TABLE {SCHEMA}.", "CREATE TABLE ", 1),
+            comment,
+            tuple((column, text) for table, column, text in comments if table == name),
+        )
+        for name, ddl, comment in tables
+    }
+
+
+def _create(connection: duckdb.DuckDBPyConnection, folder: Path, marts: Mapping[str, _Table]) -> None:
+    """A published file with empty marts, attached as `target`."""
+    connection.execute(f"attach {_literal(str(folder / MARTS_FILE))} as target")
+    connection.execute("use target")
+    for mart, table in marts.items():
+        connection.execute(table.ddl)
+        if table.comment is not None:
+            connection.execute(f"comment on table {_identifier(mart)} is {_literal(table.comment)}")
+        for column, comment in table.column_comments:
+            connection.execute(f"comment on column {_identifier(mart)}.{_identifier(column)} is {_literal(comment)}")
+    connection.execute("use memory")
+
+
+def _take_over(
+    connection: duckdb.DuckDBPyConnection, folder: Path, previous: Path, marts: Mapping[str, _Table]
+) -> bool:
+    """Attach a copy of the version before as `target`; not where it holds anything else than these marts."""
+    shutil.copyfile(previous / MARTS_FILE, folder / MARTS_FILE)
+    connection.execute(f"attach {_literal(str(folder / MARTS_FILE))} as target")
+    connection.execute(f"drop table if exists target.{PUBLICATION}")
+    views = connection.execute("select 1 from duckdb_views() where database_name = 'target' and not internal")
+    if not views.fetchall() and _tables(connection, "target", "main") == marts:
+        return True
+    connection.execute("detach target")
+    (folder / MARTS_FILE).unlink()
+    return False
+
+
+def _copy_what_differs(connection: duckdb.DuckDBPyConnection, mart: str) -> bool:
+    """Bring a mart of `target` to what was built, state by state where it has states. Returns whether it differed."""
+    built, published = f"warehouse.{SCHEMA}.{_identifier(mart)}", f"target.{_identifier(mart)}"
+    columns = {name for name, *_ in connection.execute(f"describe {built}").fetchall()}
+    state = "as_of" if "as_of" in columns else "null"
+    contents = [
+        f"select {state} as state, {_CONTENT} from {table} as table_row group by all" for table in (built, published)
+    ]
+    connection.execute(
+        f"create or replace temp table differing as with built as ({contents[0]}), published as ({contents[1]}) "
+        "select state from (from built except from published) union "
+        "select state from (from published except from built)"
+    )
+    differs = f"exists (select 1 from differing where differing.state is not distinct from {state})"
+    if not connection.execute("select 1 from differing limit 1").fetchall():
+        return False
+    connection.execute(f"delete from {published} where {differs}")
+    connection.execute("checkpoint target")  # what was freed is used again; the file would grow with every version
+    connection.execute(f"insert into {published} select * from {built} where {differs}")
+    return True
+
+
+def _link(
+    connection: duckdb.DuckDBPyConnection, previous: Path | None, folder: Path, name: Path, content: tuple[int, int]
+) -> bool:
+    """Take a file of the version before where it holds this content. Its folder's file system may know no links."""
+    if previous is None:
+        return False
+    try:
+        if _content(connection, f"read_parquet({_literal(str(previous / name))})") == content:
+            os.link(previous / name, folder / name)
+            return True
+    except (duckdb.Error, OSError):
+        pass
+    return False
+
+
+def _content(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[int, int]:
+    """Number of rows, and a sum over their hashes: equal where the rows are, in any order."""
+    (found,) = connection.execute(f"select {_CONTENT} from {table} as table_row").fetchall()
+    return found
 
 
 def _describe(

@@ -62,33 +62,57 @@ name itself is not in the table.
 {%- endmacro %}
 
 {#-
-For incremental models of rows with basis and as_of. Their evidence_hash says what the rows of a state rest on: as a
-pre-hook the first macro forgets states that rest on something else by now (a later state may rewrite what is known of
-an earlier one), and metered rows; the second, as the source's condition, lets through what is not there. A build that
-was killed in between makes up for it the next time.
+For incremental models of the leaderboard's rows. Each row's evidence_hash says what it rests on, as the evidence (a
+relation with the same key) has it now: as a pre-hook the first macro forgets rows that rest on something else by now
+(a later state may rewrite what is known of an earlier one), and metered rows, which have none; the second, as the
+source's condition, lets through what is not there. A build that was killed in between makes up for it the next time.
 -#}
-{% macro forget_changed_states() -%}
+{% macro forget_changed(evidence, key=('basis', 'as_of')) -%}
     {%- if is_incremental() -%}
         delete from {{ this }} as existing
         where not exists (
             select 1
-            from {{ ref('int_leaderboard_evidence') }} as evidence
+            from {{ evidence }} as evidence
             where
-                existing.basis = evidence.basis
-                and existing.as_of = evidence.as_of
+                {{ have_same(key, 'existing', 'evidence') }}
                 and existing.evidence_hash = evidence.evidence_hash
         )
     {%- endif -%}
 {%- endmacro %}
 
-{% macro is_missing_state(source) -%}
+{% macro is_missing(source, key=('basis', 'as_of')) -%}
     {%- if is_incremental() -%}
         not exists (
             select 1
             from {{ this }} as existing
-            where existing.basis = {{ source }}.basis and existing.as_of = {{ source }}.as_of
+            where {{ have_same(key, 'existing', source) }}
         )
     {%- else -%}
         true
     {%- endif -%}
+{%- endmacro %}
+
+{% macro have_same(columns, one, other) -%}
+    {% for column in columns %}{{ one }}.{{ column }} = {{ other }}.{{ column }}{{ ' and ' if not loop.last }}{% endfor %}
+{%- endmacro %}
+
+{#-
+What every row tells of the newest state held, and its evidence_hash leaves out, so that one more state makes no other
+state's rows again: these update it, as post-hooks.
+-#}
+{% macro renew_evidence_through() -%}
+    update {{ this }} as existing set evidence_through = evidence.evidence_through
+    from {{ ref('int_leaderboard_evidence') }} as evidence
+    where
+        evidence.basis = existing.basis
+        and evidence.as_of = existing.as_of
+        and evidence.evidence_through != existing.evidence_through
+{%- endmacro %}
+
+{% macro renew_is_current() -%}
+    update {{ this }} as existing set is_current = not existing.is_current
+    where
+        existing.basis != 'measured'
+        and existing.is_current
+        != (existing.as_of = (select max(evidence.as_of) from {{ ref('int_leaderboard_evidence') }} as evidence))
 {%- endmacro %}

@@ -123,6 +123,7 @@ def test_emissions_of_one_run(marts: duckdb.DuckDBPyConnection, model: str, kg: 
 
 def test_runs_are_those_of_the_state(marts: duckdb.DuckDBPyConnection) -> None:
     assert [values(marts, "runs, is_multi_run", "r/again", day) for day in (FIRST, SECOND)] == [(1, False), (2, True)]
+    assert values(marts, "runs", "r/steady") == values(marts, "runs", "r/missing") == (None,)
     # A later state tells of an earlier one, and says which.
     assert values(marts, "evidence_from, evidence_through", "r/again", FIRST) == (SECOND, THIRD)
 
@@ -200,3 +201,30 @@ def test_a_state_in_between_rewrites_what_was_built_of_the_others(marts: duckdb.
     )
     assert marts.execute(difference).fetchall() == []
     assert values(marts, "emissions_per_run_kg", "r/reset", FIRST) == (0.62,)
+
+
+def _marts(home: Home) -> dict[str, list[Any]]:
+    with duckdb.connect(home.warehouse, read_only=True) as connection:
+        names = connection.execute("select table_name from duckdb_tables() where schema_name = 'marts'").fetchall()
+        return {name: connection.execute(f"from marts.{name} order by all").fetchall() for (name,) in names}
+
+
+def test_a_state_that_changes_nothing_but_being_the_newest(tmp_path: Path) -> None:
+    """Rows of the states before keep their evidence, and must yet tell of the new one as a build from scratch does."""
+    home = Home(tmp_path / "home")
+    home.path.mkdir()
+    without_tests = ("--exclude", "resource_type:unit_test", "resource_type:test")
+    for day in (FIRST, SECOND):
+        _import(home, tmp_path, day, _state(1))
+    dbt_build(home, *without_tests)
+    _import(home, tmp_path, THIRD, _state(1))
+    dbt_build(home, *without_tests)
+    one_more = _marts(home)
+    with duckdb.connect(home.warehouse, read_only=True) as connection:
+        current = "select distinct as_of from marts.mart_model_efficiency where is_current"
+        assert connection.execute(current).fetchall() == [(THIRD,)]
+        through = "select distinct evidence_through from marts.fct_leaderboard_evaluations"
+        assert connection.execute(through).fetchall() == [(THIRD,)]
+    dbt_build(home, "--full-refresh", *without_tests)
+    for name, rows in _marts(home).items():
+        assert rows == one_more[name], name

@@ -97,6 +97,79 @@ def test_nothing_is_published_yet(home: Home) -> None:
         publication.current(home)
 
 
+def _inode(home: Home, mart: str) -> int:
+    return (home.current / "parquet" / f"{mart}.parquet").stat().st_ino
+
+
+def test_what_did_not_change_is_taken_from_the_version_before(home: Home) -> None:
+    publish(home)
+    before = {mart: _inode(home, mart) for mart in ("mart_a", "mart_b")}
+    with duckdb.connect(home.warehouse) as connection:
+        connection.execute("update marts.mart_b set value = 5")
+    publish(home, keep=1)
+    assert _inode(home, "mart_a") == before["mart_a"]
+    assert _inode(home, "mart_b") != before["mart_b"]
+    with _published(home) as connection:
+        assert connection.sql("select distinct a.value, b.value from mart_a a, mart_b b").fetchall() == [(1, 5)]
+        assert connection.sql("select distinct value from marts.mart_a").fetchall() == [(1,)]
+
+
+def test_a_mart_with_states_is_brought_up_to_date_state_by_state(home: Home) -> None:
+    with duckdb.connect(home.warehouse) as connection:
+        connection.execute(
+            "create table marts.mart_c as select date '2030-01-01' + n::int as as_of, n from range(9) t(n)"
+        )
+    publish(home)
+    with duckdb.connect(home.warehouse) as connection:
+        connection.execute("update marts.mart_c set n = -1 where n = 4")
+        connection.execute("delete from marts.mart_c where n = 7")
+        connection.execute("insert into marts.mart_c values (null, 100), ('2030-01-01', 0)")
+        built = connection.sql("from marts.mart_c order by all").fetchall()
+    publish(home)
+    with _published(home) as connection:
+        assert connection.sql("from marts.mart_c order by all").fetchall() == built
+
+
+def _edited(current: Path) -> None:
+    with duckdb.connect(current / "marts.duckdb") as connection:
+        connection.execute("update mart_a set value = 99; update mart_b set name = 'y'")
+
+
+def _extended(current: Path) -> None:
+    with duckdb.connect(current / "marts.duckdb") as connection:
+        connection.execute("create table notes as select 1 as a; create view more_notes as from notes")
+
+
+def _broken(current: Path) -> None:
+    (current / "marts.duckdb").write_bytes(b"no database" * 1000)
+
+
+def _without_parquet(current: Path) -> None:
+    (current / "parquet" / "mart_a.parquet").unlink()
+
+
+def _with_other_parquet(current: Path) -> None:
+    (current / "parquet" / "mart_a.parquet").write_bytes(b"no parquet")
+
+
+@pytest.mark.parametrize("damage", [_edited, _extended, _broken, _without_parquet, _with_other_parquet])
+def test_what_somebody_did_to_the_version_before_is_not_taken_over(home: Home, damage: Callable[[Path], None]) -> None:
+    current = publish(home).path
+    for path in (current, *current.rglob("*")):
+        path.chmod(0o755)
+    damage(current)
+    publish(home)
+    with _published(home) as connection:
+        for mart in ("mart_a", "mart_b"):
+            assert connection.sql(f"from {mart}").fetchall() == [(1, "x")] * 3
+            parquet = str(home.current / "parquet" / f"{mart}.parquet")
+            assert connection.execute("from read_parquet(?)", [parquet]).fetchall() == [(1, "x")] * 3
+        objects = (
+            "select table_name from duckdb_tables() union all select view_name from duckdb_views() where not internal"
+        )
+        assert sorted(connection.sql(objects).fetchall()) == [("mart_a",), ("mart_b",), ("publication",)]
+
+
 def _no_warehouse(home: Home) -> None:
     home.warehouse.unlink()
 

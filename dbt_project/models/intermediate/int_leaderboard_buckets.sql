@@ -1,11 +1,11 @@
 {{ config(
     materialized='incremental', incremental_strategy='append', on_schema_change='fail',
-    pre_hook="{{ forget_changed_states() }}"
+    pre_hook="{{ forget_changed(ref('int_leaderboard_evidence')) }}"
 ) }}
 
 with evaluations as (
     select * from {{ ref('int_leaderboard_by_basis') }} as by_basis
-    where {{ is_missing_state('by_basis') }}
+    where {{ is_missing('by_basis') }}
 ),
 
 evidence as (

@@ -1,7 +1,8 @@
 {{ config(materialized='view') }}
 
 with evaluations as (
-    select * from {{ ref('int_leaderboard_evaluations') }}
+    select * exclude (evidence_hash)
+    from {{ ref('fct_leaderboard_evaluations') }}
 ),
 
 published as (
@@ -9,8 +10,7 @@ published as (
         *,
         'leaderboard_published' as basis,
         emissions_published_kg as emissions_kg,
-        case when emissions_published_kg is null then per_run_reason end as emissions_reason,
-        as_of as emissions_evidence_through
+        case when emissions_published_kg is null then per_run_reason end as emissions_reason
     from evaluations
 ),
 
@@ -19,11 +19,18 @@ per_run as (
         *,
         'leaderboard_per_run' as basis,
         emissions_per_run_kg as emissions_kg,
-        per_run_reason as emissions_reason,
-        evidence_through as emissions_evidence_through
+        per_run_reason as emissions_reason
     from evaluations
+),
+
+final as (
+    select * from published
+    union all
+    select * from per_run
 )
 
-select * from published
-union all
-select * from per_run
+select
+    *,
+    -- As that of the evaluation, but for how a value of one run was found: nothing that has a basis tells it.
+    hash(model_key, emissions_kg, emissions_reason, is_multi_run) as evidence_hash
+from final

@@ -1,11 +1,11 @@
 {{ config(
     materialized='incremental', incremental_strategy='append', on_schema_change='fail',
-    pre_hook="{{ forget_changed_states() }}"
+    pre_hook="{{ forget_changed(ref('int_leaderboard_evidence')) }}"
 ) }}
 
 with evaluations as (
     select * from {{ ref('int_leaderboard_by_basis') }} as by_basis
-    where {{ is_missing_state('by_basis') }}
+    where {{ is_missing('by_basis') }}
 ),
 
 evidence as (
@@ -44,7 +44,6 @@ final as (
             'fine-tuned: ' || case when finetuned.emissions_kg is null then finetuned.emissions_reason end
         ) as emissions_reason,
         finetuned.emissions_kg / nullif(base.emissions_kg, 0) as emissions_ratio,
-        finetuned.emissions_evidence_through as evidence_through,
         evidence.evidence_hash
     from evaluations as finetuned
     inner join evaluations as base

@@ -215,8 +215,7 @@ final as (
     select
         linked.eval_name,
         linked.row_key,
-        estimated.* exclude (row_key),
-        (select max(snapshots.snapshot_date) from snapshots) as evidence_through
+        estimated.* exclude (row_key)
     from linked
     inner join estimated on linked.row_key = estimated.row_key
 )

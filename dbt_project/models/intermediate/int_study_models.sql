@@ -33,8 +33,7 @@ final as (
         bucket_published as bucket,
         score,
         emissions_kg,
-        is_multi_run,
-        emissions_evidence_through as evidence_through
+        is_multi_run
     from leaderboard
     union all
     select
@@ -46,8 +45,7 @@ final as (
         measured.bucket,
         measured.score,
         measured.emissions_kg,
-        false as is_multi_run,
-        metered_key.as_of as evidence_through
+        false as is_multi_run
     from measured
     inner join metered_key on measured.comparability_key = metered_key.comparability_key
 )

@@ -7,7 +7,7 @@ with leaderboard as (
 ),
 
 bases as (
-    select * from {{ ref('int_leaderboard_evaluations') }}
+    select * from {{ ref('fct_leaderboard_evaluations') }}
 ),
 
 measured as (
@@ -33,6 +33,8 @@ metered_key as (
     limit 1
 ),
 
+-- The study's claims compare with the pretrained base: what was tuned from a chat model has a base that was taught to
+-- answer already, and its pair, which mart_base_vs_finetuned_deltas shows, would say nothing of what teaching it does.
 final as (
     select
         leaderboard.basis,
@@ -47,8 +49,7 @@ final as (
         leaderboard.emissions_reason as ratio_reason,
         null::double as tokens_out_ratio,
         leaderboard.is_chat_template_different,
-        leaderboard.months_apart,
-        leaderboard.evidence_through
+        leaderboard.months_apart
     from leaderboard
     inner join bases
         on
@@ -70,8 +71,7 @@ final as (
         measured.energy_interval_reason as ratio_reason,
         measured.tokens_out_ratio,
         coalesce(finetuned.chat_template_applied != base.chat_template_applied, true) as is_chat_template_different,
-        0 as months_apart,
-        metered_key.as_of as evidence_through
+        0 as months_apart
     from measured
     inner join metered_key on measured.comparability_key = metered_key.comparability_key
     inner join models as finetuned on measured.finetuned_model_key = finetuned.model_key

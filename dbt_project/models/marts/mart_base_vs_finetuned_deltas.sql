@@ -1,3 +1,8 @@
+{{ config(
+    materialized='incremental', incremental_strategy='append', on_schema_change='fail',
+    pre_hook="{{ forget_changed(ref('int_leaderboard_evidence')) }}"
+) }}
+
 with tasks as (
     select * from {{ ref('int_task_efficiency') }}
     where is_planned
@@ -295,7 +300,8 @@ measured_deltas as (
 ),
 
 leaderboard as (
-    select * from {{ ref('int_leaderboard_pairs') }}
+    select * from {{ ref('int_leaderboard_pairs') }} as all_pairs
+    where {{ is_missing('all_pairs') }}
 ),
 
 table_deltas as (
@@ -342,7 +348,8 @@ table_deltas as (
         'nameplate power x hours' as energy_method,
         'the table counts no tokens' as tokens_interval_reason,
         'the table counts no correct answers' as joules_per_correct_reason,
-        {{ comparability_hash(leaderboard_comparability_key()) }} as comparability_hash
+        {{ comparability_hash(leaderboard_comparability_key()) }} as comparability_hash,
+        evidence_hash
     from leaderboard
 ),
 

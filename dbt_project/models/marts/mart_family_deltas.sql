@@ -1,6 +1,6 @@
 {{ config(
     materialized='incremental', incremental_strategy='append', on_schema_change='fail',
-    pre_hook="{{ forget_changed_states() }}"
+    pre_hook="{{ forget_changed(ref('int_leaderboard_evidence')) }}", post_hook="{{ renew_evidence_through() }}"
 ) }}
 
 with evaluations as (
@@ -9,11 +9,12 @@ with evaluations as (
         is_in_study_population
         and family is not null
         and size_class is not null
-        and {{ is_missing_state('by_basis') }}
+        and {{ is_missing('by_basis') }}
 ),
 
 pairs as (
-    select * from {{ ref('int_leaderboard_pairs') }}
+    select * from {{ ref('int_leaderboard_pairs') }} as all_pairs
+    where {{ is_missing('all_pairs') }}
 ),
 
 evidence as (
@@ -64,8 +65,7 @@ summed as (
         median(emissions_kg) as emissions_kg_median,
         avg(score order by eval_name) as score_mean,
         median(score) as score_median,
-        count(*) filter (where is_multi_run) as n_multi_run,
-        max(emissions_evidence_through) as evidence_through
+        count(*) filter (where is_multi_run) as n_multi_run
     from grouped
     where model_group is not null
     group by family, model_group, size_class, basis, as_of
@@ -93,7 +93,7 @@ final as (
         end as ratio_reason,
         summed.score_mean - base.score_mean as score_delta_mean,
         summed.n_multi_run,
-        summed.evidence_through,
+        evidence.evidence_through,
         evidence.evidence_hash
     from summed
     inner join evidence on summed.basis = evidence.basis and summed.as_of = evidence.as_of

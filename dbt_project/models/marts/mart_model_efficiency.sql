@@ -1,3 +1,9 @@
+{{ config(
+    materialized='incremental', incremental_strategy='append', on_schema_change='fail',
+    pre_hook="{{ forget_changed(ref('int_leaderboard_by_basis'), key=['as_of', 'eval_name', 'basis']) }}",
+    post_hook="{{ renew_is_current() }}"
+) }}
+
 with tasks as (
     select * from {{ ref('int_task_efficiency') }}
     where is_planned
@@ -28,6 +34,10 @@ shares as (
 
 leaderboard_rows as (
     select * from {{ ref('int_leaderboard_by_basis') }}
+),
+
+evidence as (
+    select * from {{ ref('int_leaderboard_evidence') }}
 ),
 
 summed as (
@@ -193,10 +203,8 @@ measured as (
 
 -- Rows of the leaderboard's table: one evaluation of all its tasks, its energy by nameplate, no tokens.
 leaderboard as (
-    select
-        *,
-        max(as_of) over (partition by basis) = as_of as is_newest_state
-    from leaderboard_rows
+    select * from leaderboard_rows
+    where {{ is_missing('leaderboard_rows', key=['as_of', 'eval_name', 'basis']) }}
 ),
 
 published as (
@@ -214,7 +222,7 @@ published as (
         leaderboard.kind,
         leaderboard.params_trusted_b as params_b,
         leaderboard.bucket_trusted as bucket,
-        leaderboard.is_newest_state as is_current,
+        leaderboard.as_of = (select max(evidence.as_of) from evidence) as is_current,
         'open-llm-leaderboard v2' as suite_version,
         'open-llm-leaderboard' as machine_id,
         6 as tasks_planned,
@@ -230,7 +238,8 @@ published as (
         * 3600 as duration_s,
         leaderboard.emissions_kg,
         'the table counts no correct answers' as joules_per_correct_reason,
-        {{ comparability_hash(leaderboard_comparability_key()) }} as comparability_hash
+        {{ comparability_hash(leaderboard_comparability_key()) }} as comparability_hash,
+        leaderboard.evidence_hash
     from leaderboard
     left join leaderboard_rows as bases
         on

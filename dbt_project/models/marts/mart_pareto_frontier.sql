@@ -1,6 +1,6 @@
 {{ config(
     materialized='incremental', incremental_strategy='append', on_schema_change='fail',
-    pre_hook="{{ forget_changed_states() }}"
+    pre_hook="{{ forget_changed(ref('int_leaderboard_evidence')) }}"
 ) }}
 
 with measured as (
@@ -10,7 +10,7 @@ with measured as (
 
 leaderboard as (
     select * from {{ ref('int_leaderboard_by_basis') }} as by_basis
-    where {{ is_missing_state('by_basis') }}
+    where {{ is_missing('by_basis') }}
 ),
 
 evidence as (
@@ -115,7 +115,7 @@ final as (
         known.score,
         coalesce(judged.best_score < known.score, true) as on_frontier,
         case when judged.best_score >= known.score then judged.best_model_id end as dominated_by,
-        coalesce(evidence.evidence_hash, '') as evidence_hash
+        evidence.evidence_hash
     from known
     inner join judged
         on

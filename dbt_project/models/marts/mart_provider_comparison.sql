@@ -1,6 +1,6 @@
 {{ config(
     materialized='incremental', incremental_strategy='append', on_schema_change='fail',
-    pre_hook="{{ forget_changed_states() }}"
+    pre_hook="{{ forget_changed(ref('int_leaderboard_evidence')) }}", post_hook="{{ renew_evidence_through() }}"
 ) }}
 
 with evaluations as (
@@ -8,7 +8,7 @@ with evaluations as (
         *,
         score / nullif(emissions_kg, 0) as score_per_kg
     from {{ ref('int_leaderboard_by_basis') }} as by_basis
-    where is_in_study_population and {{ is_missing_state('by_basis') }}
+    where is_in_study_population and {{ is_missing('by_basis') }}
 ),
 
 evidence as (
@@ -16,8 +16,8 @@ evidence as (
 ),
 
 pairs as (
-    select * from {{ ref('int_leaderboard_pairs') }}
-    where is_in_study_population and emissions_ratio > 0 and is_finetune
+    select * from {{ ref('int_leaderboard_pairs') }} as all_pairs
+    where is_in_study_population and emissions_ratio > 0 and is_finetune and {{ is_missing('all_pairs') }}
 ),
 
 -- Each class, and all of them together.
@@ -40,8 +40,7 @@ summed as (
         median(score) filter (where emissions_kg is not null) as score_median,
         median(score_per_kg) as score_per_kg_median,
         list(score_per_kg) filter (where score_per_kg > 0) as efficiencies,
-        count(*) filter (where is_multi_run) as n_multi_run,
-        max(emissions_evidence_through) as evidence_through
+        count(*) filter (where is_multi_run) as n_multi_run
     from classed
     group by bucket, provider, basis, as_of
 ),
@@ -174,7 +173,7 @@ final as (
         case
             when bounded.provider = 'official' then exp(adjusted.log_multiplier + adjusted.t * adjusted.log_error)
         end as official_multiplier_high,
-        bounded.evidence_through,
+        evidence.evidence_through,
         evidence.evidence_hash
     from bounded
     inner join evidence on bounded.basis = evidence.basis and bounded.as_of = evidence.as_of

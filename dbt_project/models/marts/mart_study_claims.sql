@@ -1,6 +1,6 @@
 {{ config(
     materialized='incremental', incremental_strategy='append', on_schema_change='fail',
-    pre_hook="{{ forget_changed_states() }}"
+    pre_hook="{{ forget_changed(ref('int_leaderboard_evidence')) }}", post_hook="{{ renew_evidence_through() }}"
 ) }}
 
 with claims as (
@@ -9,7 +9,7 @@ with claims as (
 
 population as (
     select * from {{ ref('int_study_models') }} as study_models
-    where {{ is_missing_state('study_models') }}
+    where {{ is_missing('study_models') }}
 ),
 
 models as (
@@ -22,7 +22,7 @@ models as (
 
 pairs as (
     select * from {{ ref('int_study_pairs') }} as study_pairs
-    where {{ is_missing_state('study_pairs') }}
+    where {{ is_missing('study_pairs') }}
 ),
 
 evidence as (
@@ -39,12 +39,10 @@ student_t as (
 
 -- Every kind of evidence and state has a row for every claim.
 grid as (
-    select
+    select distinct
         basis,
-        as_of,
-        max(evidence_through) as evidence_through
+        as_of
     from population
-    group by basis, as_of
 ),
 
 -- Claim a.
@@ -513,8 +511,8 @@ final as (
                     then format('the emissions of {} of {} pairs are not known', bounded.n_unknown, bounded.n_pairs)
             end
         ), '') as confounders,
-        grid.evidence_through,
-        coalesce(evidence.evidence_hash, '') as evidence_hash
+        coalesce(evidence.evidence_through, grid.as_of) as evidence_through,
+        evidence.evidence_hash
     from grid
     cross join claims
     left join evidence on grid.basis = evidence.basis and grid.as_of = evidence.as_of

@@ -1,5 +1,16 @@
+{{ config(materialized='view') }}
+
 with evaluations as (
-    select * from {{ ref('int_leaderboard_models') }}
+    select
+        snapshot_date,
+        eval_name,
+        name_key,
+        revision,
+        precision,
+        chat_template_applied,
+        weight_type,
+        emissions_published_kg
+    from {{ ref('int_leaderboard_models') }}
 ),
 
 runs as (
@@ -45,42 +56,7 @@ final as (
         evaluations.eval_name,
         coalesce(certain_identities.model_key, left(sha256('open-llm-leaderboard/' || evaluations.eval_name), 16))
             as model_key,
-        evaluations.model_id,
-        evaluations.revision,
-        evaluations.precision,
-        evaluations.chat_template_applied,
-        evaluations.provider,
-        evaluations.kind,
-        evaluations.kind_published,
-        evaluations.kind_reason,
-        evaluations.architecture,
-        evaluations.is_moe,
-        evaluations.is_moe_published,
-        evaluations.is_flagged,
-        evaluations.params_published_b,
-        evaluations.params_name_b,
-        evaluations.params_trusted_b,
-        evaluations.params_reason,
-        evaluations.bucket_published,
-        evaluations.bucket_trusted,
-        evaluations.family,
-        evaluations.family_source,
-        evaluations.family_params_b,
-        evaluations.size_class,
-        evaluations.base_published,
-        evaluations.base_eval_name,
-        evaluations.root_key as root_model,
-        evaluations.base_reason,
-        evaluations.is_in_study_population,
-        evaluations.score,
-        evaluations.score_published,
-        evaluations.ifeval_score,
-        evaluations.bbh_score,
-        evaluations.math_lvl_5_score,
-        evaluations.gpqa_score,
-        evaluations.musr_score,
-        evaluations.mmlu_pro_score,
-        evaluations.emissions_published_kg,
+        certain_identities.model_key is not null as is_measured_here,
         case when evaluations.emissions_published_kg is not null then runs.emissions_per_run_kg end
             as emissions_per_run_kg,
         case when evaluations.emissions_published_kg is not null then runs.per_run_method end as per_run_method,
@@ -88,13 +64,14 @@ final as (
             when evaluations.emissions_published_kg is null then 'the table has no CO2 for it'
             else runs.per_run_reason
         end as per_run_reason,
-        greatest(round(evaluations.emissions_published_kg / runs.emissions_per_run_kg), 1)::bigint as runs,
-        coalesce(evaluations.emissions_published_kg / runs.emissions_per_run_kg >= 1.5, false) as is_multi_run,
-        runs.evidence_from,
-        runs.evidence_through,
-        evaluations.submission_date,
-        evaluations.upload_to_hub_date,
-        certain_identities.model_key is not null as is_measured_here
+        -- greatest() passes over NULL: an unknown number of runs would become 1.
+        case
+            when evaluations.emissions_published_kg is not null and runs.emissions_per_run_kg > 0
+                then greatest(round(evaluations.emissions_published_kg / runs.emissions_per_run_kg), 1)::bigint
+        end as runs,
+        coalesce(evaluations.emissions_published_kg / nullif(runs.emissions_per_run_kg, 0) >= 1.5, false)
+            as is_multi_run,
+        runs.evidence_from
     from evaluations
     left join runs on evaluations.eval_name = runs.eval_name
     left join certain_identities
@@ -103,4 +80,8 @@ final as (
             and evaluations.eval_name = certain_identities.eval_name
 )
 
-select * from final
+select
+    *,
+    hash(model_key, emissions_per_run_kg, per_run_method, per_run_reason, runs, is_multi_run, evidence_from)
+        as evidence_hash
+from final
