@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lm_eval.api.instance import Instance
 from tqdm import tqdm
 
 from benchmarks.subject import subject, table
@@ -94,6 +95,8 @@ def main() -> None:
 def _compare(
     task: LoadedTask, reference: Engine, ours: Engine, ledger: Ledger, options: argparse.Namespace
 ) -> tuple[tuple[str, ...], float, float]:
+    # Once for all passes: random few-shot examples are drawn anew each time.
+    requests = requests_of(task, reference.lm, task.documents)
     passes: dict[str | int, list[Pass]] = defaultdict(list)
     sizes = list(options.batch_sizes)
     for repetition in range(options.repetitions):
@@ -103,7 +106,7 @@ def _compare(
             engine = ours if side == "ours" else reference
             if side != "ours":
                 reference.lm.batch_size_per_gpu = side
-            passes[side].append(_answer(task, engine, ledger))
+            passes[side].append(_answer(requests, engine, ledger))
         sizes = [min(sizes, key=lambda size: passes[size][0].duration_s)]
     best = sizes[0]
     hf_s, ours_s = (statistics.median(p.duration_s for p in passes[side]) for side in (best, "ours"))
@@ -126,9 +129,8 @@ def _compare(
     return row, hf_s, ours_s
 
 
-def _answer(task: LoadedTask, engine: Engine, ledger: Ledger) -> Pass:
+def _answer(requests: list[Instance], engine: Engine, ledger: Ledger) -> Pass:
     lm = MeteredLM(engine, ledger, Interruption(), lambda: None)
-    requests = requests_of(task, lm, task.documents)
     # Linux: 5 forgets the highest resident size so far.
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     engine.counted()
