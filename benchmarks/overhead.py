@@ -1,4 +1,4 @@
-"""What metering costs: the pipeline's inference windows against lm-eval's `hf` answering the same requests.
+"""What metering costs: the pipeline's inference windows against the same engine answering the same requests bare.
 
 Both sides share one loaded model. Each task's requests are answered in the order plain, metered, metered, plain, so
 that a drift of the machine falls on both; the ratio is the pipeline's window, by its own clock, over the plain call.
@@ -29,7 +29,7 @@ def main() -> None:
     ledger = Ledger(meter)
     metered = MeteredLM(engine, ledger, Interruption(), lambda: None)
     warm_up(engine)
-    rows: list[tuple[str, ...]] = [("task", "requests", "lm-eval s", "pipeline s", "ratio")]
+    rows: list[tuple[str, ...]] = [("task", "requests", "bare s", "pipeline s", "ratio")]
     plain_total = metered_total = 0.0
     with scratch() as folder:
         tasks, failures = Harness(suite, catalogue.path.parent, Path(folder)).load(entry.chat_template)

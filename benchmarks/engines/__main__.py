@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,9 +58,9 @@ class Pass:
     tokens: TokenCounts
 
 
-def main() -> None:
-    """Print one row per task."""
-    options = _options()
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print one row per task. `arguments` None: those of the command line."""
+    options = _options(arguments)
     catalogue, entry, _, local = subject()
     with tempfile.TemporaryDirectory() as folder:
         tasks = _tasks(Path(folder), options.tasks, options.limit)
@@ -183,7 +184,7 @@ def _group(name: str) -> str:
     return name
 
 
-def _options() -> argparse.Namespace:
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engines", description=__doc__)
     parser.add_argument("--tasks", default="*", help="parts of task names, separated by commas")
     parser.add_argument("--limit", type=int, help="documents per task")
@@ -191,7 +192,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 4, 16], help="of hf; the best one counts")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--device", default="cpu")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":
