@@ -55,7 +55,11 @@ def main() -> None:
     print("\n### The leaderboard's history\n")
     print(
         table(
+<<<<<<< HEAD
             [("step", "seconds", "CPU seconds"), *((name, f"{wall:.1f}", f"{cpu:.1f}") for name, (wall, cpu) in steps)]
+=======
+            [("step", "seconds", "CPU seconds"), *((step, f"{wall:.1f}", f"{cpu:.1f}") for step, (wall, cpu) in steps)]
+>>>>>>> state
         )
     )
     print(f"\nPeak memory of one process {memory:.2f} GiB, published {size / 2**20:.0f} MiB")

@@ -56,7 +56,8 @@ comment on column {PUBLICATION}.checks is 'Results of the checks that ran before
 """
 
 
-# Read from both sides each time: a hash that was kept would say what the file was, not what it is.
+# Number of rows and a sum over their hashes: equal where the rows are, in any order. Read from both sides each time: a
+# hash that was kept would say what a file was, not what it is.
 _CONTENT = "count(*) as row_count, coalesce(sum(hash(table_row)::hugeint), 0) as content"
 
 
@@ -175,18 +176,19 @@ def _export(warehouse: Path, folder: Path, previous: Path | None) -> dict[str, i
         marts = _tables(connection, "warehouse", SCHEMA)
         if not marts:
             raise PublicationRefused(f"{warehouse} holds no marts; run `evalwatt build` first")
-        if previous is None or not _take_over(connection, folder, previous, marts):
+        if previous is not None and not _take_over(connection, folder, previous, marts):
+            previous = None
+        if previous is None:
             _create(connection, folder, marts)
         row_counts = {}
         for mart in marts:
             changed = _copy_what_differs(connection, mart)
-            row_counts[mart], content = _content(connection, f"target.{_identifier(mart)}")
-            parquet = Path("parquet", f"{mart}.parquet")
-            if changed or not _link(connection, previous, folder, parquet, (row_counts[mart], content)):
+            table, parquet = f"target.{_identifier(mart)}", Path("parquet", f"{mart}.parquet")
+            if changed or previous is None or not _link(connection, table, previous / parquet, folder / parquet):
                 connection.execute(
-                    f"copy target.{_identifier(mart)} to {_literal(str(folder / parquet))} "
-                    "(format parquet, compression zstd)"
+                    f"copy {table} to {_literal(str(folder / parquet))} (format parquet, compression zstd)"
                 )
+            ((row_counts[mart],),) = connection.execute(f"select count(*) from {table}").fetchall()
         connection.execute("detach target")
     return row_counts
 
@@ -248,7 +250,8 @@ def _copy_what_differs(connection: duckdb.DuckDBPyConnection, mart: str) -> bool
         f"select {state} as state, {_CONTENT} from {table} as table_row group by all" for table in (built, published)
     ]
     connection.execute(
-        f"create or replace temp table differing as with built as ({contents[0]}), published as ({contents[1]}) "
+        f"create or replace temp table differing as with built as materialized ({contents[0]}), "
+        f"published as materialized ({contents[1]}) "
         "select state from (from built except from published) union "
         "select state from (from published except from built)"
     )
@@ -261,25 +264,19 @@ def _copy_what_differs(connection: duckdb.DuckDBPyConnection, mart: str) -> bool
     return True
 
 
-def _link(
-    connection: duckdb.DuckDBPyConnection, previous: Path | None, folder: Path, name: Path, content: tuple[int, int]
-) -> bool:
-    """Take a file of the version before where it holds this content. Its folder's file system may know no links."""
-    if previous is None:
-        return False
+def _link(connection: duckdb.DuckDBPyConnection, table: str, file: Path, link: Path) -> bool:
+    """Share a file of the version before if it holds the table's rows. Its file system may know no links."""
     try:
-        if _content(connection, f"read_parquet({_literal(str(previous / name))})") == content:
-            os.link(previous / name, folder / name)
+        contents = [
+            connection.execute(f"select {_CONTENT} from {source} as table_row").fetchall()
+            for source in (table, f"read_parquet({_literal(str(file))})")
+        ]
+        if contents[0] == contents[1]:
+            os.link(file, link)
             return True
     except (duckdb.Error, OSError):
         pass
     return False
-
-
-def _content(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[int, int]:
-    """Number of rows, and a sum over their hashes: equal where the rows are, in any order."""
-    (found,) = connection.execute(f"select {_CONTENT} from {table} as table_row").fetchall()
-    return found
 
 
 def _describe(

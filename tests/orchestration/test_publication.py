@@ -130,6 +130,20 @@ def test_a_mart_with_states_is_brought_up_to_date_state_by_state(home: Home) -> 
         assert connection.sql("from marts.mart_c order by all").fetchall() == built
 
 
+def test_a_renamed_column_is_published_under_its_new_name(home: Home) -> None:
+    with duckdb.connect(home.warehouse) as connection:
+        connection.execute("delete from marts.mart_a")
+    publish(home)
+    with duckdb.connect(home.warehouse) as connection:
+        for mart in ("mart_a", "mart_b"):
+            connection.execute(f"alter table marts.{mart} rename column name to title")
+    publish(home)
+    with _published(home) as connection:
+        for mart in ("mart_a", "mart_b"):
+            parquet = connection.read_parquet(str(home.current / "parquet" / f"{mart}.parquet"))
+            assert connection.table(mart).columns == parquet.columns == ["value", "title"]
+
+
 def _edited(current: Path) -> None:
     with duckdb.connect(current / "marts.duckdb") as connection:
         connection.execute("update mart_a set value = 99; update mart_b set name = 'y'")

@@ -2,7 +2,7 @@
 
 with evaluations as (
     select * exclude (evidence_hash)
-    from {{ ref('fct_leaderboard_evaluations') }}
+    from {{ ref('int_leaderboard_evaluations') }}
 ),
 
 published as (

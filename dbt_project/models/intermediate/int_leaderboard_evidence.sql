@@ -6,7 +6,7 @@ final as (
     select
         basis,
         as_of,
-        case basis when 'leaderboard_published' then as_of else max(evidence_through) end as evidence_through,
+        case basis when 'leaderboard_published' then as_of else max(max(as_of)) over () end as evidence_through,
         bit_xor(hash(eval_name, evidence_hash)) as evidence_hash
     from evaluations
     group by basis, as_of

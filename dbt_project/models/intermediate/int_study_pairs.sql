@@ -7,7 +7,7 @@ with leaderboard as (
 ),
 
 bases as (
-    select * from {{ ref('fct_leaderboard_evaluations') }}
+    select * from {{ ref('int_leaderboard_evaluations') }}
 ),
 
 measured as (
