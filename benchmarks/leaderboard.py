@@ -53,15 +53,8 @@ def main() -> None:
         )
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     print("\n### The leaderboard's history\n")
-    print(
-        table(
-<<<<<<< HEAD
-            [("step", "seconds", "CPU seconds"), *((name, f"{wall:.1f}", f"{cpu:.1f}") for name, (wall, cpu) in steps)]
-=======
-            [("step", "seconds", "CPU seconds"), *((step, f"{wall:.1f}", f"{cpu:.1f}") for step, (wall, cpu) in steps)]
->>>>>>> state
-        )
-    )
+    rows = [(step, f"{wall:.1f}", f"{cpu:.1f}") for step, (wall, cpu) in steps]
+    print(table([("step", "seconds", "CPU seconds"), *rows]))
     print(f"\nPeak memory of one process {memory:.2f} GiB, published {size / 2**20:.0f} MiB")
 
 
