@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import heapq
 import json
 import math
 import os
@@ -23,8 +24,9 @@ from lm_eval.models.huggingface import HFLM
 from tiny_models import ARCHITECTURES, LENGTH, OTHERS
 
 from evaluators import engines
-from evaluators.engines import shared_prefix, transformers
-from evaluators.engines.shared_prefix import Budget, SharedPrefixLM
+from evaluators.engines import transformers
+from evaluators.engines.budget import Budget
+from evaluators.engines.shared_prefix import SharedPrefixLM
 
 DATA = Path(os.environ.get("EVALWATT_TEST_DATA", Path(__file__).parents[3] / "shared" / "data")).resolve()
 STORIES = DATA / "models" / "stories260k"
@@ -143,7 +145,7 @@ def test_log_likelihoods_are_those_of_hf(
     expected = both.hf._loglikelihood_tokens(requests, disable_tqdm=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(both.lm, "budget", budget)
-        patch.setattr(shared_prefix, "LARGEST_CLUSTER", largest)
+        patch.setattr("evaluators.engines.budget.LARGEST_CLUSTER", largest)
         both.lm.counted()
         assert_equal(both.lm._loglikelihood_tokens(requests, disable_tqdm=True), expected)
     counts = both.lm.counted()
@@ -185,7 +187,7 @@ def test_generations_are_those_of_hf(pair: Callable[[str], Pair], name: str, mon
     assert both.lm.generate_until(prompts(PROMPTS), disable_tqdm=True) == expected
     # Fewer rows than prompts, and a prompt that takes several forwards.
     monkeypatch.setattr(both.lm, "budget", Budget(tokens=5, logits=3, cache_bytes=10**6))
-    monkeypatch.setattr(shared_prefix, "MOST_ROWS", 2)
+    monkeypatch.setattr("evaluators.engines.budget.MOST_ROWS", 2)
     assert both.lm.generate_until(prompts(PROMPTS), disable_tqdm=True) == expected
 
 
@@ -282,9 +284,13 @@ def test_sequences_that_turn_every_token_otherwise_are_left_to_hf(
     assert_equal(both.lm._loglikelihood_tokens(requests), both.hf._loglikelihood_tokens(requests))
     counts = both.lm.counted()
     assert counts == engines.TokenCounts(computed=sum(len(forwarded(request)) for request in requests))
-    short = [request for request in requests if len(forwarded(request)) <= 40]
+    tokens = draw(np.random.default_rng(3), 60)
+    short = [request for request in requests if len(forwarded(request)) <= 40] + [(None, tokens[:37], tokens[37:41])]
     assert_equal(both.lm._loglikelihood_tokens(short), both.hf._loglikelihood_tokens(short))
     assert both.lm.counted().computed == prefixes([forwarded(request) for request in short])
+    longer: list[Request] = [*short, (None, tokens[:37], tokens[37:42])]
+    assert_equal(both.lm._loglikelihood_tokens(longer), both.hf._loglikelihood_tokens(longer))
+    assert both.lm.counted().distinct is None
     texts = ["the sky is", tiny_models.TEXT]
     for each in (texts, texts[:1]):
         assert both.lm.generate_until(prompts(each)) == both.hf.generate_until(prompts(each))
@@ -399,7 +405,7 @@ def test_thoughts_are_cut_off(tmp_path: Path, said: list[str], end: str | int) -
 # Tokens
 
 
-def test_unshared_is_what_hf_forwards(pair: Callable[[str], Pair], tmp_path: Path) -> None:
+def test_unshared_is_what_hf_forwards(pair: Callable[[str], Pair], tmp_path: Path, said: list[str]) -> None:
     hf, lm = load(HFLM, tiny_models.save(tmp_path, "llama")), pair("llama").lm
     counted = transformers.forwarded(hf.model)
     lm.counted()
@@ -408,9 +414,11 @@ def test_unshared_is_what_hf_forwards(pair: Callable[[str], Pair], tmp_path: Pat
     lm._loglikelihood_tokens(requests, disable_tqdm=True)
     assert lm.counted().unshared == counted().computed
 
-    hf.generate_until(prompts(PROMPTS), disable_tqdm=True)
-    lm.generate_until(prompts(PROMPTS), disable_tqdm=True)
-    assert lm.counted().unshared == counted().computed
+    # A stop sequence out of the middle of an answer: it ends with the token that completes it.
+    for until in (["\n\n"], [said[0][5:8], said[3][4:6]]):
+        hf.generate_until(prompts(PROMPTS, until=until), disable_tqdm=True)
+        lm.generate_until(prompts(PROMPTS, until=until), disable_tqdm=True)
+        assert lm.counted().unshared == counted().computed
 
 
 def test_a_generated_token_is_forwarded_once(
@@ -422,14 +430,76 @@ def test_a_generated_token_is_forwarded_once(
     hf.generate_until(prompts(different), disable_tqdm=True)
     read = [lm.tok_encode(text) for text in different]
     generated = (counted().computed or 0) - sum(map(len, read))
-    monkeypatch.setattr(shared_prefix, "MOST_ROWS", 3)
+    monkeypatch.setattr("evaluators.engines.budget.MOST_ROWS", 3)
     lm.counted()
     lm.generate_until(prompts(PROMPTS), disable_tqdm=True)
     counts = lm.counted()
     assert counts.computed == counts.distinct == prefixes(read) + generated
 
 
+def test_a_row_that_has_ended_makes_room_at_once(
+    pair: Callable[[str], Pair], said: list[str], sizes: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lm = pair("llama").lm
+    arguments = {"until": [said[0][5:8], said[3][2:4]], "max_gen_toks": 30}
+    lengths = []
+    for text in sorted(set(PROMPTS), key=lm.tok_encode):  # in the order in which the trie is walked
+        sizes.clear()
+        lm.generate_until(prompts([text], **arguments), disable_tqdm=True)
+        lengths.append(len(sizes))
+    assert min(lengths) < max(lengths)
+    for rows in (1, 2, 3):
+        monkeypatch.setattr("evaluators.engines.budget.MOST_ROWS", rows)
+        sizes.clear()
+        lm.generate_until(prompts(PROMPTS, **arguments), disable_tqdm=True)
+        free_from = [0] * rows
+        for length in lengths:
+            heapq.heapreplace(free_from, free_from[0] + length)
+        assert len(sizes) == max(free_from)
+
+
 # Memory
+
+
+@pytest.fixture
+def sizes(pair: Callable[[str], Pair]) -> Iterator[list[tuple[int, int]]]:
+    """The tokens of each of the llama's forwards, and of how many it computes vocabulary logits."""
+    found: list[tuple[int, int]] = []
+
+    def look(_module: torch.nn.Module, _arguments: Any, named: dict[str, Any]) -> None:
+        if "step" in named:
+            found.append((named["input_ids"].numel(), named["logits_to_keep"].numel()))
+
+    handle = pair("llama").lm.model.register_forward_pre_hook(look, with_kwargs=True)
+    yield found
+    handle.remove()
+
+
+@pytest.mark.parametrize(("tokens", "logits"), [(40, 6), (6, 40), (1, 1)])
+def test_a_forward_is_no_larger_than_the_budget(
+    pair: Callable[[str], Pair], sizes: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch, tokens: int, logits: int
+) -> None:
+    lm = pair("llama").lm
+    monkeypatch.setattr(lm, "budget", Budget(tokens=tokens, logits=logits, cache_bytes=10**6))
+    lm._loglikelihood_tokens(some_requests(), disable_tqdm=True)
+    largest = max(size for size, _ in sizes), max(kept for _, kept in sizes)
+    assert largest[0] <= tokens
+    assert largest[1] <= logits
+    assert largest[0] == tokens or largest[1] == logits, "the budget bounds nothing"
+
+
+def test_rows_are_as_many_as_fit(
+    pair: Callable[[str], Pair], sizes: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row's keys and values: two kv heads of 8 float32 numbers, in three layers, for each position of its own."""
+    lm = pair("llama").lm
+    own = max(len(lm.tok_encode(text)) for text in PROMPTS) + 12  # the prompts have no token in common
+    row_bytes = 2 * 3 * 2 * 8 * 4 * own
+    for rows in (1, 3):
+        monkeypatch.setattr(lm, "budget", Budget(tokens=200, logits=200, cache_bytes=rows * row_bytes + row_bytes // 2))
+        sizes.clear()
+        lm.generate_until(prompts(PROMPTS), disable_tqdm=True)
+        assert max(kept for _, kept in sizes) == rows
 
 
 @dataclass
