@@ -24,7 +24,7 @@ from lm_eval.models.huggingface import HFLM
 from tiny_models import ARCHITECTURES, LENGTH, OTHERS
 
 from evaluators import engines
-from evaluators.engines import transformers
+from evaluators.engines import compatibility, transformers
 from evaluators.engines.budget import Budget
 from evaluators.engines.shared_prefix import SharedPrefixLM
 
@@ -175,8 +175,16 @@ def test_greedy_continuations_are_recognized(pair: Callable[[str], Pair], name: 
         said = both.hf.model.generate(torch.tensor([context]), max_new_tokens=4, do_sample=False, eos_token_id=[])
     told = said[0, len(context) :].tolist()
     other = [*told[:-1], told[-1] + 1]
-    requests: list[Request] = [(None, context, told), (None, context, other), (None, context + told[:1], told[1:])]
-    assert [answer[1] for answer in both.lm._loglikelihood_tokens(requests)] == [True, False, True]
+    astray = [*context, told[0] + 1]
+    with torch.no_grad():
+        last = int(both.hf.model(torch.tensor([astray])).logits[0, -1].argmax())
+    requests: list[Request] = [
+        (None, context, told),
+        (None, context, other),
+        (None, context + told[:1], told[1:]),
+        (None, context, [astray[-1], last]),
+    ]
+    assert [answer[1] for answer in both.lm._loglikelihood_tokens(requests)] == [True, False, True, False]
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -199,7 +207,14 @@ TEXTS = st.text(st.sampled_from([*"the sky is bluè ñ日🙂\n.?"]), min_size=1
 def test_texts_are_split_as_lm_eval_splits_them(pair: Callable[[str], Pair], pairs: list[tuple[str, str]]) -> None:
     both = pair("llama")
     pairs = [(context, text) for context, text in pairs if context == "" or context.strip()]
-    pairs += [("", "blue"), ("the sky is ", "blue"), ("the sky is \n", "\n blue "), ("naïve 日本", "🙂"), ("é", "é")]
+    pairs += [
+        ("", "blue"),
+        ("the sky is ", "blue"),
+        ("the sky is \n", "\n blue "),
+        ("\n the sky", " is"),
+        ("naïve 日本", "🙂"),
+        ("é", "é"),
+    ]
     expected = both.hf.loglikelihood(asked("loglikelihood", *pairs), disable_tqdm=True)
     assert_equal(both.lm.loglikelihood(asked("loglikelihood", *pairs), disable_tqdm=True), expected)
 
@@ -268,6 +283,19 @@ def test_windows_that_are_in_masks_alone_are_left_to_hf(tmp_path: Path, monkeypa
     assert_equal(both.lm._loglikelihood_tokens(some_requests()), both.hf._loglikelihood_tokens(some_requests()))
 
 
+@pytest.mark.parametrize("error", [0.01, math.nan])
+def test_a_model_that_answers_otherwise_is_left_to_hf(pair: Callable[[str], Pair], error: float) -> None:
+    both = pair("llama")
+
+    def otherwise(requests: Any) -> list[tuple[float, bool]]:
+        *most, (last, is_greedy) = both.hf._loglikelihood_tokens(requests, disable_tqdm=True)
+        return [*most, (last + error, is_greedy)]
+
+    reason = compatibility.differs(both.lm.model, both.hf._loglikelihood_tokens, otherwise)
+    assert "LlamaForCausalLM answers otherwise" in str(reason)
+    assert compatibility.differs(both.lm.model, both.hf._loglikelihood_tokens, both.lm._loglikelihood_tokens) is None
+
+
 LONGROPE = {"short_factor": [1.0] * 4, "long_factor": [3.0] * 4, "original_max_position_embeddings": 40}
 
 
@@ -300,9 +328,13 @@ def test_sequences_that_turn_every_token_otherwise_are_left_to_hf(
     assert_equal(both.lm._loglikelihood_tokens(longer), both.hf._loglikelihood_tokens(longer))
     assert both.lm.counted().distinct is None
     texts = ["the sky is", tiny_models.TEXT]
-    for each in (texts, texts[:1]):
-        assert both.lm.generate_until(prompts(each)) == both.hf.generate_until(prompts(each))
+    assert both.lm.generate_until(prompts(texts)) == both.hf.generate_until(prompts(texts))
     assert both.lm.counted().distinct is None
+    room = 40 - len(both.lm.tok_encode(texts[0]))
+    for most, is_ours in ((room, True), (room + 1, False)):
+        asks = prompts(texts[:1], max_gen_toks=most)
+        assert both.lm.generate_until(asks) == both.hf.generate_until(asks)
+        assert (both.lm.counted().distinct is not None) == is_ours
 
 
 # Generation
@@ -494,6 +526,9 @@ def test_a_forward_is_no_larger_than_the_budget(
     assert largest[0] <= tokens
     assert largest[1] <= logits
     assert largest[0] == tokens or largest[1] == logits, "the budget bounds nothing"
+    sizes.clear()
+    lm.generate_until(prompts(PROMPTS), disable_tqdm=True)
+    assert max(size for size, _ in sizes) <= tokens + len(PROMPTS)  # what is read, and a token of each row
 
 
 def test_rows_are_as_many_as_fit(
@@ -586,7 +621,7 @@ def test_memory_that_runs_out_late_repeats_no_answer(
     both.lm.counted()
     assert_equal(both.lm._loglikelihood_tokens(requests, disable_tqdm=True), expected)
     counts = both.lm.counted()
-    assert both.lm.budget.tokens == 30
+    assert both.lm.budget == Budget(tokens=30, logits=30, cache_bytes=5 * 10**8)
     sequences = [forwarded(request) for request in requests]
     assert counts.unshared == sum(map(len, set(sequences)))
     # What the rest shares with what was answered is read once more: one path at most.
