@@ -271,7 +271,7 @@ def test_other_models_are_left_to_hf_with_a_reason(tmp_path: Path, name: str) ->
     assert both.lm._loglikelihood_tokens(requests) == both.hf._loglikelihood_tokens(requests)
     assert both.lm.generate_until(prompts(PROMPTS[:2])) == both.hf.generate_until(prompts(PROMPTS[:2]))
     engine = engines.load("shared-prefix", folder, dtype="float32", device="cpu", batch_size=1)
-    assert (engine.name, engine.reason) == ("transformers", both.lm.fallback_reason)
+    assert (engine.name, engine.reason, engine.shares_prefixes) == ("transformers", both.lm.fallback_reason, False)
 
 
 def test_windows_that_are_in_masks_alone_are_left_to_hf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
