@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import torch
 
-LARGEST_CLUSTER = 256  # tokens that attend in one call
+LARGEST_CLUSTER = 128  # tokens that attend in one call; larger ones attend to more that is masked
 MOST_TOKENS = 1024  # tokens a forward; more was not faster on a CPU
 MOST_ROWS = 32  # answers that are generated side by side
 FEWEST_TOKENS = 16  # where memory does not even suffice for these, halving goes no further

@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 NAME = "shared-prefix"
-VERSION = 1  # part of the comparability key: raise it with every change that changes answers or their cost
+VERSION = 2  # part of the comparability key: raise it with every change that changes answers or their cost
 _MEMORY_SHARE = 0.5  # of the free memory, where no budget is given
 
 
