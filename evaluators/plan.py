@@ -17,6 +17,7 @@ from typing import Any
 
 from evaluators import landing, lifecycle
 from evaluators.catalogue import Catalogue, CatalogueError, ModelEntry, SuiteEntry
+from evaluators.decisions import excluded_runs
 from evaluators.spec import RunSpec, digest
 
 OUR_TASKS = Path(__file__).parent / "tasks"
@@ -62,7 +63,7 @@ def plan(
             if chosen.isdisjoint(entry.suites):
                 own, other = ", ".join(entry.suites), " or ".join(sorted(chosen))
                 raise CatalogueError(f"{entry.name} is not asked {other}; its suites: {own}")
-    evaluations = landing.task_evaluations(home / "landing")
+    evaluations = landing.task_evaluations(home / "landing", excluded_runs(home / "landing"))
     return [
         _planned(catalogue, home, entry, catalogue.suite(name), evaluations, force, now or datetime.now(UTC))
         for entry in wanted

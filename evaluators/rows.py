@@ -95,6 +95,8 @@ def emission(
         tokens_padding=counts.padding,
         tokens_shared=_shared(counts),
         tokens_distinct=counts.distinct,
+        own_cpu_s=reading.own_cpu_s,
+        foreign_cpu_s=reading.foreign_cpu_s,
         quality_flags=",".join(reading.flags) or None,
         quality_note=quality.note(reading.flags),
     )

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from filelock import FileLock, Timeout
 
 from evaluators import engines, landing, lifecycle, machine, rows
+from evaluators.decisions import excluded_runs
 from evaluators.energy import Ledger, Meter, Reading, make_meter, quality
 from evaluators.engines import Engine, EngineFailed, TokenCounts
 from evaluators.harness import Harness, LoadedTask, Outcome, TaskUnavailable, requests_of, run_task
@@ -113,7 +114,7 @@ class _Run:
             self._one_task(task, number, len(due), lm, engine, model, bundles[task.name])
 
     def _is_done(self, bundle: str) -> bool:
-        found = landing.task_evaluations(self.spec.landing).get(bundle)
+        found = landing.task_evaluations(self.spec.landing, excluded_runs(self.spec.landing)).get(bundle)
         every = self.spec.model.refresh_every
         return found is not None and (every is None or datetime.now(UTC) - landing.run_time(found) < every)
 

@@ -34,6 +34,9 @@ class RunSpec(BaseModel):
     settings: Settings
     plan_key: str
     force: bool = False  # evaluate again what was evaluated before
+    is_control: bool = False  # the night's control workload
+    order_seed: str | None = None  # shuffled the models that were due; None: a run by itself
+    order_position: int | None = None  # the model's place in that order, from 1
 
     @property
     def landing(self) -> Path:

@@ -71,6 +71,8 @@ class BuiltRun:
     seed: int = 1
     idle_w: float | None = 10.0
     setup: bool = True
+    is_control: bool = False
+    duration_s: float = 600.0
 
     def land(self) -> str:
         """Write the run's bundles; returns its id."""
@@ -230,6 +232,8 @@ class BuiltRun:
             tokens_padding=counts.padding,
             tokens_shared=tokens_shared,
             tokens_distinct=counts.distinct,
+            own_cpu_s=None,
+            foreign_cpu_s=None,
             quality_flags=flags,
             quality_note=None,
         )
@@ -253,7 +257,7 @@ class BuiltRun:
             reason=None if self.status == "completed" else "killed",
             started_at=self.at,
             ended_at=self.at + timedelta(minutes=10),
-            duration_s=600.0,
+            duration_s=self.duration_s,
             tasks_planned=len(planned),
             tasks_evaluated=len(tasks),
             tasks_reused=len(self.reused),
@@ -281,6 +285,9 @@ class BuiltRun:
             harness_version="0.4.13",
             package_versions_json="{}",
             seed=self.seed,
+            is_control=self.is_control,
+            order_seed=None,
+            order_position=None,
             project_git_sha=None,
             command="python -m evaluators spec.json",
             country_iso_code="USA",

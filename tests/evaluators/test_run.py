@@ -18,6 +18,7 @@ from lm_eval.api.instance import Instance
 
 from evaluators import engines, landing, lifecycle, machine
 from evaluators.catalogue import load
+from evaluators.decisions import exclude
 from evaluators.metered import Speed, expected_s
 from evaluators.plan import make_spec, plan
 from evaluators.run import evaluate
@@ -167,6 +168,16 @@ def test_a_second_run_evaluates_nothing_and_says_why(workplace: Path) -> None:
     assert summary.tasks == ()
     assert set(summary.reused) == {*TASKS, "tiny_text"}
     assert len([r for r in rows(workplace, "task_results") if r["is_primary"]]) == 4
+
+
+def test_an_excluded_runs_tasks_are_evaluated_again(workplace: Path) -> None:
+    bad = evaluate(next_spec(workplace))
+    exclude(workplace / "home" / "landing", bad.run_id, "another program ran beside it", "ann")
+    (planned,) = plan(load(workplace / "catalogue.yml"), workplace / "home")
+    assert (planned.due, planned.tasks_done) == (True, 0)
+    again = evaluate(next_spec(workplace))
+    assert (len(again.tasks), again.reused) == (4, ())
+    assert not plan(load(workplace / "catalogue.yml"), workplace / "home")[0].due
 
 
 def test_force_evaluates_again(workplace: Path) -> None:

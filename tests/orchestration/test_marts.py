@@ -13,12 +13,15 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from dbt_runner import dbt_build
 from landing_builder import START, BuiltRun, TaskOutcome
 from scipy import stats
 
+from evaluators import decisions
 from evaluators.engines import TokenCounts
+from evaluators.landing import END_BUNDLE, bundles
 from evaluators.records import RECORDS
 from orchestration import publication, warehouse
 from orchestration.home import Home
@@ -29,6 +32,8 @@ MARTS = (
     "fct_samples",
     "mart_model_efficiency",
     "mart_base_vs_finetuned_deltas",
+    "mart_emissions_history",
+    "mart_verbosity",
     "mart_size_bucket_comparison",
     "fct_leaderboard_evaluations",
     "mart_carbon_scenarios",
@@ -38,6 +43,7 @@ MARTS = (
     "mart_study_claims",
 )
 KWH = 3.6e6  # joules
+NIGHT_2 = START + timedelta(days=1)
 
 
 def _answers(right: int, of: int = 10) -> list[bool]:
@@ -64,7 +70,7 @@ def _first_night(home: Home) -> None:
     run("tuned", [TUNED_MC, TUNED_GEN], base="base", at=START + timedelta(hours=1))
     # The same base elsewhere, ten times hungrier: comparable with nobody.
     elsewhere = [TaskOutcome("mc", _answers(6), 1e4, chance=0.25), TaskOutcome("gen", _answers(5), 2e4, [20] * 10)]
-    run("base", elsewhere, machine="m2")
+    run("base", elsewhere, machine="m2", duration_s=230.0)
     # Killed after its first task.
     run("slow", [TaskOutcome("mc", _answers(7), 3000.0, chance=0.25)], planned=["mc", "gen"], status="interrupted")
     doubtful = [TaskOutcome("mc", _answers(9), 1.0, chance=0.25, flags="too_short"), GEN]
@@ -77,26 +83,40 @@ def _first_night(home: Home) -> None:
 
 
 def _second_night(home: Home) -> None:
-    night = START + timedelta(days=1)
     gen = TaskOutcome("gen", _answers(5), 4000.0, tokens_out=[20] * 10)
-    BuiltRun(home.landing, "base", [gen], reused=["mc"], at=night).land()
+    BuiltRun(home.landing, "base", [gen], reused=["mc"], at=NIGHT_2).land()
     gen = TaskOutcome("gen", _answers(2), 6000.0, tokens_out=[50] * 10)
-    BuiltRun(home.landing, "slow", [gen], reused=["mc"], at=night).land()
+    BuiltRun(home.landing, "slow", [gen], reused=["mc"], at=NIGHT_2).land()
+
+
+def _decide(home: Home) -> None:
+    """The base's second night is left out, and m2's run was seen by a wall meter: 36.6 kJ, where 30.5 were metered."""
+    ids = [run_id for run_id in sorted(path.name for path in home.landing.iterdir()) if len(run_id) == 26]
+    ends = {run_id: next(b for b in bundles(home.landing, run_id) if b.name == END_BUNDLE) for run_id in ids}
+    rows = {run_id: pq.read_table(end.files["evaluation_runs"]).to_pylist()[0] for run_id, end in ends.items()}
+    (bad,) = [i for i, row in rows.items() if row["model_id"] == "base" and row["started_at"] >= NIGHT_2]
+    (wall,) = [i for i, row in rows.items() if row["machine_id"] == "m2"]
+    decisions.exclude(home.landing, bad, "the fan failed", "ann")
+    decisions.calibrate(home.landing, 36_600 / KWH, wall, "ann")
 
 
 @pytest.fixture(scope="module")
 def homes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Home]:
-    """The published marts after one night, after two, and after a rebuild of both."""
+    """The published marts after one night, after two, after a rebuild of both, and after decisions about them."""
     home = Home(tmp_path_factory.mktemp("home with space"))
     kept = {}
     _first_night(home)
-    for stage in ("first", "second", "rebuilt"):
+    for stage in ("first", "second", "rebuilt", "decided"):
         if stage == "first":
             assert not warehouse.load(home).quarantined
             dbt_build(home)
         elif stage == "second":
             _second_night(home)
             warehouse.load(home)
+            dbt_build(home, "--exclude-resource-type", "unit_test")
+        elif stage == "decided":
+            _decide(home)
+            assert not warehouse.load(home).quarantined
             dbt_build(home, "--exclude-resource-type", "unit_test")
         else:
             warehouse.rebuild(home)
@@ -134,6 +154,12 @@ def second(homes: dict[str, Home]) -> Iterator[duckdb.DuckDBPyConnection]:
 @pytest.fixture(scope="module")
 def rebuilt(homes: dict[str, Home]) -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect(homes["rebuilt"].warehouse, read_only=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def decided(homes: dict[str, Home]) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(homes["decided"].warehouse, read_only=True) as connection:
         yield connection
 
 
@@ -256,6 +282,47 @@ def test_a_later_evaluation_supersedes_an_earlier_one(second: duckdb.DuckDBPyCon
         "where model_id = 'base' and machine_id = 'm1' and suite = 'mini' and task = 'gen' order by started_at",
     )
     assert [r["energy_kwh"] for r in kept] == pytest.approx([2000 / KWH, 4000 / KWH])
+
+
+def test_an_excluded_run_is_shown_and_no_figure_rests_on_it(
+    first: duckdb.DuckDBPyConnection, decided: duckdb.DuckDBPyConnection
+) -> None:
+    row = _efficiency(decided, "base")
+    assert row["energy_kwh"] == pytest.approx(3000 / KWH)
+    assert row["as_of"] == date(2026, 3, 1)
+    shown = _rows(
+        decided,
+        "select energy_kwh, is_valid, invalid_reason from marts.fct_task_evaluations "
+        "where model_id = 'base' and machine_id = 'm1' and suite = 'mini' and task = 'gen' order by started_at",
+    )
+    assert [(r["energy_kwh"], r["is_valid"]) for r in shown] == [
+        (pytest.approx(2000 / KWH), True),
+        (pytest.approx(4000 / KWH), False),
+    ]
+    assert str(shown[1]["invalid_reason"]).startswith("excluded: the fan failed (ann, ")
+    assert _delta(decided, "gen") == _delta(first, "gen")
+
+
+def test_calibrated_figures_stand_beside_the_raw_ones_of_that_machine(decided: duckdb.DuckDBPyConnection) -> None:
+    here, elsewhere = _efficiency(decided, "base"), _efficiency(decided, "base", machine="m2")
+    assert (here["energy_valid_for"], here["calibrated_energy_kwh"]) == ("ranking only", None)
+    assert elsewhere["energy_valid_for"] == "absolute figures"
+    assert elsewhere["energy_kwh"] == pytest.approx(30_000 / KWH)
+    assert elsewhere["calibrated_energy_kwh"] == pytest.approx(36_000 / KWH)
+    assert elsewhere["calibrated_emissions_kg"] == pytest.approx(36_000 / KWH * 1.5 * 400 / 1000)
+    (task,) = _rows(
+        decided,
+        "select calibrated_energy_kwh from marts.fct_task_evaluations where machine_id = 'm2' and task = 'mc'",
+    )
+    assert task["calibrated_energy_kwh"] == pytest.approx(12_000 / KWH)
+    scenarios = _rows(
+        decided,
+        "select distinct calibrated_emissions_kg / emissions_kg as factor from marts.mart_carbon_scenarios "
+        "where comparability_key = ?",
+        elsewhere["comparability_key"],
+    )
+    assert [row["factor"] for row in scenarios] == pytest.approx([1.2] * len(scenarios))
+    assert scenarios
 
 
 def _bonett_price(n: int, gained: int, lost: int) -> tuple[float, float]:
