@@ -8,8 +8,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,7 @@ class BuiltRun:
     setup: bool = True
     is_control: bool = False
     duration_s: float = 600.0
+    setting: Mapping[str, Any] = field(default_factory=dict)  # other columns of the run's row
 
     def land(self) -> str:
         """Write the run's bundles; returns its id."""
@@ -243,6 +244,9 @@ class BuiltRun:
         return {"evaluation": task_bundle(self.fingerprint(task), 1), "weight": weights.get(task, 1.0)}
 
     def end_row(self, run_id: str) -> EvaluationRun:
+        return dataclasses.replace(self._end_row(run_id), **self.setting)
+
+    def _end_row(self, run_id: str) -> EvaluationRun:
         tasks = [outcome.task for outcome in self.outcomes]
         planned = list(dict.fromkeys([*(self.planned or tasks), *self.reused]))
         return EvaluationRun(
