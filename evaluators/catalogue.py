@@ -137,6 +137,7 @@ class ModelEntry(Entry):
     batch_size: int = Field(default=16, ge=1)
     suites: tuple[Name, ...] = Field(min_length=1)
     refresh_every: Duration | None = None  # None: once evaluated, never due again
+    retired: str | None = Field(default=None, min_length=1)  # why it is never evaluated again; its history stays
 
     @model_validator(mode="after")
     def _fields_fit(self) -> ModelEntry:

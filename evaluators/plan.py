@@ -130,7 +130,9 @@ def _planned(
         for task, planned in (tasks or {}).items()
         if any(name not in evaluations for name in (planned["evaluation"], *planned.get("repetitions", ())))
     ]
-    if is_control:
+    if entry.retired is not None:
+        due, reason = False, f"retired: {entry.retired}"
+    elif is_control:
         due, reason = True, "the control workload of this night"
     else:
         due, reason = _verdict(home, entry, runs, key, tasks, missing, evaluations, force, now)
@@ -141,7 +143,7 @@ def _planned(
         due=due,
         reason=reason,
         plan_key=key,
-        is_control=is_control,
+        is_control=is_control and due,
         tasks_done=len(tasks or {}) - len(missing),
         tasks_total=len(tasks) if tasks is not None else None,
         expected_duration_s=duration_s if due else 0.0,
@@ -207,7 +209,7 @@ def _expectation(home: Path, runs: list[dict[str, Any]]) -> tuple[float | None, 
 
 
 def _plan_key(catalogue: Catalogue, entry: ModelEntry, suite: SuiteEntry) -> str:
-    exclude = {"suites", "refresh_every", "batch_size"}
+    exclude = {"suites", "refresh_every", "batch_size", "retired"}
     root = catalogue.path.parent
     models = [entry, *_lineage(catalogue, entry)]
     # Whether they were repeated often enough is known by what is landed, and once was the rule before it was stated.

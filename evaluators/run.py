@@ -25,7 +25,7 @@ from evaluators.harness import Harness, LoadedTask, Outcome, TaskUnavailable, re
 from evaluators.interruption import Interrupted, Interruption
 from evaluators.metered import MeteredLM, expected_s, warm_up
 from evaluators.models import LocalModel, ModelUnavailable, prepare
-from evaluators.precision import LEAST_REPETITIONS, relative_half_width
+from evaluators.precision import reason_to_stop
 from evaluators.progress import Progress
 from evaluators.provenance import ModelFacts, start_record
 from evaluators.records import TaskEmission
@@ -187,27 +187,15 @@ class _Run:
 
     def _repeat_until_precise(self, tasks: list[LoadedTask], evaluating: _Evaluating) -> None:
         """Evaluate each task again until the interval of its energy is narrow enough, or the budget has ended."""
-        precision, budget_s = self.spec.until_precise, self.spec.budget_s
-        assert precision is not None
+        assert self.spec.until_precise is not None
         started = time.perf_counter()
         for number, task in enumerate(tasks, start=1):
             while task.name not in self.failures:
                 done = [summary for summary in self.summaries if summary.task == task.name]
-                energies = [
-                    summary.energy_kwh for summary in done if summary.energy_kwh is not None and not summary.flags
-                ]
-                width = relative_half_width(energies)
-                known = "not known yet" if width is None else f"known to ±{width:.1%}"
-                if width is not None and width <= precision:
-                    self.progress.say(f"{task.name}: its energy is {known} after {len(done)} evaluations")
-                    break
-                if len(done) >= LEAST_REPETITIONS and not energies:
-                    self.progress.say(f"{task.name}: not repeated further, every energy is in doubt: {_doubts(done)}")
-                    break
-                if budget_s is not None and time.perf_counter() - started >= budget_s:
-                    self.progress.say(
-                        f"{task.name}: its energy is {known}, and the budget of {_duration(budget_s)} ended"
-                    )
+                elapsed_s = time.perf_counter() - started
+                why = reason_to_stop(done, self.spec.until_precise, elapsed_s, self.spec.budget_s)
+                if why is not None:
+                    self.progress.say(f"{task.name}: {why}")
                     break
                 repetition = max(summary.repetition for summary in done) + 1
                 self._one_task(task, repetition, number, len(tasks), evaluating)
@@ -337,11 +325,6 @@ def _plan_of(task: LoadedTask, model: ModelFacts, repetitions: int) -> lifecycle
     if repetitions > 1:
         plan["repetitions"] = [_bundle(task, model, number) for number in range(2, repetitions + 1)]
     return plan
-
-
-def _doubts(summaries: list[TaskSummary]) -> str:
-    flags = tuple(sorted({flag for summary in summaries for flag in summary.flags}))
-    return quality.note(flags) or "nothing was metered"
 
 
 def _with_dtype(spec: RunSpec) -> RunSpec:

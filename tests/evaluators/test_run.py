@@ -27,7 +27,7 @@ from evaluators.decisions import exclude
 from evaluators.energy import Reading
 from evaluators.energy.replay import ReplayMeter
 from evaluators.metered import Speed, expected_s
-from evaluators.plan import in_order, make_spec, plan
+from evaluators.plan import PlannedRun, in_order, make_spec, plan
 from evaluators.run import evaluate
 from evaluators.spec import RunSpec, SpecError, read
 
@@ -249,7 +249,7 @@ def test_repeating_ends_with_its_budget_and_where_no_energy_is_believed(
 ) -> None:
     summary = evaluate(precise_spec(workplace, budget_s=0.0), meter=replayed([0.004] * 9))
     assert len(summary.tasks) == 1
-    assert "not known yet, and the budget of 0 s ended" in capfd.readouterr().err
+    assert "not known yet, and the budget of 0 min has ended" in capfd.readouterr().err
     spec = precise_spec(workplace).model_copy(update={"force": True})
     summary = evaluate(spec, meter=replayed([0.004] * 9, flags=("clock_mismatch",)))
     assert len(summary.tasks) == 3
@@ -274,6 +274,21 @@ def test_the_control_is_due_once_a_night_first_and_only_where_a_night_asks(workp
     assert [run.due for run in plan(catalogue, home, control=True, now=tomorrow)] == [True, False]
     flags = {row["run_id"]: row["is_control"] for row in rows(workplace, "evaluation_runs")}
     assert sorted(flags.values()) == [False, False, True]
+
+
+def test_a_retired_model_is_never_due_and_can_come_back(workplace: Path) -> None:
+    entry = tiny.model_entry("tiny-base", "model")
+
+    def planned(**changes: object) -> PlannedRun:
+        tiny.save_catalogue(workplace, tasks=TASKS[:1], models=[entry | changes])
+        (run,) = plan(load(workplace / "catalogue.yml"), workplace / "home", force=True)
+        return run
+
+    key = planned().plan_key
+    retired = planned(retired="replaced by another")
+    assert (retired.due, retired.reason) == (False, "retired: replaced by another")
+    assert retired.plan_key == key
+    assert planned().due
 
 
 def test_the_order_of_a_night_is_its_seeds_and_the_control_stays_first(workplace: Path) -> None:
