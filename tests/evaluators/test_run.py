@@ -298,7 +298,7 @@ def test_the_order_of_a_night_is_its_seeds_and_the_control_stays_first(workplace
     catalogue, night = load(workplace / "catalogue.yml"), datetime(2026, 3, 1, 2, tzinfo=UTC)
     order, seed = in_order(names, catalogue, night)
     assert seed == "1234/2026-03-01"
-    assert order == in_order(reversed(names), catalogue, night + timedelta(hours=20))[0]
+    assert order == in_order(names[::-1], catalogue, night + timedelta(hours=20))[0]
     orders = {tuple(in_order(names, catalogue, night + timedelta(days=day))[0]) for day in range(9)}
     assert len(orders) > 5
     assert {order[0] for order in orders} == {"model-3"}

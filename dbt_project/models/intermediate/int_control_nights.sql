@@ -3,11 +3,15 @@ with evaluations as (
     where is_control
 ),
 
+all_runs as (
+    select * from {{ ref('stg_evaluation_runs') }}
+),
+
 rule as (
     select * from {{ ref('control_rule') }}
 ),
 
-runs as (
+controls as (
     select
         machine_id,
         (run_started_at at time zone 'UTC')::date as night,
@@ -22,6 +26,16 @@ runs as (
             as reason
     from evaluations
     group by machine_id, night, run_id
+),
+
+-- Without some of its tasks a control would look like one that takes less.
+runs as (
+    select
+        controls.* exclude (reason),
+        coalesce(controls.reason, case when all_runs.status != 'completed' then 'the run was ' || all_runs.status end)
+            as reason
+    from controls
+    inner join all_runs on controls.run_id = all_runs.run_id
 ),
 
 newest as (
