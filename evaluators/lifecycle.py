@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from filelock import FileLock, Timeout
 
@@ -27,10 +27,14 @@ SILENT_END = "the process ended without a word: killed, out of memory, or the ma
 
 
 class PlannedTask(TypedDict):
-    """A task in a run's plan: its bundle's name, empty where it could not be loaded, and its weight in the score."""
+    """A task in a run's plan: its bundle's name, empty where it could not be loaded, and its weight in the score.
+
+    `repetitions` are the further bundles' names where the suite asks for more than one.
+    """
 
     evaluation: str
     weight: float
+    repetitions: NotRequired[list[str]]
 
 
 def open_run(landing: Path, start: EvaluationRun) -> FileLock:

@@ -27,7 +27,7 @@ def main(spec_file: Path) -> int:
         def report(task: TaskSummary) -> None:
             energy = "energy not known" if task.energy_kwh is None else f"{task.energy_kwh * 1000:.3g} Wh"
             pipes.log.info(
-                f"{task.task}: {task.metric} {task.score:.3f}, {energy} ({task.energy_method}), {task.duration_s:.1f} s"
+                f"{task.name}: {task.metric} {task.score:.3f}, {energy} ({task.energy_method}), {task.duration_s:.1f} s"
             )
 
         try:

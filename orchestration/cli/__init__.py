@@ -11,11 +11,12 @@ import sys
 
 import click
 
-VERBS = ("run", "plan", "evaluate", "import-leaderboard", "build", "sql", "doctor", "rebuild")
+VERBS = ("run", "plan", "evaluate", "import-leaderboard", "build", "sql", "exclude", "calibrate", "doctor", "rebuild")
 
 # Errors that are written for people, and their exit codes. Named, not imported: most verbs never load their modules.
 EXPECTED = {
     "evaluators.catalogue.CatalogueError": 2,
+    "evaluators.decisions.DecisionRefused": 2,
     "evaluators.leaderboards.hub.HubUnavailable": 1,
     "evaluators.spec.SpecError": 2,
     "orchestration.manifest.ManifestError": 1,

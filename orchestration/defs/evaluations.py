@@ -28,6 +28,11 @@ class EvaluationConfig(dg.Config):
 
     suites: list[str] | None = None  # None: all suites of the model
     force: bool = False  # evaluate again what was evaluated before
+    control: bool = False  # as a scheduled night: the control workload is due, too
+    until_precise: float | None = None  # repeat a task until its energy's interval is this wide, as a share of the mean
+    budget_s: float | None = None  # for that; None: no end
+    order_seed: str | None = None  # what shuffled the night's models; None: a run by itself
+    order_position: int | None = None  # the model's place in that order, from 1
 
 
 def sync_partitions(instance: dg.DagsterInstance, catalogue: Catalogue) -> None:
@@ -79,10 +84,17 @@ def model_evaluations(
     Each suite is evaluated by a process of its own. What was evaluated before is not evaluated again.
     """
     entries = paths.catalogue()
-    planned = plan(entries, paths.home.path, models=[context.partition_key], suites=config.suites, force=config.force)
+    planned = plan(
+        entries,
+        paths.home.path,
+        models=[context.partition_key],
+        suites=config.suites,
+        force=config.force,
+        control=config.control,
+    )
     for run in planned:
         context.log.info(f"{run.model} on {run.suite}: {'due' if run.due else 'not due'}: {run.reason}")
-    summaries = [_evaluate(context, run, entries, paths, evaluator, config.force) for run in planned if run.due]
+    summaries = [_evaluate(context, run, entries, paths, evaluator, config) for run in planned if run.due]
     failures = [f"{s.suite}: {s.reason}" for s in summaries if s.status != "completed"]
     if failures:
         raise dg.Failure("; ".join(failures), metadata=_metadata(planned, summaries))
@@ -95,9 +107,18 @@ def _evaluate(
     entries: Catalogue,
     paths: Paths,
     evaluator: dg.PipesSubprocessClient,
-    force: bool,
+    config: EvaluationConfig,
 ) -> RunSummary:
-    spec = make_spec(entries, run, paths.home.path, force=force)
+    spec = make_spec(
+        entries,
+        run,
+        paths.home.path,
+        force=config.force,
+        until_precise=config.until_precise,
+        budget_s=config.budget_s,
+        order_seed=config.order_seed,
+        order_position=config.order_position,
+    )
     with tempfile.TemporaryDirectory(prefix="evalwatt-") as folder:
         file = Path(folder, "spec.json")
         file.write_text(spec.model_dump_json(), encoding="utf-8")

@@ -65,6 +65,9 @@ def test_a_good_catalogue_is_read(tmp_path: Path) -> None:
         ("source: path\n    path: weights", "source: hub\n    repo: a/b\n    revision: main", 9, "revision"),
         ("source: path\n    path: weights", "source: hub\n    repo: a/b", 6, "needs repo and revision"),
         ("    path: weights", "    path: weights\n    repo: a/b", 9, "belongs to source: hub"),
+        ("suites:\n  small", "settings:\n  control: {model: bass}\nsuites:\n  small", 2, "did you mean base?"),
+        ("suites:\n  small", "settings:\n  control: {model: base}\nsuites:\n  small", 2, "base is not asked mini"),
+        ("suites:\n  small", "settings:\n  control: {modl: base}\nsuites:\n  small", 2, "did you mean model?"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line_and_remedy(

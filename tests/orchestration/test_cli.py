@@ -14,6 +14,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from landing_builder import BuiltRun, TaskOutcome
 from tiny import model_entry, save_catalogue
 
 from orchestration import cli
@@ -161,6 +162,27 @@ def test_doctor_fails_where_the_catalogue_does(evalwatt: Run) -> None:
     code, out, _ = evalwatt("doctor")
     assert code == 1
     assert "in the way: " in out
+
+
+def test_a_run_that_is_not_there_is_neither_excluded_nor_calibrated_with(evalwatt: Run) -> None:
+    code, _, err = evalwatt("exclude", "01ABC", "--reason", "the fan failed")
+    assert (code, err) == (2, "Error: no run '01ABC' is landed\n")
+    code, _, err = evalwatt("calibrate", "--measured-kwh", "1.5")
+    assert (code, err.splitlines()) == (
+        2,
+        ["Error: no run was completed here; evaluate a model while the wall meter counts, then calibrate"],
+    )
+    assert evalwatt("calibrate", "--measured-kwh", "0")[0] == 2
+
+
+def test_exclude_and_undo_answer_in_words_and_json(evalwatt: Run, tmp_path: Path) -> None:
+    run_id = BuiltRun(tmp_path / "data" / "landing", "base", [TaskOutcome("mc", [True], 100.0)]).land()
+    code, out, _ = evalwatt("exclude", run_id, "--reason", "the fan failed", "--by", "ann")
+    assert code == 0
+    assert out.startswith(f"{run_id} is left out and its tasks are due again")
+    code, out, _ = evalwatt("exclude", run_id, "--undo", "--reason", "it was another run", "--by", "bob", "--json")
+    answer = json.loads(out)
+    assert (answer["run_id"], answer["is_excluded"], answer["decided_by"]) == (run_id, False, "bob")
 
 
 def test_sql_before_anything_is_published(evalwatt: Run) -> None:

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from landing_builder import START, BuiltRun, TaskOutcome
 
-from evaluators import landing, lifecycle
+from evaluators import decisions, landing, lifecycle
 from evaluators.engines import TokenCounts
 from evaluators.records import BY_TABLE, RECORDS, SCHEMA_VERSION, TaskEmission, columns
 from orchestration import raw_schema, warehouse
@@ -158,6 +158,30 @@ def test_rows_that_another_bundle_holds_are_refused(home: Home) -> None:
     assert report.loaded_bundles == 4
     assert len(report.quarantined) == 1
     assert "same key" in report.quarantined[0][2]
+
+
+def test_decisions_load_without_a_run_and_survive_a_rebuild(home: Home) -> None:
+    run_id = _run(home, outcomes=[TaskOutcome("mc", [True], 100.0, duration_s=500.0)], duration_s=520.0)
+    decisions.exclude(home.landing, run_id, "the fan failed", "ann")
+    decisions.include_again(home.landing, run_id, "it was another run", "ann")
+    decisions.calibrate(home.landing, 0.0002, run_id, "ann")
+    report = warehouse.load(home)
+    assert (report.loaded_runs, report.quarantined) == (1, [])
+    before = _raw(home.warehouse)
+    assert (len(before["exclusions"]), len(before["calibrations"])) == (2, 1)
+    warehouse.rebuild(home)
+    assert _raw(home.warehouse) == before
+
+
+@pytest.mark.parametrize("directory", ["a-run", "calibrations"])
+def test_a_decision_in_another_directory_is_quarantined(home: Home, directory: str) -> None:
+    run_id = _run(home)
+    decision = decisions.exclude(home.landing, run_id, "the fan failed", "ann")
+    folder = home.landing / (run_id if directory == "a-run" else directory)
+    folder.mkdir(exist_ok=True)
+    (home.landing / "exclusions" / decision.exclusion_id).rename(folder / decision.exclusion_id)
+    (quarantined,) = warehouse.load(home).quarantined
+    assert "exclusions belong into the directory 'exclusions'" in quarantined[2]
 
 
 def test_rebuild_gives_identical_raw_tables(home: Home) -> None:
