@@ -38,4 +38,7 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    from evaluators.redaction import standard_streams_redacted
+
+    with standard_streams_redacted():
+        sys.exit(main(sys.argv[1:]))

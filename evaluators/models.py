@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -140,11 +141,12 @@ def _download(entry: ModelEntry) -> Path:
             revision=entry.revision,
             allow_patterns=list(_HUB_FILES),
             ignore_patterns=list(_HUB_IGNORED),
+            token=os.environ.get("HF_TOKEN") or False,  # secrets come from the environment only
         )
     except errors.GatedRepoError:
-        raise ModelUnavailable(f"{what} is gated; accept its terms on the hub and run: hf auth login") from None
+        raise ModelUnavailable(f"{what} is gated; accept its terms on the hub and set HF_TOKEN") from None
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
-        raise ModelUnavailable(f"{what} is not on the hub; check repo and revision, or run: hf auth login") from None
+        raise ModelUnavailable(f"{what} is not on the hub; check repo and revision, or set HF_TOKEN") from None
     except Exception as error:  # the hub's client lets its transports' many exceptions through
         reason = type(error).__name__
         remedy = "check the network and HF_HUB_OFFLINE, or use an entry with source: path or package"

@@ -19,6 +19,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 def main(spec_file: Path) -> int:
     """Evaluate what the spec says. Returns the exit code."""
+    from evaluators.redaction import redact
     from evaluators.run import Interrupted, TaskSummary, evaluate
     from evaluators.spec import read
 
@@ -35,7 +36,7 @@ def main(spec_file: Path) -> int:
         except Interrupted as error:
             return _stopped(pipes, f"{error}; what was finished is kept", 130)
         except (OSError, ValueError) as error:
-            return _stopped(pipes, str(error), 1)
+            return _stopped(pipes, redact(str(error)), 1)
         pipes.report_custom_message(dataclasses.asdict(summary))
     return 0
 
@@ -47,4 +48,7 @@ def _stopped(pipes: PipesContext, reason: str, code: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    from evaluators.redaction import standard_streams_redacted
+
+    with standard_streams_redacted():
+        sys.exit(main(Path(sys.argv[1])))
