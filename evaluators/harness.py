@@ -42,9 +42,7 @@ RANDOM_SEED = 0  # of Python's own generator, as lm-eval's command line sets it
 
 # Where the data lies is no part of what a task asks: its documents are hashed instead.
 _NOT_IN_TASK_HASH = {"dataset_path", "dataset_name", "dataset_kwargs", "custom_dataset", "metadata", "num_fewshot"}
-_HUB_METRICS = (
-    "metrics from the hub are code, which is never run; name one of lm-eval's own, or a `!function` of the task's folder"
-)
+_HUB_METRICS = "metrics from the hub are code, which is never run; name one of lm-eval's, or write a `!function`"
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -192,9 +190,8 @@ class Harness:
     def _as_asked(self, entry: TaskEntry, task: Task, siblings: int, model_uses_template: bool) -> LoadedTask:
         suite = self._suite
         if unknown := [name for name, function in _metric_functions(task).items() if function is None]:
-            raise TaskUnavailable(
-                f"task {task.task_name} has metrics that lm-eval does not know ({', '.join(unknown)}), and {_HUB_METRICS}"
-            )
+            names = ", ".join(unknown)
+            raise TaskUnavailable(f"task {task.task_name}: lm-eval does not know the metric {names}; {_HUB_METRICS}")
         # As lm-eval does: a task that fixes zero shots keeps them, and one without a word gets none.
         shots, wanted = task.get_config("num_fewshot"), _first(entry.num_fewshot, suite.num_fewshot)
         if shots is None or (wanted is not None and shots != 0):
@@ -267,7 +264,7 @@ def tokens_read(arguments: Sequence[Any], lm: TemplateLM) -> int:
 
 
 def _keep_hub_metrics_out() -> None:
-    """lm-eval turns to the package `evaluate` for what it does not know, which fetches code from the hub and runs it."""
+    """lm-eval asks the package `evaluate` for metrics that it does not know, which runs code that it fetches."""
 
     def refuse(*_: Any, **__: Any) -> NoReturn:
         raise TaskUnavailable(_HUB_METRICS)

@@ -51,7 +51,7 @@ class Speed:
 
 
 class MeteredLM(LM):
-    """Hands requests on to the engine's model, and books the time to phases. Raises EngineFailed for a request cache."""
+    """Hands requests on to the engine's model, and books the time to phases. A request cache is an EngineFailed."""
 
     def __init__(self, engine: Engine, ledger: Ledger, interruption: Interruption, tick: Callable[[], None]) -> None:
         super().__init__()

@@ -40,7 +40,7 @@ def redact(text: str) -> str:
 def standard_streams_redacted() -> Iterator[None]:
     """What this process prints, tracebacks and log lines included, goes through `redact`."""
     streams = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (_Redacted(stream) for stream in streams)  # type: ignore[assignment]
+    sys.stdout, sys.stderr = (_Redacted(stream) for stream in streams)
     try:
         yield
     finally:

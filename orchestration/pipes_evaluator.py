@@ -15,6 +15,7 @@ from dagster_pipes import PipesContext, open_dagster_pipes
 
 os.environ["TQDM_DISABLE"] = "1"  # lm-eval's own bars; evaluators.progress draws the one bar there is
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ["HF_UPDATE_DOWNLOAD_COUNTS"] = "0"  # else datasets tells a server of every file that is loaded
 
 
 def main(spec_file: Path) -> int:

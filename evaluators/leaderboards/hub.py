@@ -57,8 +57,8 @@ class Revision:
         return f"{REPOSITORY}@{self.sha}"
 
 
-def connect() -> Client:
-    """The hub's client."""
+def connect() -> Any:
+    """The hub's client, a `huggingface_hub.HfApi`."""
     from huggingface_hub import HfApi, get_session
     from huggingface_hub.utils import disable_progress_bars
 

@@ -21,13 +21,15 @@ from evaluators.spec import RunSpec
 from evaluators.summary import RunSummary
 
 
-def save_workplace(folder: Path, *tasks: str, models: tuple[str, ...] = ("base",), **settings: object) -> Path:
-    """A catalogue with small models of those names and tasks for them."""
+def save_workplace(
+    folder: Path, *tasks: str, models: tuple[str, ...] = ("base",), engine: str = "shared-prefix", **settings: object
+) -> Path:
+    """A catalogue with small models of those names and tasks for them. It meters nothing unless the settings say so."""
     for seed, name in enumerate(models):
         tiny.save_model(folder / name, seed=seed)
     tiny.save_tasks(folder / "tasks", tasks)
-    entries = [tiny.model_entry(name, name) for name in models]
-    tiny.save_catalogue(folder, tasks=list(tasks), models=entries, **settings)
+    entries = [tiny.model_entry(name, name, engine=engine) for name in models]
+    tiny.save_catalogue(folder, tasks=list(tasks), models=entries, **({"meter": "none"} | settings))
     return folder
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from evaluations import may_unshare
 
+HUB = "huggingface.co"
+
 # Imported by Python itself at its start, in every process that inherits the environment.
 SITE_CUSTOMIZE = """
 import os, socket

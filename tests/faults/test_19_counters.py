@@ -83,7 +83,9 @@ def test_one_counter_among_several(after: dict[str, int], back: bool) -> None:
 
 def test_a_negative_figure_lands_as_null_and_is_in_no_sum(tmp_path: Path) -> None:
     save_workplace(tmp_path, "tiny_one")
-    (summary,) = evaluate_all(tmp_path, ReplayMeter([reading(), reading(), reading(), *[reading(cpu_energy_kwh=-1)] * 9]))
+    (summary,) = evaluate_all(
+        tmp_path, ReplayMeter([reading(), reading(), reading(), *[reading(cpu_energy_kwh=-1)] * 9])
+    )
     assert summary.energy_kwh is None
     assert [task.energy_kwh for task in summary.tasks] == [None]
     found = {row["phase"]: row for row in rows(tmp_path, "task_emissions")}

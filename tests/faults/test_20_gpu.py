@@ -82,14 +82,14 @@ class Library:
 
 
 @pytest.fixture
-def nvml(monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
+def nvml(monkeypatch: pytest.MonkeyPatch) -> Library:
     library = Library([Device()])
     monkeypatch.setitem(sys.modules, "pynvml", library)
     monkeypatch.setattr(gpu_nvidia, "pynvml", library)
     monkeypatch.setattr(gpu, "PYNVML_AVAILABLE", True)
     monkeypatch.setattr(gpu, "is_nvidia_system", lambda: True)
     monkeypatch.setattr(hardware_cache, "_plans", {})  # what it found before, without this library
-    yield library
+    return library
 
 
 @pytest.fixture

@@ -6,55 +6,47 @@ codecarbon's online tracker would ask where it is, and record Quebec when nobody
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
-import tiny
-from evaluations import evalwatt, save_workplace
-from offline import Offline, offline
+from evaluations import evalwatt, rows
+from night import Night, the_night
+from offline import HUB
 
-HUB = {"huggingface.co"}
+from evaluators.energy.grid import grid
 
 
 @pytest.fixture
-def network(tmp_path: Path) -> Offline:
-    return offline(tmp_path)
+def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
+    return the_night(tmp_path_factory)
 
 
-def test_a_night_evaluates_builds_and_publishes_with_the_configured_country(tmp_path: Path, network: Offline) -> None:
-    save_workplace(tmp_path, "tiny_one", country_iso_code="DEU")
-    night = evalwatt(tmp_path, "run", "--json", wrapper=network.wrapper, environment=network.environment)
-    assert night.returncode == 0, night.stderr
-    assert json.loads(night.stdout)["evaluated"] == {"base": True}
-    query = "select country_iso_code, grid_source, energy_kwh > 0 as metered from marts.fct_task_evaluations"
-    (row,) = json.loads(evalwatt(tmp_path, "sql", query, "--format", "json").stdout)
-    assert row["country_iso_code"] == "DEU"
-    assert "Germany" in row["grid_source"]
-    assert row["metered"]
-    assert network.tried() == set(), "nothing is looked up online unless it is asked for"
+def test_evaluation_build_and_publication_need_no_network(night: Night) -> None:
+    answer = json.loads(night.ended.stdout)
+    assert answer["evaluated"]["base"], night.ended.stderr
+    assert answer["published"], night.ended.stderr
+    runs = {row["model_id"]: row for row in rows(night.folder, "evaluation_runs")}
+    germany = grid("DEU", None, None)
+    assert (runs["base"]["country_iso_code"], runs["base"]["grid_source"]) == ("DEU", germany.source)
+    query = "select distinct grid_intensity_g_per_kwh, energy_kwh > 0 as metered from marts.fct_task_evaluations"
+    (row,) = json.loads(evalwatt(night.folder, "sql", query, "--format", "json").stdout)
+    assert row == {"grid_intensity_g_per_kwh": germany.intensity_g_per_kwh, "metered": True}
 
 
-def test_what_needs_the_hub_says_so(tmp_path: Path, network: Offline) -> None:
-    save_workplace(tmp_path, "tiny_one")
-    entry = tiny.model_entry("far", "far", source="hub", repo="nobody/nothing", revision="0" * 40)
-    del entry["path"]
-    task = json.loads((tmp_path / "tasks" / "tiny_one.yaml").read_text())
-    task |= {"task": "far_data", "dataset_path": "nobody/nothing"}
-    del task["dataset_kwargs"]
-    (tmp_path / "tasks" / "far_data.yaml").write_text(json.dumps(task))
-    models = [entry, tiny.model_entry("base", "base")]
-    tiny.save_catalogue(tmp_path, tasks=["far_data", "tiny_one"], models=models)
-    network.environment |= {"HF_HOME": str(tmp_path / "cache")}  # type: ignore[operator]
-    far = evalwatt(tmp_path, "evaluate", "far", wrapper=network.wrapper, environment=network.environment)
-    assert far.returncode == 1
-    assert "nobody/nothing@000000000000 cannot be downloaded and is not in the cache" in far.stderr
-    base = evalwatt(tmp_path, "evaluate", "base", wrapper=network.wrapper, environment=network.environment)
-    assert base.returncode == 1
-    assert "tiny_one: acc" in base.stderr
-    assert "task far_data cannot be loaded" in base.stderr
-    states = evalwatt(
-        tmp_path, "import-leaderboard", "hub", wrapper=network.wrapper, environment=network.environment
+def test_a_model_of_the_hub_is_a_failed_row_with_its_reason(night: Night) -> None:
+    answer = json.loads(night.ended.stdout)
+    assert not answer["evaluated"]["far"]
+    (run,) = [row for row in rows(night.folder, "evaluation_runs") if row["model_id"] == "far"]
+    assert run["status"] == "failed"
+    assert "nobody/nothing@000000000000 cannot be downloaded and is not in the cache" in run["reason"]
+
+
+def test_states_of_the_leaderboard_say_that_the_hub_does_not_answer(night: Night) -> None:
+    ended = evalwatt(
+        night.folder, "import-leaderboard", "hub", wrapper=night.network.wrapper, environment=night.environment
     )
-    assert states.returncode == 1
-    assert "the hub does not answer" in states.stderr
-    assert network.tried() == HUB
+    assert ended.returncode == 1
+    assert "the hub does not answer" in ended.stderr
+
+
+def test_nothing_is_looked_up_but_what_is_on_the_hub(night: Night) -> None:
+    assert night.network.tried() <= {HUB}

@@ -45,7 +45,7 @@ def limited() -> Iterator[tuple[str, ...]]:
         for name, value in limits.items():
             if (group / name).exists():
                 (group / name).write_text(str(value))
-        yield "sh", "-c", f"echo $$ > {group}/cgroup.procs && exec \"$@\"", "sh"
+        yield "sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh"
     finally:
         group.rmdir()
 
@@ -110,7 +110,9 @@ def test_a_killed_process_keeps_its_finished_tasks_and_its_row_has_a_reason(tmp_
 
 def test_memory_that_is_refused_is_a_failed_row_too(tmp_path: Path) -> None:
     save_workplace(tmp_path, "tiny_one", "tiny_two")
-    (tmp_path / "tasks" / "greed.py").write_text("import numpy\n\ndef mean(values):\n    return numpy.ones(2**56).mean()\n")
+    (tmp_path / "tasks" / "greed.py").write_text(
+        "import numpy\n\ndef mean(values):\n    return numpy.ones(2**56).mean()\n"
+    )
     tiny.use_function(tmp_path / "tasks", "tiny_one", "aggregation", "greed.mean")
     from evaluations import evaluate_all
 

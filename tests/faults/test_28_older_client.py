@@ -45,7 +45,7 @@ def test_it_reads_what_is_published_twice(tmp_path: Path, client: Path) -> None:
         with duckdb.connect(home.warehouse) as connection:
             connection.execute(
                 "create schema if not exists marts; "
-                "create or replace table marts.mart_a (id bigint not null, name varchar, at timestamptz, "
+                "create or replace table marts.mart_a (id bigint not null, name varchar, made_at timestamptz, "
                 "share double, as_of date, scores map(varchar, double), primary key (id)); "
                 "comment on column marts.mart_a.id is 'which'"
             )

@@ -54,5 +54,5 @@ def test_only_the_failed_task_is_due_and_it_is_asked_again_when_mended(workplace
 def test_lm_eval_alone_discards_all_tasks(workplace: Path) -> None:
     manager = TaskManager(include_path=str(workplace / "tasks"), include_defaults=False)
     arguments = f"pretrained={workplace / 'base'},dtype=float32"
-    with pytest.raises(Exception):
+    with pytest.raises((IndexError, KeyError, TypeError, ValueError, ZeroDivisionError)):
         simple_evaluate("hf", arguments, tasks=list(TASKS), task_manager=manager, device="cpu", batch_size=4)

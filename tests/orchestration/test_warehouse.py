@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import io
 import json
 import subprocess
 import sys
@@ -16,17 +15,12 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from landed_files import OUTCOMES, Change, as_of, bundle_of, raw_tables, reason_of_refusal, rewrite, with_value
-from landing_builder import START, BuiltRun, TaskOutcome
+from landed_files import OUTCOMES, Change, bundle_of, raw_tables, reason_of_refusal, with_value
+from landing_builder import START, BuiltRun
 
 from evaluators import landing, lifecycle
-from evaluators.engines import TokenCounts
-from evaluators.records import BY_TABLE, RECORDS, SCHEMA_VERSION, TaskEmission, columns
-from orchestration import raw_schema, warehouse
+from orchestration import warehouse
 from orchestration.home import Home
 
 HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); input()"
