@@ -50,7 +50,7 @@ def test_it_reads_what_is_published_twice(tmp_path: Path, client: Path) -> None:
                 "comment on column marts.mart_a.id is 'which'"
             )
             connection.execute(
-                "insert into marts.mart_a select i, 'model ' || i % 7, '2026-03-01 02:00+00', i / 3, '2026-03-01', "
+                "insert into marts.mart_a select i, 'model ' || i % 7, '2026-03-01 02:00:00+00', i / 3, '2026-03-01', "
                 "map(['a'], [i]) from range(5000) t(i)"
             )
             connection.execute("update marts.mart_a set share = ? where id = 0", [value])

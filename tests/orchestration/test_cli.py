@@ -240,7 +240,6 @@ def test_sql_reads_in_other_words(evalwatt: Run, published: Path, query: str) ->
         "explain (analyze, format json) copy (select 1) to '{published}'",
         "EXPLAIN\nANALYZE /* */ copy (select 1) to '{published}'",
         "/* */ explain analyze copy (select 1) to '{published}'",
-        "-- \nexplain analyze copy (select 1) to '{published}'",
         "explain analyze copy (select 1) to '{published}.wal'",
         "explain analyze attach '{published}' as own",
         "explain explain analyze copy (select 1) to '{published}'",
