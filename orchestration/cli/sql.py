@@ -78,7 +78,7 @@ def check_reads(connection: duckdb.DuckDBPyConnection, text: str) -> None:
         raise WrongUse(f"one statement at a time, this has {len(statements)}")
     kind = statements[0].type
     if kind == duckdb.StatementType.EXPLAIN:
-        # `explain analyze` runs what it explains, and DuckDB lets a copy overwrite the very file that is attached.
+        # `explain analyze` runs what it explains, and DuckDB lets a copy write the attached file's `.wal`.
         explained = connection.extract_statements(_EXPLAIN.sub("", text, count=1))
         kind = explained[0].type if len(explained) == 1 else kind
     if kind != duckdb.StatementType.SELECT:

@@ -156,6 +156,19 @@ def test_code_beside_a_model_is_not_run_even_where_somebody_says_yes(
     assert not (tmp_path / "base" / "the code was run").exists()
 
 
+@pytest.mark.parametrize("engine", ["shared-prefix", "transformers"])
+def test_code_for_an_architecture_that_transformers_knows_is_left_alone(tmp_path: Path, engine: str) -> None:
+    save_workplace(tmp_path, "tiny_one", engine=engine)
+    config, tokenizer = tmp_path / "base" / "config.json", tmp_path / "base" / "tokenizer_config.json"
+    model_type, own_tokenizer = json.loads(config.read_text())["model_type"], tokenizer.read_text()
+    _with_code(tmp_path / "base")
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"model_type": model_type}))
+    tokenizer.write_text(own_tokenizer)
+    (summary,) = evaluate_all(tmp_path)
+    assert summary.status == "completed"
+    assert not (tmp_path / "base" / "the code was run").exists()
+
+
 @pytest.mark.parametrize("level", ["settings", "models", "suites"])
 def test_the_catalogue_cannot_ask_for_code(tmp_path: Path, level: str) -> None:
     save_workplace(tmp_path, "tiny_one")
