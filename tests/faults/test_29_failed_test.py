@@ -24,8 +24,8 @@ def test_the_last_version_stays_and_the_message_says_where_the_rows_are(night: N
     home = Home(tmp_path / "night" / "data")
     before = os.readlink(home.current)
     with duckdb.connect(home.warehouse) as connection:  # past the loader, which would have refused it
-        connection.execute("update raw.task_emissions set duration_s = -7 where phase = 'inference'")
-        harmed = connection.sql("select count(*) from raw.task_emissions where duration_s = -7").fetchall()[0][0]
+        connection.execute("update raw.task_emissions set energy_kwh = -7 where phase = 'inference'")
+        harmed = connection.sql("select count(*) from raw.task_emissions where energy_kwh = -7").fetchall()[0][0]
     assert harmed > 0
     ended = evalwatt(tmp_path / "night", "build")
     assert ended.returncode == 1
