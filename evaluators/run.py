@@ -155,20 +155,24 @@ class _Run:
         time.sleep(min(asked_s, _IDLE_MODELLED_S) if methods <= modelled else asked_s)
 
     def _announce(self, due: list[LoadedTask], lm: MeteredLM, engine: Engine) -> None:
-        """Say beforehand how long each task will take, by the speed that warm-up saw."""
+        """Say beforehand how long each task will take, by the speed that warm-up saw: at most, where the length of its
+        answers is not known from an earlier run."""
         say, total_s = self.progress.say, 0.0
+        before = lifecycle.generated_before(self.spec.landing, self.spec.model.name, self.spec.suite.name)
         lines = []
         for task in due:
             try:
                 requests = requests_of(task, lm, _ESTIMATE_DOCUMENTS)
                 sampled = min(_ESTIMATE_DOCUMENTS, task.documents)
-                seconds = expected_s(self.speed, requests, task.documents, sampled, engine)
+                known = before.get(task.name)
+                seconds = expected_s(self.speed, requests, task.documents, sampled, engine, known)
             except Exception as error:  # a document that cannot be asked fails its task in its own turn
                 lines.append(f"  {task.name}: {task.documents} documents, duration unknown ({type(error).__name__})")
                 continue
             total_s += seconds
-            lines.append(f"  {task.name}: {task.documents} documents, at most about {_duration(seconds)}")
-        say(f"{self.spec.model.name} on {self.spec.suite.name}: {len(due)} task(s), at most about {_duration(total_s)}")
+            lines.append(f"  {task.name}: {task.documents} documents, {_about(known is None)} {_duration(seconds)}")
+        about = _about(any(task.name not in before for task in due))
+        say(f"{self.spec.model.name} on {self.spec.suite.name}: {len(due)} task(s), {about} {_duration(total_s)}")
         for line in lines:
             say(line)
 
@@ -336,6 +340,10 @@ def _request_count(task: LoadedTask) -> int:
     """Requests that the task will send, scaled from the few documents that were built for the estimate."""
     built = {instance.doc_id for instance in task.task.instances or ()}
     return round(len(task.task.instances or ()) / max(len(built), 1) * task.documents)
+
+
+def _about(is_bound: bool) -> str:
+    return "at most about" if is_bound else "about"
 
 
 def _duration(seconds: float) -> str:

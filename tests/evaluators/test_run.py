@@ -157,6 +157,38 @@ def test_a_prefix_that_an_engine_shares_is_expected_once_a_task(workplace: Path,
     assert tokens_read / 2 < (engine.counted().computed or 0) <= tokens_read
 
 
+@pytest.mark.parametrize("limit", ["max_gen_toks", "max_new_tokens"])
+def test_answers_are_expected_as_long_as_they_may_be_or_were(workplace: Path, limit: str) -> None:
+    engine = engines.load("shared-prefix", workplace / "model", dtype="float32", device="cpu", batch_size=4)
+    requests = [Instance("generate_until", {}, ("the sky is", {"until": [], limit: 40}), i) for i in range(4)]
+    speed = Speed(read_per_s=1e9, generated_per_s=1)
+    assert expected_s(speed, requests, 100, 4, engine) == pytest.approx(100 * 40, abs=0.1)
+    assert expected_s(speed, requests, 100, 4, engine, generated_per_document=2.5) == pytest.approx(250, abs=0.1)
+    assert expected_s(speed, requests, 100, 4, engine, generated_per_document=60) == pytest.approx(100 * 40, abs=0.1)
+
+
+def test_a_task_that_was_evaluated_before_is_announced_by_what_it_said(
+    workplace: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def announced() -> list[tuple[str, bool]]:
+        lines = [line.partition(": ") for line in capfd.readouterr().err.splitlines() if " about " in line]
+        return [(name.strip(), "at most about" in rest) for name, _, rest in lines]
+
+    tiny.save_catalogue(workplace, tasks=TASKS[:1], models=[tiny.model_entry("tiny-base", "model")])
+    evaluate(next_spec(workplace))
+    assert [is_bound for _, is_bound in announced()] == [True, True]
+    tiny.save_catalogue(workplace, tasks=[*TASKS[:1], "tiny_text"], models=[tiny.model_entry("tiny-base", "model")])
+    force = {"force": True}
+    evaluate(next_spec(workplace).model_copy(update=force))
+    assert announced()[1:] == [("tiny_one", False), ("tiny_text", True)]
+    evaluate(next_spec(workplace).model_copy(update=force))
+    assert [is_bound for _, is_bound in announced()] == [False, False, False]
+    landed = rows(workplace, "task_emissions")
+    (said,) = {row["tokens_generated"] for row in landed if (row["task"], row["phase"]) == ("tiny_text", "inference")}
+    before = lifecycle.generated_before(workplace / "home" / "landing", "tiny-base", "tiny")
+    assert before == {"tiny_one": 0.0, "tiny_text": said / 4}
+
+
 def test_a_second_run_evaluates_nothing_and_says_why(workplace: Path) -> None:
     evaluate(next_spec(workplace))
     (planned,) = plan(load(workplace / "catalogue.yml"), workplace / "home")

@@ -301,7 +301,7 @@ measured_deltas as (
 
 leaderboard as (
     select * from {{ ref('int_leaderboard_pairs') }} as all_pairs
-    where {{ is_missing('all_pairs') }}
+    where {{ is_of_a_missing_state('all_pairs') }}
 ),
 
 table_deltas as (
