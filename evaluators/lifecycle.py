@@ -53,19 +53,23 @@ def note_loaded(landing: Path, record: EvaluationRun) -> None:
     _write(landing / record.run_id / LOADED_FILE, _as_json(record).encode())
 
 
-def close_abandoned(landing: Path, reason: str = SILENT_END) -> list[str]:
+def close_abandoned(landing: Path) -> list[str]:
     """End every run whose process is gone, as `interrupted`; returns their ids. Leftover temporary files are swept."""
-    closed = []
-    for folder in sorted(p for p in landing.iterdir() if (p / RUN_FILE).exists()) if landing.is_dir() else []:
-        if (folder / END_BUNDLE).exists():
-            continue
-        try:
-            with FileLock(folder / LOCK_FILE).acquire(timeout=0):
-                _end_for(landing, folder, reason)
-                closed.append(folder.name)
-        except Timeout:
-            continue  # alive
-    return closed
+    folders = sorted(p for p in landing.iterdir() if (p / RUN_FILE).exists()) if landing.is_dir() else []
+    return [folder.name for folder in folders if close(landing, folder.name, "interrupted", SILENT_END)]
+
+
+def close(landing: Path, run_id: str, status: str, reason: str) -> bool:
+    """End a run in the name of its process, unless that lives, has ended the run itself or never opened it."""
+    folder = landing / run_id
+    if not (folder / RUN_FILE).exists() or (folder / END_BUNDLE).exists():
+        return False
+    try:
+        with FileLock(folder / LOCK_FILE).acquire(timeout=0):
+            _end_for(landing, folder, status, reason)
+    except Timeout:
+        return False  # alive
+    return True
 
 
 def runs_of(landing: Path, model: str, suite: str) -> list[dict[str, Any]]:
@@ -99,14 +103,14 @@ def read_json(path: Path) -> Any:
         return None
 
 
-def _end_for(landing: Path, folder: Path, reason: str) -> None:
+def _end_for(landing: Path, folder: Path, status: str, reason: str) -> None:
     known = read_json(folder / LOADED_FILE) or json.loads((folder / RUN_FILE).read_bytes())
     start = EvaluationRun(**_revived(known))
     finished = sum(1 for bundle in bundles(landing, folder.name) if is_task_bundle(bundle.name))
     planned = read_json(folder / TASKS_FILE)
     end = dataclasses.replace(
         start,
-        status="interrupted",
+        status=status,
         reason=reason,
         tasks_evaluated=finished,
         tasks_planned=len(planned) if planned is not None else None,

@@ -13,11 +13,11 @@ from functools import partial
 from typing import Any
 
 from lm_eval.api.instance import Instance
-from lm_eval.api.model import LM
+from lm_eval.api.model import LM, CachingLM
 from lm_eval.models.utils import normalize_gen_kwargs
 
 from evaluators.energy import Ledger
-from evaluators.engines import Engine
+from evaluators.engines import Engine, EngineFailed
 from evaluators.engines.prefix_trie import Trie, key
 from evaluators.harness import tokens_read
 from evaluators.interruption import Interruption
@@ -51,10 +51,15 @@ class Speed:
 
 
 class MeteredLM(LM):
-    """Hands requests on to the engine's model, and books the time to phases."""
+    """Hands requests on to the engine's model, and books the time to phases. A request cache is an EngineFailed."""
 
     def __init__(self, engine: Engine, ledger: Ledger, interruption: Interruption, tick: Callable[[], None]) -> None:
         super().__init__()
+        if isinstance(engine.lm, CachingLM):
+            raise EngineFailed(
+                f"engine {engine.name} answers from lm-eval's request cache, whose keys leave the model out: another "
+                "model's answers would land for no energy; hand over the model itself"
+            )
         self._engine = engine
         self._ledger = ledger
         self._interruption = interruption

@@ -29,6 +29,7 @@ from evaluators.precision import reason_to_stop
 from evaluators.progress import Progress
 from evaluators.provenance import ModelFacts, start_record
 from evaluators.records import TaskEmission
+from evaluators.redaction import redact
 from evaluators.spec import RunSpec
 from evaluators.summary import RunSummary, TaskSummary
 
@@ -104,7 +105,8 @@ class _Run:
         with self.interruption.at_once():
             local = prepare(spec.model, {e.name: e for e in spec.lineage}, spec.home, spec.root, self.progress.say)
             harness = Harness(spec.suite, spec.root, spec.home / "models" / "nltk_data")
-            tasks, self.failures = harness.load(spec.model.chat_template)
+            tasks, failures = harness.load(spec.model.chat_template)
+        self.failures = {task: redact(reason) for task, reason in failures.items()}
         model = ModelFacts(spec, local)
         self.record = dataclasses.replace(self.record, model_key=model.key)
         wanted = [(repetition, task) for repetition in range(1, spec.suite.repetitions + 1) for task in tasks]
@@ -213,7 +215,7 @@ class _Run:
         try:
             outcome = run_task(task, lm, engine.lm, self.spec.settings.seed)
         except Exception as error:  # one bad document fails its task; the run's other tasks are kept
-            self.failures[task.name] = f"{type(error).__name__}: {error}"
+            self.failures[task.name] = redact(f"{type(error).__name__}: {error}")
             self.ledger.settle()
             self.progress.stop()
             self.progress.say(f"{task.name}: failed: {self.failures[task.name]}")
@@ -288,6 +290,7 @@ class _Run:
 
     def _end(self, status: str, reason: str | None) -> RunSummary:
         duration_s = time.perf_counter() - self.started
+        reason = redact(reason) if reason is not None else None
         end = dataclasses.replace(
             self.record,
             status=status,

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from evaluators.energy import quality
+from evaluators.energy import quality, rapl
 from evaluators.energy.cpu_time import CpuTime
 from evaluators.energy.windows import MeterFailed, Reading
 
@@ -62,6 +62,7 @@ class CodecarbonMeter:
 
     def start(self) -> None:
         self._windows += 1
+        self._rapl = rapl.counters()
         self._started_at = datetime.now(UTC)
         self._started = self._last_look = time.perf_counter()
         self._cpu_time.start()
@@ -77,6 +78,8 @@ class CodecarbonMeter:
             flags = ("meter_failed",)
         elif not quality.agrees(duration_s, data.duration):
             flags = ("clock_mismatch",)
+        elif self.cpu_method == "measured" and rapl.went_back(self._rapl, rapl.counters()):
+            flags = ("negative",)
         return quality.examine(
             Reading(
                 started_at=self._started_at,

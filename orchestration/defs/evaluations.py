@@ -4,6 +4,7 @@ Belongs here: starting evaluators and showing what they answered. What is due, a
 `evaluators`.
 """
 
+import contextlib
 import hashlib
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.errors import DagsterPipesExecutionError  # it has no public name
 
+from evaluators import lifecycle, machine
 from evaluators.catalogue import Catalogue
 from evaluators.plan import PlannedRun, make_spec, plan
 from evaluators.summary import RunSummary
@@ -123,17 +125,29 @@ def _evaluate(
         file = Path(folder, "spec.json")
         file.write_text(spec.model_dump_json(), encoding="utf-8")
         command = [sys.executable, "-m", "orchestration.pipes_evaluator", str(file)]
+        kills_before = machine.memory_kills()
         try:
             messages = evaluator.run(context=context, command=command).get_custom_messages()
         except DagsterPipesExecutionError as error:
             # A crash has no summary; the next suite gets a fresh process, so it is tried all the same.
-            killed = " (killed, as a process is that needs too much memory)" if str(error).endswith("code -9") else ""
-            return _without_summary(run, spec.run_id, f"{error}{killed}")
+            status, reason = _end_of_process(str(error), for_memory=machine.memory_kills() > kills_before)
+            with contextlib.suppress(OSError):  # on a full disk that is left to the loader
+                lifecycle.close(paths.home.landing, spec.run_id, status, reason)
+            return _without_summary(run, spec.run_id, reason)
     return (
         RunSummary.from_json(messages[-1])
         if messages
         else _without_summary(run, spec.run_id, "the evaluator ended without a word")
     )
+
+
+def _end_of_process(error: str, *, for_memory: bool) -> tuple[str, str]:
+    """A crashed evaluator's status and reason. `for_memory`: the kernel has killed for memory meanwhile."""
+    if not error.endswith("code -9"):
+        return "failed", error
+    if not for_memory:
+        return "interrupted", f"{error}: killed; if nobody did that, memory was short"
+    return "failed", f"{error}: killed for memory; give it more, or choose a smaller batch_size, dtype or model"
 
 
 def _without_summary(run: PlannedRun, run_id: str, reason: str) -> RunSummary:

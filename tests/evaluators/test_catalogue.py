@@ -58,8 +58,6 @@ def test_a_good_catalogue_is_read(tmp_path: Path) -> None:
         ("    provider: own", "    provider: friend", 10, "official"),
         ("    kind: pretrained", "    kind: fine_tuned", 6, "missing lineage"),
         ("    kind: pretrained", "    kind: fine_tuned\n    base_model: base", 12, "descends from itself"),
-        ("name: base", "name: '../base'", 6, "rename it"),
-        ("name: base", "name: 'a,trust_remote_code=True'", 6, "rename it"),
         ("name: base", 'name: "a\\nb"', 6, "rename it"),
         ("suites: [small]", "suites: [smal]", 12, "small"),
         ("source: path\n    path: weights", "source: hub\n    repo: a/b\n    revision: main", 9, "revision"),

@@ -442,20 +442,6 @@ def test_one_bad_task_fails_alone(workplace: Path) -> None:
     assert planned.tasks_done == 2
 
 
-def test_a_model_without_a_tokenizer_fails_with_its_reason(workplace: Path) -> None:
-    for path in (workplace / "model").glob("*token*"):
-        path.unlink()
-    summary = evaluate(next_spec(workplace))
-    assert summary.status == "failed"
-    assert "tokenizer" in str(summary.reason)
-    (run,) = rows(workplace, "evaluation_runs")
-    assert "tokenizer" in str(run["reason"])
-    (planned,) = plan(load(workplace / "catalogue.yml"), workplace / "home")
-    assert planned.due
-    assert "ended before its first task: tiny-base: " in planned.reason
-    assert "has no tokenizer" in planned.reason
-
-
 def start_evaluator(workplace: Path, spec: RunSpec) -> subprocess.Popen[str]:
     path = workplace / f"{spec.run_id}.json"
     path.write_text(spec.model_dump_json())
