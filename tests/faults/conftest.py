@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 import tiny
 from dbt_runner import dbt_build
 from landing_builder import START, BuiltRun, TaskOutcome
 
+from evaluators import landing
 from evaluators.catalogue import load
 from evaluators.plan import make_spec, plan
 from evaluators.spec import RunSpec
@@ -33,7 +35,7 @@ _HOLDING = """
 import time
 from pathlib import Path
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]  # not beside the task: its files are part of the plan
 
 
 def wait(doc, results):
@@ -57,15 +59,20 @@ class Workplace:
     @property
     def held(self) -> Path:
         """Appears when the held task is asked and answered, but not landed."""
-        return self.path / "tasks" / "held"
+        return self.path / "held"
 
     def let_go(self) -> None:
-        (self.path / "tasks" / "go").touch()
+        (self.path / "go").touch()
 
     def spec(self) -> RunSpec:
         """The order for the next run of the model."""
         catalogue = load(self.path / "catalogue.yml")
         return make_spec(catalogue, plan(catalogue, self.home.path)[0], self.home.path)
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """What has landed of a raw table, in the order of runs."""
+        files = [bundle.files[table] for bundle in landing.bundles(self.home.landing) if table in bundle.files]
+        return [row for file in files for row in pq.read_table(file).to_pylist()]
 
     def write_spec(self) -> Path:
         """The same as a file beside the catalogue, named by its run."""

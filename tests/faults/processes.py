@@ -22,7 +22,7 @@ class Started:
     """A process in a session of its own, whose words go to files: a full pipe would stop it."""
 
     def __init__(self, arguments: Sequence[str | Path], cwd: Path | None, environment: Mapping[str, str]) -> None:
-        self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        self._out, self._err = (tempfile.TemporaryFile() for _ in range(2))  # noqa: SIM115
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("EVALWATT_", "DAGSTER_"))}
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         self.process = subprocess.Popen(
