@@ -1,7 +1,11 @@
-"""Processes that a test starts, watches and kills. Conditions are polled with a bound, never slept for."""
+"""Processes that a test starts, watches and kills. Conditions are polled with a bound, never slept for.
+
+An evaluator's process takes seconds to import what it needs, so all of them are forked off one that has done so.
+"""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -11,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Found = TypeVar("Found")
 
@@ -72,6 +76,62 @@ def python(
         yield started
     finally:
         started.kill_all()
+
+
+class Evaluator:
+    """`python -m evaluators SPEC`, as a process that may be killed. `before` runs in it first."""
+
+    def __init__(self, spec: Path, before: Callable[[], Any]) -> None:
+        self._words = spec.with_suffix(".said")
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["evaluators.run", "lm_eval.tasks", "lm_eval.models.huggingface", "codecarbon"])
+        self.process = context.Process(target=_evaluate, args=(spec, self._words, before))
+        self.process.start()
+
+    @property
+    def said(self) -> str:
+        """What it has written to standard output and standard error until now."""
+        return self._words.read_text() if self._words.exists() else ""
+
+    def wait_for(self, words: str) -> None:
+        """Until it has said `words`."""
+        wait_until(lambda: words in self.said or not self.process.is_alive(), repr(words))
+        assert words in self.said, f"it ended without saying {words!r}: {self.said[-3000:]}"
+
+    def wait_for_file(self, path: Path) -> None:
+        """Until `path` exists."""
+        wait_until(lambda: path.exists() or not self.process.is_alive(), str(path))
+        assert path.exists(), f"it ended before: {self.said[-3000:]}"
+
+    def send(self, number: signal.Signals) -> None:
+        assert self.process.pid is not None
+        os.kill(self.process.pid, number)
+
+    def end(self) -> int | None:
+        """Its exit code, once it has ended; negative for a signal."""
+        self.process.join(120)
+        return self.process.exitcode
+
+
+@contextmanager
+def evaluator(spec: Path, before: Callable[[], Any] = int) -> Iterator[Evaluator]:
+    """An evaluator that does not outlive the block."""
+    started = Evaluator(spec, before)
+    try:
+        yield started
+    finally:
+        started.process.kill()
+        started.process.join()
+
+
+def _evaluate(spec: Path, words: Path, before: Callable[[], Any]) -> None:
+    descriptor = os.open(words, os.O_WRONLY | os.O_CREAT)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    from evaluators.__main__ import main
+
+    before()
+    sys.exit(main([str(spec)]))
 
 
 def wait_until(condition: Callable[[], Found], what: str, seconds: float = 120) -> Found:

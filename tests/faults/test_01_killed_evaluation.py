@@ -5,11 +5,12 @@ Finished tasks stay landed; the run shows as interrupted; running again does onl
 
 from __future__ import annotations
 
-from conftest import HELD_TASK, TASKS, Workplace
-from processes import python, wait_until
+import signal
+
+from conftest import TASKS, Workplace
+from processes import evaluator
 
 from evaluators import lifecycle
-from evaluators.run import evaluate
 from orchestration import warehouse
 
 MAY_DIFFER = {
@@ -21,10 +22,11 @@ MAY_DIFFER = {
 def test_01_a_killed_evaluation_keeps_what_it_finished_and_the_next_does_the_rest(held_workplace: Workplace) -> None:
     place = held_workplace
     spec = place.write_spec()
-    with python("-m", "evaluators", spec, cwd=place.path) as evaluator:
-        wait_until(place.held.exists, "the second of four tasks")
+    with evaluator(spec) as killed_one:
+        killed_one.wait_for_file(place.held)
         assert lifecycle.close_abandoned(place.home.landing) == [], "it lives"
-        evaluator.kill()
+        killed_one.send(signal.SIGKILL)
+        assert killed_one.end() == -signal.SIGKILL
     assert {row["task"] for row in place.rows("task_results")} == {TASKS[0]}
 
     assert warehouse.load(place.home).interrupted == [spec.stem]
@@ -32,11 +34,11 @@ def test_01_a_killed_evaluation_keeps_what_it_finished_and_the_next_does_the_res
     assert (killed["status"], killed["reason"]) == ("interrupted", lifecycle.SILENT_END)
 
     place.let_go()
-    summary = evaluate(place.spec())
-    assert (summary.status, summary.reused) == ("completed", (TASKS[0],))
-    assert [task.task for task in summary.tasks] == [HELD_TASK, *TASKS[1:]]
+    with evaluator(place.write_spec()) as next_one:
+        assert next_one.end() == 0, next_one.said
     landed = [(row["task"], row["metric"]) for row in place.rows("task_results")]
     assert len(landed) == len(set(landed)) == len(TASKS) + 1, "a task evaluation landed twice"
     _, completed = place.rows("evaluation_runs")
+    assert (completed["status"], completed["tasks_evaluated"], completed["tasks_reused"]) == ("completed", 3, 1)
     told_apart = {name for name in killed if killed[name] != completed[name]}
     assert told_apart <= MAY_DIFFER, "the marts would not take the two for one evaluation"

@@ -8,11 +8,17 @@ from __future__ import annotations
 import psutil
 from conftest import HELD_TASK, TASKS, Workplace
 from dagster import DagsterRunStatus
-from processes import python, wait_until
+from processes import evaluator, python, wait_until
 
 from orchestration.instance import open_instance
 
 EVALUATE = ("-m", "orchestration.cli", "evaluate", "tiny-base")
+ANY_VERB = """
+from orchestration.foreground import foreground
+from orchestration.home import Home
+with foreground(Home.from_env()):
+    pass
+"""
 
 
 def test_05_an_orphan_ends_alone_and_its_successor_takes_over_what_it_landed(held_workplace: Workplace) -> None:
@@ -23,7 +29,7 @@ def test_05_an_orphan_ends_alone_and_its_successor_takes_over_what_it_landed(hel
         (orphan,) = _evaluators(worker.process.pid)
         worker.kill()
         assert orphan.is_running()
-        with python(*EVALUATE, cwd=place.path) as successor:
+        with evaluator(place.write_spec()) as successor:
             successor.wait_for("another evaluation holds")
             assert orphan.is_running()
             assert {row["task"] for row in place.rows("task_results")} == {TASKS[0]}
@@ -38,13 +44,21 @@ def test_05_an_orphan_ends_alone_and_its_successor_takes_over_what_it_landed(hel
         ("completed", 4, 0),
         ("completed", 0, 4),
     ]
+
     with open_instance(place.home) as instance:
-        ended = [run.status for run in instance.get_runs() if run.job_name == "evaluate_model"]
-    assert ended == [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE]
+        (run,) = [run for run in instance.get_runs() if run.job_name == "evaluate_model"]
+        assert run.status == DagsterRunStatus.STARTED, "Dagster has not noticed"
+        with python("-c", ANY_VERB, cwd=place.path, environment={"EVALWATT_HOME": str(place.home.path)}) as verb:
+            assert verb.end() == 0, verb.said
+        closed = instance.get_run_by_id(run.run_id)
+        assert closed is not None
+        assert closed.status == DagsterRunStatus.FAILURE
 
 
 def _evaluators(worker: int) -> list[psutil.Process]:
-    return [p for p in psutil.Process(worker).children(recursive=True) if "orchestration.pipes_evaluator" in p.cmdline()]
+    return [
+        p for p in psutil.Process(worker).children(recursive=True) if "orchestration.pipes_evaluator" in p.cmdline()
+    ]
 
 
 def _lives(process: psutil.Process) -> bool:

@@ -8,20 +8,19 @@ from __future__ import annotations
 import signal
 
 from conftest import HELD_TASK, TASKS, Workplace
-from processes import python, wait_until
+from processes import evaluator
 
 from orchestration import warehouse
 
 
 def test_07_a_terminated_evaluation_lands_its_end_and_keeps_its_energy(held_workplace: Workplace) -> None:
     place = held_workplace
-    spec = place.write_spec()
-    with python("-m", "evaluators", spec, cwd=place.path) as evaluator:
-        wait_until(place.held.exists, "the second of four tasks")
-        evaluator.process.send_signal(signal.SIGTERM)
+    with evaluator(place.write_spec()) as stopped:
+        stopped.wait_for_file(place.held)
+        stopped.send(signal.SIGTERM)
         place.let_go()
-        assert evaluator.end() == 130, evaluator.said
-        assert "stopped by SIGTERM; what was finished is kept" in evaluator.said
+        assert stopped.end() == 130, stopped.said
+        assert "stopped by SIGTERM; what was finished is kept" in stopped.said
     (run,) = place.rows("evaluation_runs")
     assert (run["status"], run["reason"]) == ("interrupted", "stopped by SIGTERM")
     assert run["ended_at"] is not None

@@ -130,23 +130,6 @@ def test_a_run_without_its_end_waits(home: Home) -> None:
     assert warehouse.load(home).loaded_runs == 1
 
 
-def test_temporary_directories_are_not_seen(home: Home) -> None:
-    run_id = _run(home)
-    (home.landing / run_id / f"{landing.TEMPORARY}x").mkdir()
-    assert warehouse.load(home).loaded_bundles == 4
-
-
-def test_the_same_run_copied_under_another_id_is_refused(home: Home) -> None:
-    run_id = _run(home)
-    warehouse.load(home)
-    before = _raw(home.warehouse)
-    (home.landing / run_id).rename(home.landing / "elsewhere")
-    report = warehouse.load(home)
-    assert len(report.quarantined) >= 1
-    assert all("in the directory of run" in why for _, _, why in report.quarantined)
-    assert _raw(home.warehouse) == before
-
-
 def test_rows_that_another_bundle_holds_are_refused(home: Home) -> None:
     run_id = _run(home)
     bundle = _bundle(home, run_id, "mc")
@@ -237,22 +220,6 @@ def test_an_invalid_file_is_quarantined_and_the_rest_loads(home: Home, table: st
     assert reason in facts["reason"]
     assert facts["run_id"] == run_id
     assert warehouse.load(home).quarantined == []
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda content: content[: len(content) // 2],
-        lambda content: content[:200] + bytes([content[200] ^ 1]) + content[201:],
-        lambda content: b"",
-    ],
-    ids=["truncated", "bit flipped", "empty"],
-)
-def test_a_damaged_file_is_quarantined(home: Home, damage: Callable[[bytes], bytes]) -> None:
-    path = _bundle(home, _run(home), "mc").files["samples"]
-    path.write_bytes(damage(path.read_bytes()))
-    (quarantined,) = warehouse.load(home).quarantined
-    assert "damaged" in quarantined[2]
 
 
 def test_no_parquet_under_its_right_hash_is_quarantined(home: Home) -> None:
