@@ -55,6 +55,8 @@ def close_abandoned(landing: Path, reason: str = SILENT_END) -> list[str]:
     for folder in sorted(p for p in landing.iterdir() if (p / RUN_FILE).exists()) if landing.is_dir() else []:
         if (folder / END_BUNDLE).exists():
             continue
+        if _start_of(folder) is None:
+            continue  # nobody can say what it was; see `unreadable`
         try:
             with FileLock(folder / LOCK_FILE).acquire(timeout=0):
                 _end_for(landing, folder, reason)
@@ -62,6 +64,12 @@ def close_abandoned(landing: Path, reason: str = SILENT_END) -> list[str]:
         except Timeout:
             continue  # alive
     return closed
+
+
+def unreadable(landing: Path) -> list[Path]:
+    """Folders of runs without an end that nobody can end, because their own beginning is damaged."""
+    folders = [p for p in landing.iterdir() if (p / RUN_FILE).exists()] if landing.is_dir() else []
+    return sorted(p for p in folders if not (p / END_BUNDLE).exists() and _start_of(p) is None)
 
 
 def runs_of(landing: Path, model: str, suite: str) -> list[dict[str, Any]]:
@@ -86,8 +94,8 @@ def read_json(path: Path) -> Any:
 
 
 def _end_for(landing: Path, folder: Path, reason: str) -> None:
-    known = read_json(folder / LOADED_FILE) or json.loads((folder / RUN_FILE).read_bytes())
-    start = EvaluationRun(**_revived(known))
+    start = _start_of(folder)
+    assert start is not None
     finished = sum(1 for bundle in bundles(landing, folder.name) if is_task_bundle(bundle.name))
     planned = read_json(folder / TASKS_FILE)
     end = dataclasses.replace(
@@ -100,7 +108,15 @@ def _end_for(landing: Path, folder: Path, reason: str) -> None:
     )
     write_bundle(landing, start.run_id, END_BUNDLE, [end])
     for leftover in folder.glob(f"{TEMPORARY}*"):
-        shutil.rmtree(leftover)
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+
+
+def _start_of(folder: Path) -> EvaluationRun | None:
+    """What the run said of itself, last where it said it twice; None where that is damaged."""
+    try:
+        return EvaluationRun(**_revived(read_json(folder / LOADED_FILE) or read_json(folder / RUN_FILE)))
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _as_json(record: EvaluationRun) -> str:
