@@ -10,6 +10,9 @@ from pathlib import Path
 
 from processes import python
 
+from orchestration import publication
+from orchestration.home import Home
+
 # One read: open what is current, take the build's name and what it says of its rows, and count them.
 READING = """
 import json, os, sys
@@ -40,6 +43,17 @@ answer = {"reads": reads, "errors": errors, "torn": torn, "backwards": backwards
 report.write_text(json.dumps(answer))
 """
 
+# The switch itself takes microseconds, so one process does nothing but look whether there is a current version.
+WATCHING = """
+import os, sys
+path, stop = sys.argv[1:]
+os.stat(path)
+print("reading", flush=True)
+while not os.path.exists(stop):
+    for _ in range(1000):
+        os.stat(path)
+"""
+
 
 @dataclass
 class Seen:
@@ -59,10 +73,14 @@ def readers(home_path: Path, scratch: Path, number: int = 2) -> Iterator[Seen]:
     reports = [scratch / f"reader-{n}.json" for n in range(number)]
     with ExitStack() as stack:
         started = [stack.enter_context(python("-c", READING, home_path, stop, report)) for report in reports]
-        for reader in started:
-            reader.wait_for("reading")
+        current = Home(home_path).current / publication.MARTS_FILE
+        watcher = stack.enter_context(python("-c", WATCHING, current, stop))
+        for process in (*started, watcher):
+            process.wait_for("reading")
         yield seen
         stop.touch()
+        if watcher.end() != 0:
+            seen.errors += (watcher.said,)
         for reader, report in zip(started, reports, strict=True):
             assert reader.end() == 0, reader.said
             found = json.loads(report.read_text())

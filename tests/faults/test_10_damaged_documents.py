@@ -53,9 +53,9 @@ def test_10_a_run_whose_beginning_is_damaged_is_quarantined_by_name(tmp_path: Pa
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl"])
-@pytest.mark.parametrize("part", [0.0, 0.4, 0.97], ids=["empty", "half", "all but the end"])
+@pytest.mark.parametrize("cut", [None, 0.6, 2], ids=["empty", "half", "in its last cell"])
 def test_10_a_leaderboard_file_is_rejected_by_name(
-    tmp_path: Path, suffix: str, part: float, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, suffix: str, cut: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EVALWATT_HOME", str(tmp_path / "home"))
     table = states.table([states.row(f"a/model-{number}") for number in range(3)])
@@ -67,7 +67,8 @@ def test_10_a_leaderboard_file_is_rejected_by_name(
     else:
         states.save_json_lines(path, table.to_pylist())
     content = path.read_bytes()
-    path.write_bytes(content[: int(part * len(content))])
+    missing = len(content) if cut is None else int(cut * len(content)) if cut < 1 else int(cut)
+    path.write_bytes(content[:-missing])
     done = CliRunner().invoke(command, [str(path)])
     assert done.exit_code == 1
     assert f"FAILED {path.name}: " in done.stderr
