@@ -15,7 +15,7 @@ run: setup
 test: setup
 	$(BIN)/python -m pytest $(ARGS)
 
-# 200 random kills over a whole refresh, for about two hours; ARGS="--kills 15" for fewer.
+# 200 random kills over a whole refresh, for one to two hours; ARGS="--kills 15" for fewer.
 soak: setup
 	PYTHONPATH=tests $(BIN)/python tests/faults/soak.py $(ARGS)
 

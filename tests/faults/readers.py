@@ -22,7 +22,8 @@ from orchestration import publication
 from orchestration.home import Home
 home, stop, report = Home(Path(sys.argv[1])), Path(sys.argv[2]), Path(sys.argv[3])
 reads, errors, torn, backwards, builds, last = 0, [], 0, 0, [], ""
-while not stop.exists():
+parent = os.getppid()
+while not stop.exists() and os.getppid() == parent:
     try:
         path = publication.current(home) / publication.MARTS_FILE
         with duckdb.connect(path, read_only=True) as connection:
@@ -47,9 +48,10 @@ report.write_text(json.dumps(answer))
 WATCHING = """
 import os, sys
 path, stop = sys.argv[1:]
+parent = os.getppid()
 os.stat(path)
 print("reading", flush=True)
-while not os.path.exists(stop):
+while not os.path.exists(stop) and os.getppid() == parent:
     for _ in range(1000):
         os.stat(path)
 """
