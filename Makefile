@@ -7,13 +7,17 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run test ui lint bench setup
+.PHONY: run test soak ui lint bench setup
 
 run: setup
 	$(BIN)/evalwatt run $(ARGS)
 
 test: setup
 	$(BIN)/python -m pytest $(ARGS)
+
+# 200 random kills over a whole refresh, for one to two hours; ARGS="--kills 15" for fewer.
+soak: setup
+	PYTHONPATH=tests $(BIN)/python tests/faults/soak.py $(ARGS)
 
 # Webserver and daemon in one; open the address that it prints.
 ui: setup

@@ -21,6 +21,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -141,11 +142,19 @@ def write_tables(landing: Path, run_id: str, name: str, tables: Mapping[type[Rec
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Write a new file and fsync it."""
-    with open(path, "xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    """Write a new file, whole or not at all, and fsync it. Raises OSError with the remedy where the disk refuses."""
+    temporary = path.with_name(f"{TEMPORARY}{path.name}")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        words = f"{error.strerror}: what was finished is kept; make room, then run again"
+        raise OSError(error.errno, words, str(path)) from None
 
 
 def bundles(landing: Path, run_id: str | None = None) -> Iterator[Bundle]:

@@ -60,9 +60,10 @@ def close_abandoned(landing: Path) -> list[str]:
 
 
 def close(landing: Path, run_id: str, status: str, reason: str) -> bool:
-    """End a run in the name of its process, unless that lives, has ended the run itself or never opened it."""
+    """End a run in the name of its process, unless that lives, has ended the run itself or never opened it, or its own
+    beginning is damaged (see `unreadable`)."""
     folder = landing / run_id
-    if not (folder / RUN_FILE).exists() or (folder / END_BUNDLE).exists():
+    if not (folder / RUN_FILE).exists() or (folder / END_BUNDLE).exists() or _start_of(folder) is None:
         return False
     try:
         with FileLock(folder / LOCK_FILE).acquire(timeout=0):
@@ -70,6 +71,12 @@ def close(landing: Path, run_id: str, status: str, reason: str) -> bool:
     except Timeout:
         return False  # alive
     return True
+
+
+def unreadable(landing: Path) -> list[Path]:
+    """Folders of runs without an end that nobody can end, because their own beginning is damaged."""
+    folders = [p for p in landing.iterdir() if (p / RUN_FILE).exists()] if landing.is_dir() else []
+    return sorted(p for p in folders if not (p / END_BUNDLE).exists() and _start_of(p) is None)
 
 
 def runs_of(landing: Path, model: str, suite: str) -> list[dict[str, Any]]:
@@ -104,8 +111,8 @@ def read_json(path: Path) -> Any:
 
 
 def _end_for(landing: Path, folder: Path, status: str, reason: str) -> None:
-    known = read_json(folder / LOADED_FILE) or json.loads((folder / RUN_FILE).read_bytes())
-    start = EvaluationRun(**_revived(known))
+    start = _start_of(folder)
+    assert start is not None
     finished = sum(1 for bundle in bundles(landing, folder.name) if is_task_bundle(bundle.name))
     planned = read_json(folder / TASKS_FILE)
     end = dataclasses.replace(
@@ -118,7 +125,15 @@ def _end_for(landing: Path, folder: Path, status: str, reason: str) -> None:
     )
     write_bundle(landing, start.run_id, END_BUNDLE, [end])
     for leftover in folder.glob(f"{TEMPORARY}*"):
-        shutil.rmtree(leftover)
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+
+
+def _start_of(folder: Path) -> EvaluationRun | None:
+    """What the run said of itself, last where it said it twice; None where that is damaged."""
+    try:
+        return EvaluationRun(**_revived(read_json(folder / LOADED_FILE) or read_json(folder / RUN_FILE)))
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _as_json(record: EvaluationRun) -> str:

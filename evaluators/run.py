@@ -87,6 +87,8 @@ class _Run:
             except Interrupted as error:
                 self._end("interrupted", str(error))
                 raise
+            except OSError as error:  # a full disk refuses the end as well, and says so by itself
+                return self._end("failed", str(error))
             except Exception as error:
                 traceback.print_exc()  # not foreseen: whoever mends it needs more than a sentence
                 return self._end("failed", f"{type(error).__name__}: {error}")

@@ -75,9 +75,11 @@ def foreground(home: Home) -> Iterator[Foreground]:
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     from orchestration.definitions import build_defs
     from orchestration.instance import open_instance
+    from orchestration.janitor import close_dead_runs
 
     definitions = build_defs()
     with open_instance(home) as instance:
+        close_dead_runs(instance, home)
         yield Foreground(instance, definitions)
 
 

@@ -1,14 +1,17 @@
 """The Dagster instance of an EVALWATT_HOME: its settings, written on first use, and how to open it.
 
-`python -m orchestration.instance` prepares it and prints the folder, which DAGSTER_HOME has to name.
+`python -m orchestration.instance` prepares it, closes the runs that died with their process, and prints the folder,
+which DAGSTER_HOME has to name.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.home import Home
+from orchestration.janitor import REASON, close_dead_runs
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -82,5 +85,8 @@ def open_instance(home: Home) -> DagsterInstance:
 
 
 if __name__ == "__main__":
-    with open_instance(Home.from_env()) as opened:
+    home = Home.from_env()
+    with open_instance(home) as opened:
+        for run_id in close_dead_runs(opened, home):
+            print(f"closed Dagster's run {run_id}: {REASON}", file=sys.stderr)
         print(opened.root_directory)

@@ -104,8 +104,8 @@ def publish(
     versions.mkdir(parents=True, exist_ok=True)
     _sweep(versions)
     temporary = versions / f"{_TEMPORARY}{build_id}"
-    (temporary / "parquet").mkdir(parents=True)
     try:
+        (temporary / "parquet").mkdir(parents=True)
         _settle(home.warehouse)
         row_counts = _export_onto_the_version_before(home, temporary)
         _describe(temporary, build_id, now, git_sha, row_counts, checks or {})
@@ -113,12 +113,12 @@ def publish(
         final = versions / build_id
         temporary.rename(final)
         final.chmod(0o555)
+        _fsync(versions)
+        _switch(home.current, Path("versions") / build_id)
     except (duckdb.Error, OSError) as error:
         raise PublicationRefused(f"{home.warehouse} cannot be published, the current version stays: {error}") from None
     finally:
         _remove(temporary)
-    _fsync(versions)
-    _switch(home.current, Path("versions") / build_id)
     _retire(versions, keep, current=build_id)
     return Publication(build_id, final, row_counts, now)
 

@@ -23,7 +23,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from evaluators import landing
-from evaluators.lifecycle import close_abandoned
+from evaluators.lifecycle import close_abandoned, unreadable
 from evaluators.records import RECORDS
 from orchestration import raw_schema
 from orchestration.home import Home
@@ -102,7 +102,13 @@ def _lock(path: Path, wait: float, message: str) -> Iterator[None]:
 
 
 def _load_into(path: Path, home: Home, log: Log) -> LoadReport:
-    report = LoadReport(interrupted=close_abandoned(home.landing))
+    report = LoadReport()
+    for folder in unreadable(home.landing):
+        reason = f"{landing.RUN_FILE} is damaged, and the run has no end; its tasks are due again"
+        _quarantine(landing.Bundle(folder.name, "run", folder, {}), home.quarantine, reason)
+        report.quarantined.append((folder.name, "run", reason))
+        log(f"quarantined {folder.name}: {reason}")
+    report.interrupted = close_abandoned(home.landing)
     with _connect(path) as connection:
         _create_tables(connection)
         load_id = landing.new_run_id()

@@ -17,7 +17,7 @@ from evaluators import lifecycle, machine
 from evaluators.catalogue import Catalogue
 from evaluators.plan import PlannedRun, make_spec, plan
 from evaluators.summary import RunSummary
-from orchestration.defs.resources import OWNERS, Paths
+from orchestration.defs.resources import OWNERS, Paths, RunLock
 from orchestration.instance import DEVICE_POOL
 from orchestration.summaries import energy_chart, markdown_table, scores_table
 
@@ -47,7 +47,7 @@ def sync_partitions(instance: dg.DagsterInstance, catalogue: Catalogue) -> None:
 
 
 @dg.asset(group_name="evaluations", kinds={"yaml"}, owners=OWNERS)
-def catalogue(context: dg.AssetExecutionContext, paths: Paths) -> dg.MaterializeResult:
+def catalogue(context: dg.AssetExecutionContext, paths: Paths, run_lock: RunLock) -> dg.MaterializeResult:
     """The models, their lineage and the suites that they are asked, as `catalogue.yml` states them.
 
     Reading it makes the partitions of `model_evaluations`: one per model.
@@ -80,6 +80,7 @@ def model_evaluations(
     config: EvaluationConfig,
     paths: Paths,
     evaluator: dg.PipesSubprocessClient,
+    run_lock: RunLock,
 ) -> dg.MaterializeResult:
     """Scores and energies of a model's due suites, landed as Parquet, task by task.
 

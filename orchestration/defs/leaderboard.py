@@ -11,7 +11,7 @@ import dagster as dg
 
 from evaluators.leaderboards import StateRejected, formats, hub
 from evaluators.leaderboards.states import Imported, import_state
-from orchestration.defs.resources import OWNERS, LeaderboardHub, Paths
+from orchestration.defs.resources import OWNERS, LeaderboardHub, Paths, RunLock
 from orchestration.state_events import STATES, STATES_KEY, facts
 
 
@@ -29,7 +29,11 @@ class StateConfig(dg.Config):
     owners=OWNERS,
 )
 def leaderboard_states(
-    context: dg.AssetExecutionContext, config: StateConfig, paths: Paths, leaderboard_hub: LeaderboardHub
+    context: dg.AssetExecutionContext,
+    config: StateConfig,
+    paths: Paths,
+    leaderboard_hub: LeaderboardHub,
+    run_lock: RunLock,
 ) -> dg.MaterializeResult:
     """A day's state of the Open LLM Leaderboard's table, landed as Parquet.
 

@@ -20,6 +20,7 @@ from packaging.version import Version
 from evaluators.catalogue import Catalogue, load
 from evaluators.leaderboards import hub
 from orchestration.home import DBT_PROJECT, Home, catalogue_path
+from orchestration.janitor import living
 from orchestration.warehouse import WarehouseBusy, refresh_lock
 
 OWNERS = ["team:evaluation"]
@@ -45,10 +46,23 @@ class Paths(dg.ConfigurableResource):
         return load(Path(self.catalogue_file))
 
 
+class RunLock(dg.ConfigurableResource):
+    """Held from a run's first step to its last, so that the janitor sees whether its process lives."""
+
+    evalwatt_home: str
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[RunLock]:
+        assert context.run is not None
+        with living(Home(Path(self.evalwatt_home)), context.run.run_id):
+            yield self
+
+
 class RefreshLock(dg.ConfigurableResource):
     """Held from a run's first step to its last, so that no two runs load, build or publish in turns."""
 
     evalwatt_home: str
+    run_lock: RunLock  # taken first: a run that waits lives
     wait_s: float = REFRESH_WAIT_S
 
     @contextmanager
@@ -84,9 +98,11 @@ def dbt_project() -> DbtProject:
 
 def default_resources(paths: Paths) -> dict[str, object]:
     """The resources of an installation."""
+    run_lock = RunLock(evalwatt_home=paths.evalwatt_home)
     return {
         "paths": paths,
-        "refresh_lock": RefreshLock(evalwatt_home=paths.evalwatt_home),
+        "run_lock": run_lock,
+        "refresh_lock": RefreshLock(evalwatt_home=paths.evalwatt_home, run_lock=run_lock),
         "leaderboard_hub": LeaderboardHub(),
         # An evaluator that is told to stop finishes its document, and lands what it has.
         "evaluator": dg.PipesSubprocessClient(termination_timeout_seconds=120),

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -61,25 +57,6 @@ def test_one_flipped_bit_anywhere_is_noticed(tmp_path: Path, position: float) ->
     path.write_bytes(content)
     with pytest.raises(ValueError, match="damaged"):
         landing.verify(path)
-
-
-KILLED_BEFORE_RENAME = """
-import os, pathlib, signal, sys
-sys.path[:0] = sys.argv[3:]
-from evaluators import landing
-from test_landing import emission
-pathlib.Path.rename = lambda self, target: os.kill(os.getpid(), signal.SIGKILL)
-landing.write_bundle(pathlib.Path(sys.argv[1]), sys.argv[2], "setup", [emission()])
-"""
-
-
-def test_a_kill_before_the_rename_leaves_nothing_visible(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", KILLED_BEFORE_RENAME, str(tmp_path), RUN, str(Path(__file__).parent)]
-    ended = subprocess.run(command, check=False, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
-    assert ended.returncode == -signal.SIGKILL
-    assert list(tmp_path.rglob(f"{landing.TEMPORARY}*")), "the test did not kill where it meant to"
-    assert list(landing.bundles(tmp_path)) == []
-    assert landing.task_evaluations(tmp_path) == {}
 
 
 def test_the_newest_evaluation_counts(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from evaluators.energy.replay import ReplayMeter
 from evaluators.metered import Speed, expected_s
 from evaluators.plan import PlannedRun, in_order, make_spec, plan
 from evaluators.run import evaluate
-from evaluators.spec import RunSpec, SpecError, read
+from evaluators.spec import RunSpec
 
 TASKS = ["tiny_one", "tiny_two", "tiny_three"]
 
@@ -459,38 +459,6 @@ def wait_for(process: subprocess.Popen[str], words: str) -> None:
     raise AssertionError(f"the evaluator ended without saying {words!r}")
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_run_keeps_what_it_finished_and_the_next_does_the_rest(
-    workplace: Path, number: signal.Signals
-) -> None:
-    spec = next_spec(workplace)
-    process = start_evaluator(workplace, spec)
-    wait_for(process, "tiny_two: acc")
-    process.send_signal(number)
-    process.communicate()
-    assert process.returncode == (-9 if number == signal.SIGKILL else 130)
-
-    closed = lifecycle.close_abandoned(workplace / "home" / "landing")
-    assert closed == ([spec.run_id] if number == signal.SIGKILL else [])
-    (run,) = rows(workplace, "evaluation_runs")
-    assert run["status"] == "interrupted"
-    assert run["reason"]
-    finished = {str(row["task"]) for row in rows(workplace, "task_results")}
-    assert {"tiny_one", "tiny_two"} <= finished
-
-    summary = evaluate(next_spec(workplace))
-    assert summary.status == "completed"
-    assert {task.task for task in summary.tasks} == {*TASKS, "tiny_text"} - finished
-    keys = [(row["task"], row["metric"]) for row in rows(workplace, "task_results")]
-    assert len(keys) == len(set(keys)), "a task evaluation landed twice"
-    killed, completed = sorted(rows(workplace, "evaluation_runs"), key=lambda run: str(run["run_id"]))
-    told_apart = {name for name in killed if killed[name] != completed[name]}
-    assert told_apart <= {
-        *("run_id", "status", "reason", "started_at", "ended_at", "duration_s", "command"),
-        *("tasks_planned", "tasks_evaluated", "tasks_reused"),
-    }, "the marts would not take the two for one evaluation"
-
-
 def test_a_living_run_is_not_closed(workplace: Path) -> None:
     process = start_evaluator(workplace, next_spec(workplace))
     wait_for(process, "tiny-base on tiny")
@@ -501,14 +469,6 @@ def test_a_living_run_is_not_closed(workplace: Path) -> None:
         process.send_signal(signal.SIGCONT)
         process.kill()
         process.communicate()
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"run_id": "x"}'])
-def test_a_broken_spec_is_refused_by_name(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "spec.json"
-    path.write_text(content)
-    with pytest.raises(SpecError, match=r"spec\.json"):
-        read(path)
 
 
 def test_scores_equal_lm_evals_own_command_line(workplace: Path) -> None:

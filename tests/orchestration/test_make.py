@@ -27,7 +27,7 @@ def make(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["make", *arguments], cwd=clone, env=shell, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("target", ["run", "test", "ui", "lint", "bench"])
+@pytest.mark.parametrize("target", ["run", "test", "soak", "ui", "lint", "bench"])
 def test_every_target_sets_up_first(clone: Path, target: str) -> None:
     planned = make(clone, "--dry-run", target)
     assert planned.returncode == 0, planned.stderr

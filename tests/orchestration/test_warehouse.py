@@ -8,7 +8,6 @@ import json
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
 from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
@@ -64,23 +63,6 @@ def test_a_run_without_its_end_waits(home: Home) -> None:
     assert warehouse.load(home).loaded_bundles == 0
     (home.landing / "aside").rename(end)
     assert warehouse.load(home).loaded_runs == 1
-
-
-def test_temporary_directories_are_not_seen(home: Home) -> None:
-    run_id = _run(home)
-    (home.landing / run_id / f"{landing.TEMPORARY}x").mkdir()
-    assert warehouse.load(home).loaded_bundles == 4
-
-
-def test_the_same_run_copied_under_another_id_is_refused(home: Home) -> None:
-    run_id = _run(home)
-    warehouse.load(home)
-    before = raw_tables(home.warehouse)
-    (home.landing / run_id).rename(home.landing / "elsewhere")
-    report = warehouse.load(home)
-    assert len(report.quarantined) >= 1
-    assert all("in the directory of run" in why for _, _, why in report.quarantined)
-    assert raw_tables(home.warehouse) == before
 
 
 def test_rows_that_another_bundle_holds_are_refused(home: Home) -> None:
@@ -148,22 +130,6 @@ def test_rebuild_gives_identical_raw_tables(home: Home) -> None:
 )
 def test_an_invalid_file_is_quarantined_and_the_rest_loads(home: Home, table: str, change: Change, reason: str) -> None:
     assert reason in reason_of_refusal(home, table, change)
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda content: content[: len(content) // 2],
-        lambda content: content[:200] + bytes([content[200] ^ 1]) + content[201:],
-        lambda content: b"",
-    ],
-    ids=["truncated", "bit flipped", "empty"],
-)
-def test_a_damaged_file_is_quarantined(home: Home, damage: Callable[[bytes], bytes]) -> None:
-    path = bundle_of(home, _run(home), "mc").files["samples"]
-    path.write_bytes(damage(path.read_bytes()))
-    (quarantined,) = warehouse.load(home).quarantined
-    assert "damaged" in quarantined[2]
 
 
 def test_no_parquet_under_its_right_hash_is_quarantined(home: Home) -> None:
