@@ -106,7 +106,10 @@ def default_resources(paths: Paths) -> dict[str, object]:
         "leaderboard_hub": LeaderboardHub(),
         # An evaluator that is told to stop finishes its document, and lands what it has.
         "evaluator": dg.PipesSubprocessClient(termination_timeout_seconds=120),
-        "dbt": Dbt(project_dir=dbt_project(), dbt_executable=str(Path(sys.executable).with_name("dbt"))),
+        "dbt": Dbt(
+            project_dir=dbt_project(),  # type: ignore[arg-type]  # its validator takes a DbtProject
+            dbt_executable=str(Path(sys.executable).with_name("dbt")),
+        ),
     }
 
 
