@@ -93,7 +93,7 @@ up for it the next time.
     {%- endif -%}
 {%- endmacro %}
 
-{#- Few states are missing, so DuckDB reads no more of the source than these: half a second less with a hundred states. -#}
+{#- Few states are missing, and put like this DuckDB reads no more of the source than these. -#}
 {% macro is_of_a_missing_state(source) -%}
     {%- if is_incremental() -%}
         ({{ source }}.basis, {{ source }}.as_of) in (
