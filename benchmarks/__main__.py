@@ -6,7 +6,7 @@ from benchmarks import leaderboard, overhead, score_equality
 from benchmarks.engines import __main__ as engines
 
 if __name__ == "__main__":
-    score_equality.main()
+    score_equality.main([])
     overhead.main()
     leaderboard.main()
     engines.main([])

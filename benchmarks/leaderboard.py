@@ -19,19 +19,17 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from benchmarks.subject import scratch, table
+from benchmarks.tasks import DATA
 
-DATA = Path(os.environ.get("EVALWATT_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")) / "leaderboard"
 STATES = 100
 FIRST_DAY = date(2024, 12, 11)
 
 
 def main() -> None:
     """Print a table of seconds, and the memory and size that it took."""
-    real = sorted(DATA.glob("*.parquet"))
+    real = sorted((DATA / "leaderboard").glob("*.parquet"))
     if not real:
-        print(
-            f"\nNo leaderboard states in {DATA}: their benchmark is left out; name their folder in EVALWATT_TEST_DATA"
-        )
+        print(f"\nNo leaderboard states in {DATA}: their benchmark is left out; name a folder in EVALWATT_TEST_DATA")
         return
     with scratch() as folder:
         days = [Path(folder, f"contents_{FIRST_DAY + timedelta(days=day)}.parquet") for day in range(STATES + 1)]

@@ -1,15 +1,25 @@
-"""Scores of the pipeline against lm-eval's own command line: same model, tasks, batch size and seeds, exactly equal."""
+"""`python -m benchmarks.score_equality [--tasks PATTERN] [--limit N] [--layers N]`: are scores those of lm-eval?
+
+The pipeline's against those of lm-eval's own command line with `--model hf`: same model, tasks and seeds; they must be
+exactly equal. The whole leaderboard is `--tasks leaderboard --limit 20`; `hf` takes hours for it on two cores;
+with `--layers 4` both sides ask a model of the first four layers, which answers worse and ten times faster.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from benchmarks.subject import DOCUMENTS, scratch, subject, table
+from benchmarks.tasks import suite_of
 from evaluators import landing
 from evaluators.catalogue import ModelEntry, SuiteEntry
 from evaluators.harness import OUR_TASKS
@@ -17,12 +27,15 @@ from evaluators.run import evaluate
 from evaluators.spec import RunSpec
 
 
-def main() -> None:
-    """Print both scores of every task and metric; ends with an error where one differs."""
-    catalogue, entry, suite, local = subject()
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print both scores of every task and metric; ends with an error where one differs or a task failed."""
+    options = _options(arguments)
+    catalogue, entry, _, local = subject()
     with scratch() as folder:
         home = Path(folder)
-        plain = entry.model_copy(update={"source": "path", "path": str(local.path), "package": None, "file": None})
+        suite = suite_of(home / "tasks", options.tasks, options.limit)
+        model = local.path if options.layers is None else _cut(local.path, options.layers, home / "model")
+        plain = entry.model_copy(update={"source": "path", "path": str(model), "package": None, "file": None})
         evaluate(
             RunSpec(
                 run_id=landing.new_run_id(),
@@ -41,33 +54,40 @@ def main() -> None:
             if "task_results" in bundle.files
             for row in pq.read_table(bundle.files["task_results"]).to_pylist()
         }
-        theirs = _lm_eval(local.path, entry, suite, home)
+        theirs = _lm_eval(model, entry, suite, home)
     rows: list[tuple[str, ...]] = [("task", "metric", "lm_eval", "pipeline", "equal")]
     for (task, metric, filter_name), value in ours.items():
         other = theirs[task][f"{metric},{filter_name}"]
         rows.append((task, f"{metric},{filter_name}", repr(other), repr(value), str(value == other)))
-    print(f"\n### Scores against the lm_eval command line, {DOCUMENTS} documents a task\n")
+    print("\n### Scores against the lm_eval command line\n")
     print(table(rows))
+    if missing := {task.task for task in suite.tasks} - {task for task, _, _ in ours}:
+        raise SystemExit(f"without a score: {', '.join(sorted(missing))}")
     if any(row[-1] != "True" for row in rows[1:]):
         raise SystemExit("scores differ from lm_eval's")
 
 
+def _cut(path: Path, layers: int, target: Path) -> Path:
+    """The first layers of a model as a model of its own."""
+    AutoModelForCausalLM.from_pretrained(path, num_hidden_layers=layers).save_pretrained(target)
+    AutoTokenizer.from_pretrained(path).save_pretrained(target)
+    return target
+
+
 def _lm_eval(model: Path, entry: ModelEntry, suite: SuiteEntry, home: Path) -> dict[str, dict[str, float]]:
-    """lm_eval's results by task. Its command line knows one chat template setting a call, a suite one for each task."""
+    """lm_eval's results by task. Its command line knows one folder, limit and chat template setting a call."""
+    calls: dict[tuple[bool, int | None, Path], list[str]] = defaultdict(list)
+    for task in suite.tasks:
+        folder = OUR_TASKS if task.task.startswith("mini_") else home / "tasks"
+        calls[bool(task.apply_chat_template), task.limit, folder].append(task.task)
     results: dict[str, dict[str, float]] = {}
-    for templated in (False, True):
-        default = entry.chat_template
-        tasks = [
-            t.task
-            for t in suite.tasks
-            if (default if t.apply_chat_template is None else t.apply_chat_template) == templated
-        ]
-        out = home / f"lm_eval_{templated}"
+    for number, ((templated, limit, folder), tasks) in enumerate(calls.items()):
+        out = home / f"lm_eval_{number}"
         subprocess.run(
             [
                 *(sys.executable, "-m", "lm_eval", "run", "--model", "hf", "--device", "cpu"),
                 *("--model_args", f"pretrained={model},dtype={entry.dtype}", "--batch_size", str(entry.batch_size)),
-                *("--include_path", str(OUR_TASKS), "--limit", str(DOCUMENTS), "--output_path", str(out)),
+                *("--include_path", str(folder), "--limit", str(limit), "--output_path", str(out)),
                 *(["--apply_chat_template"] if templated else []),
                 *("--tasks", *tasks),
             ],
@@ -76,3 +96,15 @@ def _lm_eval(model: Path, entry: ModelEntry, suite: SuiteEntry, home: Path) -> d
         (path,) = out.rglob("results_*.json")
         results |= json.loads(path.read_text())["results"]
     return results
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.score_equality", description=__doc__)
+    parser.add_argument("--tasks", default="mini", help="parts of task names, separated by commas")
+    parser.add_argument("--limit", type=int, default=DOCUMENTS, help="documents per task")
+    parser.add_argument("--layers", type=int, help="ask a model of the first layers only")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 os.environ["TQDM_DISABLE"] = "1"  # lm-eval's own bars; evaluators.progress draws the one bar there is
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ["HF_UPDATE_DOWNLOAD_COUNTS"] = "0"  # else datasets tells a server of every file that is loaded
 
 
 def main(arguments: list[str]) -> int:
@@ -38,4 +39,7 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    from evaluators.redaction import standard_streams_redacted
+
+    with standard_streams_redacted():
+        sys.exit(main(sys.argv[1:]))

@@ -58,6 +58,13 @@ class Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class ControlEntry(Entry):
+    """The workload that shows each night whether the machine is still the same: a model and one of its suites."""
+
+    model: Name
+    suite: Name = "mini"
+
+
 class Settings(Entry):
     """How this machine evaluates and when; everything has a default."""
 
@@ -75,6 +82,7 @@ class Settings(Entry):
     idle_s: float = Field(default=10.0, ge=0)
     keep_versions: int = Field(default=5, ge=1)
     seed: int = Field(default=1234, ge=0)
+    control: ControlEntry | None = None  # evaluated first each scheduled night; None: nothing is
 
 
 class TaskEntry(Entry):
@@ -102,6 +110,7 @@ class SuiteEntry(Entry):
     num_fewshot: int | None = Field(default=None, ge=0)
     limit: int | None = Field(default=None, ge=1)
     apply_chat_template: bool | None = None
+    repetitions: int = Field(default=1, ge=1)  # of each task; three give an energy an interval
 
 
 class ModelEntry(Entry):
@@ -128,6 +137,7 @@ class ModelEntry(Entry):
     batch_size: int = Field(default=16, ge=1)
     suites: tuple[Name, ...] = Field(min_length=1)
     refresh_every: Duration | None = None  # None: once evaluated, never due again
+    retired: str | None = Field(default=None, min_length=1)  # why it is never evaluated again; its history stays
 
     @model_validator(mode="after")
     def _fields_fit(self) -> ModelEntry:
@@ -236,6 +246,13 @@ def _contradictions(document: _Document) -> Iterator[Problem]:
         tasks = [entry.task for entry in suite.tasks]
         for j in sorted({tasks.index(task, tasks.index(task) + 1) for task in tasks if tasks.count(task) > 1}):
             yield ("suites", key, "tasks", j), f"the task {tasks[j]} stands twice in the suite; remove one of the two"
+    control = document.settings.control
+    if control is not None and control.model not in models:
+        text = f"there is no model {control.model}{did_you_mean(control.model, models)}"
+        yield ("settings", "control", "model"), text
+    elif control is not None and control.suite not in models[control.model].suites:
+        text = f"{control.model} is not asked {control.suite}; its suites: {', '.join(models[control.model].suites)}"
+        yield ("settings", "control", "suite" if "suite" in control.model_fields_set else "model"), text
     for i, entry in enumerate(document.models):
         for j, name in enumerate(entry.suites):
             if name not in document.suites:
@@ -265,6 +282,8 @@ def _keys_around(location: Location) -> Iterable[str]:
     match tuple(location[:-1]):
         case ("settings",):
             return Settings.model_fields
+        case ("settings", "control"):
+            return ControlEntry.model_fields
         case ("models", int()):
             return ModelEntry.model_fields
         case ("suites", str()):

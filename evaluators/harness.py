@@ -17,11 +17,13 @@ import math
 import random
 import re
 import statistics
+import sys
+import types
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -40,6 +42,7 @@ RANDOM_SEED = 0  # of Python's own generator, as lm-eval's command line sets it
 
 # Where the data lies is no part of what a task asks: its documents are hashed instead.
 _NOT_IN_TASK_HASH = {"dataset_path", "dataset_name", "dataset_kwargs", "custom_dataset", "metadata", "num_fewshot"}
+_HUB_METRICS = "metrics from the hub are code, which is never run; name one of lm-eval's, or write a `!function`"
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -140,6 +143,7 @@ class Harness:
 
     def __init__(self, suite: SuiteEntry, root: Path, nltk_data: Path) -> None:
         logging.getLogger("lm_eval").setLevel(logging.ERROR)
+        _keep_hub_metrics_out()
         punkt.offer(nltk_data)
         folders = [OUR_TASKS]
         if suite.include_path is not None:
@@ -163,6 +167,8 @@ class Harness:
                     loaded[str(task.task_name)] = self._as_asked(entry, task, len(found), model_uses_template)
             except TaskUnavailable as error:
                 failures[entry.task] = str(error)
+            except Exception as error:  # a document that is none fails its task; the others go on
+                failures[entry.task] = f"task {entry.task} cannot be asked: {_sentence(error)}"
         return list(loaded.values()), failures
 
     @functools.cached_property
@@ -183,6 +189,9 @@ class Harness:
 
     def _as_asked(self, entry: TaskEntry, task: Task, siblings: int, model_uses_template: bool) -> LoadedTask:
         suite = self._suite
+        if unknown := [name for name, function in _metric_functions(task).items() if function is None]:
+            names = ", ".join(unknown)
+            raise TaskUnavailable(f"task {task.task_name}: lm-eval does not know the metric {names}; {_HUB_METRICS}")
         # As lm-eval does: a task that fixes zero shots keeps them, and one without a word gets none.
         shots, wanted = task.get_config("num_fewshot"), _first(entry.num_fewshot, suite.num_fewshot)
         if shots is None or (wanted is not None and shots != 0):
@@ -254,6 +263,22 @@ def tokens_read(arguments: Sequence[Any], lm: TemplateLM) -> int:
     return len(lm.tok_encode(arguments[0]))
 
 
+def _keep_hub_metrics_out() -> None:
+    """lm-eval asks the package `evaluate` for metrics that it does not know, which runs code that it fetches."""
+
+    def refuse(*_: Any, **__: Any) -> NoReturn:
+        raise TaskUnavailable(_HUB_METRICS)
+
+    instead = types.ModuleType("evaluate")
+    instead.load = refuse  # type: ignore[attr-defined]
+    sys.modules["evaluate"] = instead
+
+
+def _metric_functions(task: Task) -> dict[str, Any]:
+    """The functions that score the task's documents; none where the task does that itself."""
+    return {} if task.get_config("process_results") is not None else task._metric_fn_list
+
+
 def _suggestion(name: str, manager: TaskManager) -> str:
     close = difflib.get_close_matches(name, manager.task_index, n=3)
     return f"; did you mean {' or '.join(close)}?" if close else "; name a folder of task files in include_path"
@@ -292,6 +317,8 @@ def _scores(results: dict[str, Any], higher_is_better: dict[str, Any]) -> tuple[
         metric, _, filter_name = key.partition(",")
         if not filter_name or metric.endswith("_stderr") or not isinstance(value, int | float | np.number):
             continue
+        if not math.isfinite(value):
+            raise ValueError(f"its metric {key} is {value}, which is no score; mend the task's metric or its documents")
         stderr = results.get(f"{metric}_stderr,{filter_name}")
         known = isinstance(stderr, int | float | np.number) and math.isfinite(stderr)
         scores.append(

@@ -5,6 +5,7 @@
     landing/<run_id>/lock                                  held by the evaluator's process while it lives
     landing/<run_id>/<bundle>/<table>.<sha-256>.parquet    rows that became durable together
     landing/open-llm-leaderboard@<date>/state/…            a state; complete by itself, without run.json and end
+    landing/exclusions/<id>/…, landing/calibrations/<id>/… what a person decided, one bundle each (`decisions`)
 
 A bundle appears by one rename, after everything in it was fsynced, so a reader sees all of it or nothing. A task
 evaluation is one bundle, named by its fingerprint and repetition: whether it was done is a look at a directory's
@@ -19,7 +20,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -28,13 +29,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evaluators.records import Record, columns
+from evaluators.records import Calibration, Exclusion, Record, columns
 
 RUN_FILE = "run.json"
 LOCK_FILE = "lock"
 END_BUNDLE = "end"
 STATE_BUNDLE = "state"
+DECISIONS = (Exclusion.table, Calibration.table)  # directories that hold a bundle per decision
 TEMPORARY = ".tmp-"  # begins the names of what is not there yet
+RUN_ID_LENGTH = 26
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: sorts as it counts
 
 _ARROW_TYPES: dict[type, pa.DataType] = {
@@ -66,7 +69,7 @@ def new_run_id(now: datetime | None = None) -> str:
 
 def run_time(run_id: str) -> datetime:
     """When the run was planned, from its id. Raises ValueError for an id that is not a ULID."""
-    if len(run_id) != 26:
+    if len(run_id) != RUN_ID_LENGTH:
         raise ValueError(f"{run_id!r} is not a run id")
     value = 0
     for character in run_id:
@@ -82,6 +85,11 @@ def task_bundle(fingerprint: str, repetition: int) -> str:
 def is_task_bundle(name: str) -> bool:
     """Whether a bundle holds a task evaluation (the run-level ones have words for names)."""
     return len(name) == 32
+
+
+def stands_alone(bundle: Bundle) -> bool:
+    """Whether the bundle is complete by itself; a run's bundles wait for the run's end."""
+    return bundle.name == STATE_BUNDLE or bundle.run_id in DECISIONS
 
 
 def state_directory(day: date) -> str:
@@ -166,10 +174,10 @@ def verify(path: Path) -> None:
         raise ValueError(f"{path.name}: content has sha-256 {found[:12]}…, the name says {promised[:12]}…; damaged")
 
 
-def task_evaluations(landing: Path) -> dict[str, str]:
-    """Bundle name of each landed task evaluation to the run id of its newest one."""
+def task_evaluations(landing: Path, without: Collection[str] = ()) -> dict[str, str]:
+    """Bundle name of each landed task evaluation to the run id of its newest one; runs of `without` do not count."""
     found: dict[str, str] = {}
-    for run in sorted(_directories(landing)):
+    for run in sorted(p for p in _directories(landing) if p.name not in without):
         for path in _directories(run):
             if is_task_bundle(path.name):
                 found[path.name] = run.name

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from filelock import FileLock, Timeout
 
@@ -27,10 +27,14 @@ SILENT_END = "the process ended without a word: killed, out of memory, or the ma
 
 
 class PlannedTask(TypedDict):
-    """A task in a run's plan: its bundle's name, empty where it could not be loaded, and its weight in the score."""
+    """A task in a run's plan: its bundle's name, empty where it could not be loaded, and its weight in the score.
+
+    `repetitions` are the further bundles' names where the suite asks for more than one.
+    """
 
     evaluation: str
     weight: float
+    repetitions: NotRequired[list[str]]
 
 
 def open_run(landing: Path, start: EvaluationRun) -> FileLock:
@@ -49,21 +53,24 @@ def note_loaded(landing: Path, record: EvaluationRun) -> None:
     _write(landing / record.run_id / LOADED_FILE, _as_json(record).encode())
 
 
-def close_abandoned(landing: Path, reason: str = SILENT_END) -> list[str]:
+def close_abandoned(landing: Path) -> list[str]:
     """End every run whose process is gone, as `interrupted`; returns their ids. Leftover temporary files are swept."""
-    closed = []
-    for folder in sorted(p for p in landing.iterdir() if (p / RUN_FILE).exists()) if landing.is_dir() else []:
-        if (folder / END_BUNDLE).exists():
-            continue
-        if _start_of(folder) is None:
-            continue  # nobody can say what it was; see `unreadable`
-        try:
-            with FileLock(folder / LOCK_FILE).acquire(timeout=0):
-                _end_for(landing, folder, reason)
-                closed.append(folder.name)
-        except Timeout:
-            continue  # alive
-    return closed
+    folders = sorted(p for p in landing.iterdir() if (p / RUN_FILE).exists()) if landing.is_dir() else []
+    return [folder.name for folder in folders if close(landing, folder.name, "interrupted", SILENT_END)]
+
+
+def close(landing: Path, run_id: str, status: str, reason: str) -> bool:
+    """End a run in the name of its process, unless that lives, has ended the run itself or never opened it, or its own
+    beginning is damaged (see `unreadable`)."""
+    folder = landing / run_id
+    if not (folder / RUN_FILE).exists() or (folder / END_BUNDLE).exists() or _start_of(folder) is None:
+        return False
+    try:
+        with FileLock(folder / LOCK_FILE).acquire(timeout=0):
+            _end_for(landing, folder, status, reason)
+    except Timeout:
+        return False  # alive
+    return True
 
 
 def unreadable(landing: Path) -> list[Path]:
@@ -85,6 +92,16 @@ def runs_of(landing: Path, model: str, suite: str) -> list[dict[str, Any]]:
     return found
 
 
+def generated_before(landing: Path, model: str, suite: str) -> dict[str, float]:
+    """Tokens generated a document, of each task that a run of the model and suite has ended with; the newest counts."""
+    found: dict[str, float] = {}
+    for run in runs_of(landing, model, suite):
+        summary = read_json(landing / run["run_id"] / SUMMARY_FILE)
+        for task in summary["tasks"] if summary is not None else []:
+            found[task["task"]] = task["tokens_generated"] / task["documents"]
+    return found
+
+
 def read_json(path: Path) -> Any:
     """A run's side file; None where it was never written."""
     try:
@@ -93,14 +110,14 @@ def read_json(path: Path) -> Any:
         return None
 
 
-def _end_for(landing: Path, folder: Path, reason: str) -> None:
+def _end_for(landing: Path, folder: Path, status: str, reason: str) -> None:
     start = _start_of(folder)
     assert start is not None
     finished = sum(1 for bundle in bundles(landing, folder.name) if is_task_bundle(bundle.name))
     planned = read_json(folder / TASKS_FILE)
     end = dataclasses.replace(
         start,
-        status="interrupted",
+        status=status,
         reason=reason,
         tasks_evaluated=finished,
         tasks_planned=len(planned) if planned is not None else None,

@@ -106,6 +106,15 @@ def usable_threads() -> int:
     return max(1, min(allowed, physical)) if physical > 1 else allowed
 
 
+def memory_kills() -> int:
+    """How many processes the kernel has killed for memory since it started; 0 where it does not tell."""
+    try:
+        counters = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in counters if line.startswith("oom_kill ")), 0)
+
+
 def package_versions() -> dict[str, str]:
     """Versions of the packages that can change a score or a figure."""
     found = {"python": platform.python_version()}

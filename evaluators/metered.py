@@ -13,10 +13,11 @@ from functools import partial
 from typing import Any
 
 from lm_eval.api.instance import Instance
-from lm_eval.api.model import LM
+from lm_eval.api.model import LM, CachingLM
+from lm_eval.models.utils import normalize_gen_kwargs
 
 from evaluators.energy import Ledger
-from evaluators.engines import Engine
+from evaluators.engines import Engine, EngineFailed
 from evaluators.engines.prefix_trie import Trie, key
 from evaluators.harness import tokens_read
 from evaluators.interruption import Interruption
@@ -24,7 +25,6 @@ from evaluators.interruption import Interruption
 _WARMUP_TEXT = "The quick brown fox jumps over the lazy dog, and the dog does not mind. " * 8
 _WARMUP_REQUESTS = 4
 _WARMUP_TOKENS = 8
-_SHARING_ENGINE = "shared-prefix"  # vllm shares what it generates from, but reads each log-likelihood in full
 
 
 class _Tick:
@@ -51,10 +51,15 @@ class Speed:
 
 
 class MeteredLM(LM):
-    """Hands requests on to the engine's model, and books the time to phases."""
+    """Hands requests on to the engine's model, and books the time to phases. A request cache is an EngineFailed."""
 
     def __init__(self, engine: Engine, ledger: Ledger, interruption: Interruption, tick: Callable[[], None]) -> None:
         super().__init__()
+        if isinstance(engine.lm, CachingLM):
+            raise EngineFailed(
+                f"engine {engine.name} answers from lm-eval's request cache, whose keys leave the model out: another "
+                "model's answers would land for no energy; hand over the model itself"
+            )
         self._engine = engine
         self._ledger = ledger
         self._interruption = interruption
@@ -103,17 +108,27 @@ def warm_up(engine: Engine) -> Speed:
     return Speed(read / read_s, _WARMUP_REQUESTS * _WARMUP_TOKENS / generate_s)
 
 
-def expected_s(speed: Speed, requests: Sequence[Instance], documents: int, sampled: int, engine: Engine) -> float:
-    """How long a task of `documents` will take, from the requests of `sampled` of them."""
+def expected_s(
+    speed: Speed,
+    requests: Sequence[Instance],
+    documents: int,
+    sampled: int,
+    engine: Engine,
+    generated_per_document: float | None = None,
+) -> float:
+    """How long a task of `documents` will take, from the requests of `sampled` of them: at most, unless it is known
+    how many tokens its answers have."""
     times = documents / max(sampled, 1)
     forwarded = list(_forwarded(requests, engine))
     read, once = sum(map(len, forwarded)), 0
-    if engine.name == _SHARING_ENGINE:
+    if engine.shares_prefixes:
         trie = Trie.of([key(tokens) for tokens in forwarded], [0] * len(forwarded))
         # What all requests begin with is read once a task, however many documents there are.
         read, once = len(trie.tokens), min((segment.depth for segment in trie.segments[1:]), default=0)
-    generated = sum(_most_generated(request) for request in requests)
-    return speed.seconds(once + (read - once) * times, generated * times)
+    generated = sum(_most_generated(request) for request in requests) * times
+    if generated_per_document is not None:
+        generated = min(generated, generated_per_document * documents)
+    return speed.seconds(once + (read - once) * times, generated)
 
 
 def _forwarded(requests: Sequence[Instance], engine: Engine) -> Iterator[tuple[int, ...]]:
@@ -133,7 +148,7 @@ def _forwarded(requests: Sequence[Instance], engine: Engine) -> Iterator[tuple[i
 def _most_generated(request: Instance) -> int:
     if request.request_type != "generate_until":
         return 0
-    return int(request.args[1].get("max_gen_toks", 256))
+    return int(normalize_gen_kwargs(request.args[1])["max_gen_toks"])
 
 
 def _warmup(kind: str, argument: Any, number: int) -> list[Instance]:

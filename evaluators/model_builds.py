@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import filelock
 
@@ -81,8 +82,9 @@ def convert_gguf(file: Path, target: Path) -> None:
     import transformers
 
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
-        model = transformers.AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name)
+        source: dict[str, Any] = {"gguf_file": file.name, "trust_remote_code": False}
+        tokenizer = transformers.AutoTokenizer.from_pretrained(file.parent, **source)
+        model = transformers.AutoModelForCausalLM.from_pretrained(file.parent, **source)
     except Exception as error:  # whatever a parser raises on bytes that are not what they should be
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelUnavailable(f"cannot read {file} as GGUF ({reason}); install or download it again") from error
@@ -108,7 +110,10 @@ def merge_adapter(base: Path, adapter: Path, target: Path) -> None:
     import transformers
 
     try:
-        model = transformers.AutoModelForCausalLM.from_pretrained(base, dtype="auto", use_safetensors=True)
+        # Without a word transformers would ask on standard input whether to run the folder's code.
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            base, dtype="auto", use_safetensors=True, trust_remote_code=False
+        )
         merged = peft.PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     except Exception as error:  # shapes, names and kinds that do not fit each other, each with its own exception
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from evaluators.catalogue import ModelEntry
+from evaluators.leaderboards import hub
 from evaluators.model_builds import ModelUnavailable, Store, convert_gguf, merge_adapter, train_adapter
 
 __all__ = ["LocalModel", "ModelUnavailable", "prepare"]
@@ -131,25 +133,40 @@ def _package_file(entry: ModelEntry) -> tuple[Path, str]:
 
 def _download(entry: ModelEntry) -> Path:
     """The hub's snapshot of the pinned commit, from the hub's own cache where it is complete there."""
-    from huggingface_hub import errors, snapshot_download
+    from huggingface_hub import errors
 
     what = f"{entry.name}: {entry.repo}@{str(entry.revision)[:12]}"
+    client = hub.connect()
     try:
-        folder = snapshot_download(
+        folder = client.snapshot_download(
             str(entry.repo),
             revision=entry.revision,
             allow_patterns=list(_HUB_FILES),
             ignore_patterns=list(_HUB_IGNORED),
+            local_files_only=not _answers(client, entry),
         )
     except errors.GatedRepoError:
-        raise ModelUnavailable(f"{what} is gated; accept its terms on the hub and run: hf auth login") from None
+        raise ModelUnavailable(f"{what} is gated; accept its terms on the hub and set HF_TOKEN") from None
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
-        raise ModelUnavailable(f"{what} is not on the hub; check repo and revision, or run: hf auth login") from None
+        raise ModelUnavailable(f"{what} is not on the hub; check repo and revision, or set HF_TOKEN") from None
     except Exception as error:  # the hub's client lets its transports' many exceptions through
         reason = type(error).__name__
         remedy = "check the network and HF_HUB_OFFLINE, or use an entry with source: path or package"
         raise ModelUnavailable(f"{what} cannot be downloaded and is not in the cache ({reason}); {remedy}") from error
     return Path(folder)
+
+
+def _answers(client: Any, entry: ModelEntry) -> bool:
+    """Whether the hub answers at all, asked once: the download itself would try a dead network for half a minute."""
+    from huggingface_hub import errors
+
+    try:
+        client.model_info(str(entry.repo), revision=entry.revision, timeout=hub.TIMEOUT_S)
+    except (errors.GatedRepoError, errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
+        raise
+    except Exception:
+        return False
+    return True
 
 
 def _check_folder(folder: Path, name: str) -> list[Path]:

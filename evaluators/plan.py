@@ -8,6 +8,7 @@ again, task by task, by the exact fingerprint.
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from typing import Any
 
 from evaluators import landing, lifecycle
 from evaluators.catalogue import Catalogue, CatalogueError, ModelEntry, SuiteEntry
+from evaluators.decisions import excluded_runs
 from evaluators.spec import RunSpec, digest
 
 OUR_TASKS = Path(__file__).parent / "tasks"
@@ -34,6 +36,7 @@ class PlannedRun:
     due: bool
     reason: str
     plan_key: str
+    is_control: bool
     tasks_done: int
     tasks_total: int | None
     expected_duration_s: float | None
@@ -48,10 +51,12 @@ def plan(
     models: Collection[str] | None = None,
     suites: Collection[str] | None = None,
     force: bool = False,
+    control: bool = False,
     now: datetime | None = None,
 ) -> list[PlannedRun]:
     """Every model and suite of the catalogue, or of the named ones, in the catalogue's order.
 
+    `control`: the settings' control workload is due if it was not completed yet on this UTC date, and comes first.
     Raises CatalogueError for a model or suite that the catalogue does not have, or a named model that is asked none of
     the named suites.
     """
@@ -62,17 +67,31 @@ def plan(
             if chosen.isdisjoint(entry.suites):
                 own, other = ", ".join(entry.suites), " or ".join(sorted(chosen))
                 raise CatalogueError(f"{entry.name} is not asked {other}; its suites: {own}")
-    evaluations = landing.task_evaluations(home / "landing")
-    return [
-        _planned(catalogue, home, entry, catalogue.suite(name), evaluations, force, now or datetime.now(UTC))
+    evaluations = landing.task_evaluations(home / "landing", excluded_runs(home / "landing"))
+    now = now or datetime.now(UTC)
+    workload = _control_due(catalogue, home, now) if control else None
+    runs = [
+        _planned(catalogue, home, entry, catalogue.suite(name), evaluations, force, (entry.name, name) == workload, now)
         for entry in wanted
         for name in entry.suites
         if chosen is None or name in chosen
     ]
+    return sorted(runs, key=lambda run: not run.is_control)
 
 
-def make_spec(catalogue: Catalogue, planned: PlannedRun, home: Path, *, force: bool = False) -> RunSpec:
-    """The evaluator's order for a planned run, with a new run id."""
+def in_order(models: Collection[str], catalogue: Catalogue, night: datetime) -> tuple[list[str], str]:
+    """The models of a night, shuffled so that what drifts during it favours none, and the seed that did it.
+
+    The control's model comes first in any case.
+    """
+    seed = f"{catalogue.settings.seed}/{night.astimezone(UTC):%Y-%m-%d}"
+    order = random.Random(seed).sample(sorted(models), len(models))
+    control = catalogue.settings.control
+    return sorted(order, key=lambda name: control is None or name != control.model), seed
+
+
+def make_spec(catalogue: Catalogue, planned: PlannedRun, home: Path, *, force: bool = False, **further: Any) -> RunSpec:
+    """The evaluator's order for a planned run, with a new run id. `further`: more of the spec's fields."""
     entry = catalogue.model(planned.model)
     return RunSpec(
         run_id=landing.new_run_id(),
@@ -83,7 +102,9 @@ def make_spec(catalogue: Catalogue, planned: PlannedRun, home: Path, *, force: b
         suite=catalogue.suite(planned.suite),
         settings=catalogue.settings,
         plan_key=planned.plan_key,
-        force=force,
+        force=force or planned.is_control,
+        is_control=planned.is_control,
+        **further,
     )
 
 
@@ -94,6 +115,7 @@ def _planned(
     suite: SuiteEntry,
     evaluations: dict[str, str],
     force: bool,
+    is_control: bool,
     now: datetime,
 ) -> PlannedRun:
     key = _plan_key(catalogue, entry, suite)
@@ -103,8 +125,17 @@ def _planned(
         tasks = lifecycle.read_json(home / "landing" / run["run_id"] / lifecycle.TASKS_FILE)
         if tasks is not None:
             break
-    missing = [task for task, planned in (tasks or {}).items() if planned["evaluation"] not in evaluations]
-    due, reason = _verdict(home, entry, runs, key, tasks, missing, evaluations, force, now)
+    missing = [
+        task
+        for task, planned in (tasks or {}).items()
+        if any(name not in evaluations for name in (planned["evaluation"], *planned.get("repetitions", ())))
+    ]
+    if entry.retired is not None:
+        due, reason = False, f"retired: {entry.retired}"
+    elif is_control:
+        due, reason = True, "the control workload of this night"
+    else:
+        due, reason = _verdict(home, entry, runs, key, tasks, missing, evaluations, force, now)
     duration_s, energy_kwh, expectation = _expectation(home, runs)
     return PlannedRun(
         model=entry.name,
@@ -112,6 +143,7 @@ def _planned(
         due=due,
         reason=reason,
         plan_key=key,
+        is_control=is_control and due,
         tasks_done=len(tasks or {}) - len(missing),
         tasks_total=len(tasks) if tasks is not None else None,
         expected_duration_s=duration_s if due else 0.0,
@@ -148,6 +180,19 @@ def _verdict(
     return False, f"all {len(tasks)} tasks were evaluated on {oldest:%Y-%m-%d %H:%M} UTC, and nothing changed since"
 
 
+def _control_due(catalogue: Catalogue, home: Path, now: datetime) -> tuple[str, str] | None:
+    """Model and suite of the control workload; None where there is none, or it was completed on this UTC date."""
+    control = catalogue.settings.control
+    if control is None:
+        return None
+    for run in lifecycle.runs_of(home / "landing", control.model, control.suite):
+        if run.get("is_control") and landing.run_time(run["run_id"]).date() == now.astimezone(UTC).date():
+            summary = lifecycle.read_json(home / "landing" / run["run_id"] / lifecycle.SUMMARY_FILE)
+            if summary is not None and summary["status"] == "completed":
+                return None
+    return control.model, control.suite
+
+
 def _last_words(home: Path, run: dict[str, Any]) -> str:
     """Why the run failed, as the end of a sentence; nothing where it was killed and could not say."""
     summary = lifecycle.read_json(home / "landing" / run["run_id"] / lifecycle.SUMMARY_FILE)
@@ -164,16 +209,18 @@ def _expectation(home: Path, runs: list[dict[str, Any]]) -> tuple[float | None, 
 
 
 def _plan_key(catalogue: Catalogue, entry: ModelEntry, suite: SuiteEntry) -> str:
-    exclude = {"suites", "refresh_every", "batch_size"}
+    exclude = {"suites", "refresh_every", "batch_size", "retired"}
     root = catalogue.path.parent
     models = [entry, *_lineage(catalogue, entry)]
+    # Whether they were repeated often enough is known by what is landed, and once was the rule before it was stated.
+    unsaid = {"description"} | ({"repetitions"} if suite.repetitions == 1 else set())
     folders = [OUR_TASKS] + ([root / suite.include_path] if suite.include_path is not None else [])
     return digest(
         {
             "models": [model.model_dump(mode="json", exclude=exclude) for model in models],
             "weights": [list(_files(root / model.path)) for model in models if model.path is not None],
             "recipes": [_content(root / model.recipe) for model in models if model.recipe is not None],
-            "suite": suite.model_dump(mode="json", exclude={"description"}),
+            "suite": suite.model_dump(mode="json", exclude=unsaid),
             "tasks": [_content(path) for folder in folders for path in _task_files(folder)],
             "seed": catalogue.settings.seed,
             "lm-eval": version("lm-eval"),

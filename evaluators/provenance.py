@@ -15,6 +15,7 @@ from evaluators.engines import Engine
 from evaluators.harness import LoadedTask
 from evaluators.models import LocalModel, ModelUnavailable
 from evaluators.records import SCHEMA_VERSION, EvaluationRun, Model
+from evaluators.redaction import redact
 from evaluators.spec import RunSpec, digest, suite_version
 
 
@@ -122,8 +123,11 @@ def start_record(spec: RunSpec, meter: Meter) -> EvaluationRun:
         harness_version=packages["lm-eval"],
         package_versions_json=json.dumps(packages, sort_keys=True),
         seed=spec.settings.seed,
+        is_control=spec.is_control,
+        order_seed=spec.order_seed,
+        order_position=spec.order_position,
         project_git_sha=machine.project_git_sha(Path(__file__).parent),
-        command=" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        command=redact(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]])),
         country_iso_code=power.country_iso_code,
         grid_region=power.region,
         grid_intensity_g_per_kwh=power.intensity_g_per_kwh,

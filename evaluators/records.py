@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, ClassVar
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _SINCE_2 = {"since": 2}
+_SINCE_3 = {"since": 3}
 
 PHASES = ("idle", "load", "warmup", "inference", "scoring")
 METHODS = ("measured", "integrated", "modelled", "absent")
@@ -113,6 +114,9 @@ class EvaluationRun(Record):
     harness_version: str
     package_versions_json: str
     seed: int
+    is_control: bool | None = field(metadata=_SINCE_3)  # the night's control workload
+    order_seed: str | None = field(metadata=_SINCE_3)  # shuffled the models that were due; NULL for a run by itself
+    order_position: int | None = field(metadata=_SINCE_3)  # the model's place in that order, from 1
     project_git_sha: str | None
     command: str
     country_iso_code: str
@@ -188,6 +192,8 @@ class TaskEmission(Record):
     tokens_padding: int | None = field(metadata=_SINCE_2)  # of tokens_computed, those that no request asked for
     tokens_shared: int | None = field(metadata=_SINCE_2)  # served from the cache: unshared - (computed - padding)
     tokens_distinct: int | None = field(metadata=_SINCE_2)  # the least that can be: each distinct prefix once
+    own_cpu_s: float | None = field(metadata=_SINCE_3)  # CPU time of the evaluator in the window; NULL: not known
+    foreign_cpu_s: float | None = field(metadata=_SINCE_3)  # CPU time of every other process of the machine
     quality_flags: str | None  # comma-separated, NULL when nothing is wrong
     quality_note: str | None  # what the flags mean for this row, in words
 
@@ -270,7 +276,59 @@ class LeaderboardSnapshot(Record):
     model_html: str | None  # how the leaderboard's page shows the name, NULL where the state lacks it
 
 
-RECORDS: tuple[type[Record], ...] = (Model, EvaluationRun, TaskResult, TaskEmission, Sample, LeaderboardSnapshot)
+@dataclass(frozen=True, slots=True)
+class Exclusion(Record):
+    """One row per decision about a run: no figure may rest on it, or this is taken back. The latest counts."""
+
+    table: ClassVar[str] = "exclusions"
+    key: ClassVar[tuple[str, ...]] = ("exclusion_id",)
+
+    exclusion_id: str  # a ULID: sorts by time
+    schema_version: int
+    run_id: str  # the run that it is about
+    is_excluded: bool  # False: an earlier exclusion is taken back
+    reason: str
+    decided_by: str
+    decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration(Record):
+    """One row per calibration: what a wall meter showed while a run was metered. A machine's latest one counts.
+
+    It holds for what was metered in the same way: meter, boundary and methods.
+    """
+
+    table: ClassVar[str] = "calibrations"
+    key: ClassVar[tuple[str, ...]] = ("calibration_id",)
+
+    calibration_id: str  # a ULID: sorts by time
+    schema_version: int
+    run_id: str  # the run that both meters saw
+    machine_id: str
+    meter: str
+    boundary: str
+    cpu_method: str  # METHODS
+    gpu_method: str
+    ram_method: str
+    measured_kwh: float  # by the wall meter, from the run's beginning to its end
+    metered_kwh: float  # all windows of the run together
+    factor: float  # measured_kwh / metered_kwh
+    coverage: float  # share of the run's duration that lies in its windows
+    calibrated_by: str
+    calibrated_at: datetime
+
+
+RECORDS: tuple[type[Record], ...] = (
+    Model,
+    EvaluationRun,
+    TaskResult,
+    TaskEmission,
+    Sample,
+    LeaderboardSnapshot,
+    Exclusion,
+    Calibration,
+)
 BY_TABLE: dict[str, type[Record]] = {record.table: record for record in RECORDS}
 
 

@@ -11,12 +11,11 @@ from evaluators.harness import LoadedTask, Outcome
 from evaluators.records import SCHEMA_VERSION, Sample, TaskEmission, TaskResult
 from evaluators.spec import digest
 
-REPETITION = 1
 NOT_COUNTED = TokenCounts()
 
 
 def results(
-    run_id: str, suite: str, task: LoadedTask, outcome: Outcome, fingerprint: str, seed: int
+    run_id: str, suite: str, task: LoadedTask, repetition: int, outcome: Outcome, fingerprint: str, seed: int
 ) -> Iterator[TaskResult]:
     """One row per metric and filter."""
     for score in outcome.scores:
@@ -24,7 +23,7 @@ def results(
         yield TaskResult(
             run_id=run_id,
             task=task.name,
-            repetition=REPETITION,
+            repetition=repetition,
             metric=score.metric,
             filter=score.filter,
             schema_version=SCHEMA_VERSION,
@@ -46,13 +45,13 @@ def results(
         )
 
 
-def samples(run_id: str, task: LoadedTask, outcome: Outcome) -> Iterator[Sample]:
+def samples(run_id: str, task: LoadedTask, repetition: int, outcome: Outcome) -> Iterator[Sample]:
     """One row per document, under the primary metric."""
     for document in outcome.documents:
         yield Sample(
             run_id=run_id,
             task=task.name,
-            repetition=REPETITION,
+            repetition=repetition,
             schema_version=SCHEMA_VERSION,
             metric=task.metric,
             filter=task.filter,
@@ -68,13 +67,14 @@ def emission(
     reading: Reading,
     outcome: Outcome | None = None,
     counts: TokenCounts = NOT_COUNTED,
+    repetition: int = 1,
 ) -> TaskEmission:
     """The row of one phase; `outcome` and `counts` only for inference: what was asked, and what that took."""
     return TaskEmission(
         run_id=run_id,
         task=task,
         phase=phase,
-        repetition=REPETITION,
+        repetition=repetition,
         schema_version=SCHEMA_VERSION,
         started_at=reading.started_at,
         ended_at=reading.ended_at,
@@ -95,6 +95,8 @@ def emission(
         tokens_padding=counts.padding,
         tokens_shared=_shared(counts),
         tokens_distinct=counts.distinct,
+        own_cpu_s=reading.own_cpu_s,
+        foreign_cpu_s=reading.foreign_cpu_s,
         quality_flags=",".join(reading.flags) or None,
         quality_note=quality.note(reading.flags),
     )

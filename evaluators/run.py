@@ -18,15 +18,18 @@ from datetime import UTC, datetime
 from filelock import FileLock, Timeout
 
 from evaluators import engines, landing, lifecycle, machine, rows
+from evaluators.decisions import excluded_runs
 from evaluators.energy import Ledger, Meter, Reading, make_meter, quality
 from evaluators.engines import Engine, EngineFailed, TokenCounts
 from evaluators.harness import Harness, LoadedTask, Outcome, TaskUnavailable, requests_of, run_task
 from evaluators.interruption import Interrupted, Interruption
 from evaluators.metered import MeteredLM, expected_s, warm_up
 from evaluators.models import LocalModel, ModelUnavailable, prepare
+from evaluators.precision import reason_to_stop
 from evaluators.progress import Progress
 from evaluators.provenance import ModelFacts, start_record
 from evaluators.records import TaskEmission
+from evaluators.redaction import redact
 from evaluators.spec import RunSpec
 from evaluators.summary import RunSummary, TaskSummary
 
@@ -46,6 +49,15 @@ def evaluate(
     run = _Run(_with_dtype(spec), on_task or (lambda task: None), meter)
     with run.interruption.watching():
         return run.go()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Evaluating:
+    """A loaded model, ready to be asked."""
+
+    lm: MeteredLM
+    engine: Engine
+    model: ModelFacts
 
 
 class _Run:
@@ -95,27 +107,32 @@ class _Run:
         with self.interruption.at_once():
             local = prepare(spec.model, {e.name: e for e in spec.lineage}, spec.home, spec.root, self.progress.say)
             harness = Harness(spec.suite, spec.root, spec.home / "models" / "nltk_data")
-            tasks, self.failures = harness.load(spec.model.chat_template)
+            tasks, failures = harness.load(spec.model.chat_template)
+        self.failures = {task: redact(reason) for task, reason in failures.items()}
         model = ModelFacts(spec, local)
         self.record = dataclasses.replace(self.record, model_key=model.key)
-        bundles = {task.name: landing.task_bundle(model.fingerprint(task), rows.REPETITION) for task in tasks}
-        self.planned = {task.name: {"evaluation": bundles[task.name], "weight": task.weight} for task in tasks}
+        wanted = [(repetition, task) for repetition in range(1, spec.suite.repetitions + 1) for task in tasks]
+        self.planned = {task.name: _plan_of(task, model, spec.suite.repetitions) for task in tasks}
         self.planned |= {name: {"evaluation": "", "weight": 0.0} for name in self.failures}
         self._write_tasks_file()
-        due = [task for task in tasks if spec.force or not self._is_done(bundles[task.name])]
-        self.reused = [task.name for task in tasks if task not in due]
+        due = [(n, task) for n, task in wanted if spec.force or not self._is_done(_bundle(task, model, n))]
+        self.reused = [task.name for task in tasks if all(task is not of for _, of in due)]
         for name, reason in self.failures.items():
             self.progress.say(f"{name}: not evaluated: {reason}")
         if not due:
             return
         engine = self._set_up(local, model)
         lm = MeteredLM(engine, self.ledger, self.interruption, self.progress.tick)
-        self._announce(due, lm, engine)
-        for number, task in enumerate(due, start=1):
-            self._one_task(task, number, len(due), lm, engine, model, bundles[task.name])
+        self._announce([task for _, task in due], lm, engine)
+        evaluating = _Evaluating(lm, engine, model)
+        for number, (repetition, task) in enumerate(due, start=1):
+            if task.name not in self.failures:
+                self._one_task(task, repetition, number, len(due), evaluating)
+        if spec.until_precise is not None:
+            self._repeat_until_precise([task for task in tasks if task.name not in self.reused], evaluating)
 
     def _is_done(self, bundle: str) -> bool:
-        found = landing.task_evaluations(self.spec.landing).get(bundle)
+        found = landing.task_evaluations(self.spec.landing, excluded_runs(self.spec.landing)).get(bundle)
         every = self.spec.model.refresh_every
         return found is not None and (every is None or datetime.now(UTC) - landing.run_time(found) < every)
 
@@ -155,33 +172,44 @@ class _Run:
         time.sleep(min(asked_s, _IDLE_MODELLED_S) if methods <= modelled else asked_s)
 
     def _announce(self, due: list[LoadedTask], lm: MeteredLM, engine: Engine) -> None:
-        """Say beforehand how long each task will take, by the speed that warm-up saw."""
+        """Say beforehand how long each task will take, by the speed that warm-up saw: at most, where the length of its
+        answers is not known from an earlier run."""
         say, total_s = self.progress.say, 0.0
+        before = lifecycle.generated_before(self.spec.landing, self.spec.model.name, self.spec.suite.name)
         lines = []
         for task in due:
             try:
                 requests = requests_of(task, lm, _ESTIMATE_DOCUMENTS)
                 sampled = min(_ESTIMATE_DOCUMENTS, task.documents)
-                seconds = expected_s(self.speed, requests, task.documents, sampled, engine)
+                known = before.get(task.name)
+                seconds = expected_s(self.speed, requests, task.documents, sampled, engine, known)
             except Exception as error:  # a document that cannot be asked fails its task in its own turn
                 lines.append(f"  {task.name}: {task.documents} documents, duration unknown ({type(error).__name__})")
                 continue
             total_s += seconds
-            lines.append(f"  {task.name}: {task.documents} documents, at most about {_duration(seconds)}")
-        say(f"{self.spec.model.name} on {self.spec.suite.name}: {len(due)} task(s), at most about {_duration(total_s)}")
+            lines.append(f"  {task.name}: {task.documents} documents, {_about(known is None)} {_duration(seconds)}")
+        about = _about(any(task.name not in before for task in due))
+        say(f"{self.spec.model.name} on {self.spec.suite.name}: {len(due)} task(s), {about} {_duration(total_s)}")
         for line in lines:
             say(line)
 
-    def _one_task(
-        self,
-        task: LoadedTask,
-        number: int,
-        tasks: int,
-        lm: MeteredLM,
-        engine: Engine,
-        model: ModelFacts,
-        bundle: str,
-    ) -> None:
+    def _repeat_until_precise(self, tasks: list[LoadedTask], evaluating: _Evaluating) -> None:
+        """Evaluate each task again until the interval of its energy is narrow enough, or the budget has ended."""
+        assert self.spec.until_precise is not None
+        started = time.perf_counter()
+        for number, task in enumerate(tasks, start=1):
+            while task.name not in self.failures:
+                done = [summary for summary in self.summaries if summary.task == task.name]
+                elapsed_s = time.perf_counter() - started
+                why = reason_to_stop(done, self.spec.until_precise, elapsed_s, self.spec.budget_s)
+                if why is not None:
+                    self.progress.say(f"{task.name}: {why}")
+                    break
+                repetition = max(summary.repetition for summary in done) + 1
+                self._one_task(task, repetition, number, len(tasks), evaluating)
+
+    def _one_task(self, task: LoadedTask, repetition: int, number: int, tasks: int, evaluating: _Evaluating) -> None:
+        lm, engine, model = evaluating.lm, evaluating.engine, evaluating.model
         self.interruption.check()
         self.progress.start(task.name, number, tasks, requests=_request_count(task))
         self.ledger.switch("scoring")
@@ -189,7 +217,7 @@ class _Run:
         try:
             outcome = run_task(task, lm, engine.lm, self.spec.settings.seed)
         except Exception as error:  # one bad document fails its task; the run's other tasks are kept
-            self.failures[task.name] = f"{type(error).__name__}: {error}"
+            self.failures[task.name] = redact(f"{type(error).__name__}: {error}")
             self.ledger.settle()
             self.progress.stop()
             self.progress.say(f"{task.name}: failed: {self.failures[task.name]}")
@@ -197,23 +225,27 @@ class _Run:
         readings, counts = self.ledger.settle(), engine.counted()
         self.progress.stop()
         emissions = [
-            self._emission(task.name, "inference", readings["inference"], outcome, counts),
-            self._emission(task.name, "scoring", readings["scoring"]),
+            self._emission(task.name, "inference", readings["inference"], outcome, counts, repetition),
+            self._emission(task.name, "scoring", readings["scoring"], repetition=repetition),
         ]
         spec, run_id = self.spec, self.spec.run_id
         landing.write_bundle(
             spec.landing,
             run_id,
-            bundle,
+            _bundle(task, model, repetition),
             [
-                *rows.results(run_id, spec.suite.name, task, outcome, model.fingerprint(task), spec.settings.seed),
-                *rows.samples(run_id, task, outcome),
+                *rows.results(
+                    run_id, spec.suite.name, task, repetition, outcome, model.fingerprint(task), spec.settings.seed
+                ),
+                *rows.samples(run_id, task, repetition, outcome),
                 *emissions,
             ],
         )
-        self._report(task, outcome, readings["inference"], counts)
+        self._report(task, repetition, outcome, readings["inference"], counts)
 
-    def _report(self, task: LoadedTask, outcome: Outcome, reading: Reading, counts: TokenCounts) -> None:
+    def _report(
+        self, task: LoadedTask, repetition: int, outcome: Outcome, reading: Reading, counts: TokenCounts
+    ) -> None:
         score = next(s for s in outcome.scores if (s.metric, s.filter) == (task.metric, task.filter))
         summary = TaskSummary(
             task=task.name,
@@ -228,12 +260,14 @@ class _Run:
             tokens_generated=outcome.tokens_generated,
             tokens_computed=counts.computed,
             tokens_unshared=counts.unshared,
+            repetition=repetition,
+            flags=reading.flags,
         )
         self.summaries.append(summary)
         energy = "energy unknown" if summary.energy_kwh is None else f"{summary.energy_kwh * 1000:.3f} Wh"
         note = quality.note(reading.flags)
         self.progress.say(
-            f"{task.name}: {summary.metric} {summary.score:.3f}, {_duration(summary.duration_s)}, "
+            f"{summary.name}: {summary.metric} {summary.score:.3f}, {_duration(summary.duration_s)}, "
             f"{energy} {summary.energy_method}"
             + (f" ({note})" if note else "")
             + (f", {summary.computed} tokens computed" if summary.computed else "")
@@ -247,9 +281,10 @@ class _Run:
         reading: Reading,
         outcome: Outcome | None = None,
         counts: TokenCounts = rows.NOT_COUNTED,
+        repetition: int = 1,
     ) -> TaskEmission:
         self.energies_kwh.append(reading.energy_kwh)
-        return rows.emission(self.spec.run_id, task, phase, reading, outcome, counts)
+        return rows.emission(self.spec.run_id, task, phase, reading, outcome, counts, repetition)
 
     def _write_tasks_file(self) -> None:
         path = self.spec.landing / self.spec.run_id / lifecycle.TASKS_FILE
@@ -257,6 +292,7 @@ class _Run:
 
     def _end(self, status: str, reason: str | None) -> RunSummary:
         duration_s = time.perf_counter() - self.started
+        reason = redact(reason) if reason is not None else None
         end = dataclasses.replace(
             self.record,
             status=status,
@@ -287,6 +323,17 @@ class _Run:
         landing.write_durably(self.spec.landing / self.spec.run_id / lifecycle.SUMMARY_FILE, content)
         landing.write_bundle(self.spec.landing, self.spec.run_id, landing.END_BUNDLE, [end])
         return summary
+
+
+def _bundle(task: LoadedTask, model: ModelFacts, repetition: int) -> str:
+    return landing.task_bundle(model.fingerprint(task), repetition)
+
+
+def _plan_of(task: LoadedTask, model: ModelFacts, repetitions: int) -> lifecycle.PlannedTask:
+    plan: lifecycle.PlannedTask = {"evaluation": _bundle(task, model, 1), "weight": task.weight}
+    if repetitions > 1:
+        plan["repetitions"] = [_bundle(task, model, number) for number in range(2, repetitions + 1)]
+    return plan
 
 
 def _with_dtype(spec: RunSpec) -> RunSpec:
@@ -335,6 +382,10 @@ def _request_count(task: LoadedTask) -> int:
     """Requests that the task will send, scaled from the few documents that were built for the estimate."""
     built = {instance.doc_id for instance in task.task.instances or ()}
     return round(len(task.task.instances or ()) / max(len(built), 1) * task.documents)
+
+
+def _about(is_bound: bool) -> str:
+    return "at most about" if is_bound else "about"
 
 
 def _duration(seconds: float) -> str:

@@ -34,6 +34,11 @@ class RunSpec(BaseModel):
     settings: Settings
     plan_key: str
     force: bool = False  # evaluate again what was evaluated before
+    until_precise: float | None = None  # repeat a task until its energy's interval is this wide, as a share of the mean
+    budget_s: float | None = None  # for that; None: no end
+    is_control: bool = False  # the night's control workload
+    order_seed: str | None = None  # shuffled the models that were due; None: a run by itself
+    order_position: int | None = None  # the model's place in that order, from 1
 
     @property
     def landing(self) -> Path:
@@ -58,5 +63,5 @@ def digest(value: Any) -> str:
 
 
 def suite_version(suite: SuiteEntry) -> str:
-    """Hash over what the suite asks: tasks, few-shot, limits, metrics and weights; not its description."""
-    return digest(suite.model_dump(mode="json", exclude={"description", "include_path"}))[:12]
+    """Hash over what the suite asks: tasks, few-shot, limits, metrics, weights; not its description, nor how often."""
+    return digest(suite.model_dump(mode="json", exclude={"description", "include_path", "repetitions"}))[:12]

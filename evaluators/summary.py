@@ -23,6 +23,13 @@ class TaskSummary:
     tokens_generated: int
     tokens_computed: int | None  # as in records.TaskEmission
     tokens_unshared: int | None
+    repetition: int = 1
+    flags: tuple[str, ...] = ()  # doubts about the energy, as in energy.quality
+
+    @property
+    def name(self) -> str:
+        """The task, and which repetition where it is not the first."""
+        return self.task if self.repetition == 1 else f"{self.task} (repetition {self.repetition})"
 
     @property
     def computed(self) -> str:
@@ -49,5 +56,8 @@ class RunSummary:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> RunSummary:
         """The summary that `dataclasses.asdict` and JSON made of one, as it comes out of the evaluator's process."""
-        lists = {"tasks": tuple(TaskSummary(**task) for task in values["tasks"]), "reused": tuple(values["reused"])}
+        lists = {
+            "tasks": tuple(TaskSummary(**{**task, "flags": tuple(task.get("flags", ()))}) for task in values["tasks"]),
+            "reused": tuple(values["reused"]),
+        }
         return cls(**{**values, **lists})

@@ -15,10 +15,12 @@ from dagster_pipes import PipesContext, open_dagster_pipes
 
 os.environ["TQDM_DISABLE"] = "1"  # lm-eval's own bars; evaluators.progress draws the one bar there is
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ["HF_UPDATE_DOWNLOAD_COUNTS"] = "0"  # else datasets tells a server of every file that is loaded
 
 
 def main(spec_file: Path) -> int:
     """Evaluate what the spec says. Returns the exit code."""
+    from evaluators.redaction import redact
     from evaluators.run import Interrupted, TaskSummary, evaluate
     from evaluators.spec import read
 
@@ -27,7 +29,7 @@ def main(spec_file: Path) -> int:
         def report(task: TaskSummary) -> None:
             energy = "energy not known" if task.energy_kwh is None else f"{task.energy_kwh * 1000:.3g} Wh"
             pipes.log.info(
-                f"{task.task}: {task.metric} {task.score:.3f}, {energy} ({task.energy_method}), {task.duration_s:.1f} s"
+                f"{task.name}: {task.metric} {task.score:.3f}, {energy} ({task.energy_method}), {task.duration_s:.1f} s"
             )
 
         try:
@@ -35,7 +37,7 @@ def main(spec_file: Path) -> int:
         except Interrupted as error:
             return _stopped(pipes, f"{error}; what was finished is kept", 130)
         except (OSError, ValueError) as error:
-            return _stopped(pipes, str(error), 1)
+            return _stopped(pipes, redact(str(error)), 1)
         pipes.report_custom_message(dataclasses.asdict(summary))
     return 0
 
@@ -47,4 +49,7 @@ def _stopped(pipes: PipesContext, reason: str, code: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    from evaluators.redaction import standard_streams_redacted
+
+    with standard_streams_redacted():
+        sys.exit(main(Path(sys.argv[1])))

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from evaluators import records
 from evaluators.landing import (
+    DECISIONS,
     END_BUNDLE,
     STATE_BUNDLE,
     Bundle,
@@ -169,6 +170,9 @@ def _foreign_rows(record: type[Record], table: pa.Table, directory: str) -> Iter
         days = pc.unique(table["snapshot_date"]).to_pylist()
         if foreign := sorted(str(day) for day in days if day is not None and state_directory(day) != directory):
             yield f"snapshot_date {foreign[0]} in the directory {directory!r}"
+    elif record.table in DECISIONS:  # their run_id is the run that they are about
+        if directory != record.table:
+            yield f"{record.table} belong into the directory {record.table!r}, not {directory!r}"
     elif foreign := sorted({run for run in pc.unique(table["run_id"]).to_pylist() if run not in (None, directory)}):
         yield f"run_id {foreign[0]!r} in the directory of run {directory!r}"
 
@@ -210,6 +214,8 @@ def _structure_problems(bundle: Bundle) -> Iterator[str]:
         required = _TASK_BUNDLE_TABLES
     elif bundle.name == STATE_BUNDLE:
         required = (LeaderboardSnapshot.table,)
+    elif bundle.run_id in DECISIONS:
+        required = (bundle.run_id,)
     for table in required:
         if table not in bundle.files:
             yield f"the file of table {table} is missing"

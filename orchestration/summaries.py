@@ -23,7 +23,7 @@ def scores_table(summaries: Sequence[RunSummary]) -> str:
             score = f"{task.score:.3f}" + (f"\u00a0±\u00a0{task.stderr:.3f}" if task.stderr is not None else "")
             tokens = f"{task.tokens_generated / task.documents:.1f}" if task.documents else ""
             energy = [_watt_hours(task.energy_kwh), task.energy_method]
-            rows.append([task.task, task.metric, score, *energy, f"{task.duration_s:.1f}", tokens, task.computed])
+            rows.append([task.name, task.metric, score, *energy, f"{task.duration_s:.1f}", tokens, task.computed])
         rows += [[name, "", "evaluated before", *[""] * 5] for name in summary.reused]
         rows += [[name, "", f"failed: {reason}", *[""] * 5] for name, reason in summary.failures.items()]
     header = ["task", "metric", "score", "Wh", "method", "s", "tokens out per document", "tokens computed"]
@@ -32,7 +32,7 @@ def scores_table(summaries: Sequence[RunSummary]) -> str:
 
 def energy_chart(summaries: Sequence[RunSummary]) -> str:
     """Energy of each task as bars: an SVG inside Markdown, so that nothing has to be served."""
-    tasks = [(t.task, t.energy_kwh) for s in summaries for t in s.tasks]
+    tasks = [(t.name, t.energy_kwh) for s in summaries for t in s.tasks]
     most = max((energy for _, energy in tasks if energy is not None), default=0.0)
     bars = []
     for number, (name, energy) in enumerate(tasks):

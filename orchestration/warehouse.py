@@ -55,7 +55,7 @@ class LoadReport:
 
 
 def load(home: Home, log: Log = lambda line: None, wait: float = LOCK_WAIT_S) -> LoadReport:
-    """Load every bundle of every ended run, and every leaderboard state, that is not loaded yet.
+    """Load every bundle of every ended run, every leaderboard state and every decision, that is not loaded yet.
 
     Raises WarehouseBusy where another process writes, WarehouseOutdated where the file has other raw tables.
     """
@@ -129,17 +129,16 @@ def _load_ended_runs(
 ) -> list[str]:
     """Load what is missing, a run's end first. Returns the runs whose end had to be quarantined: they are left out.
 
-    A leaderboard's state has no end: its directory is complete by itself.
+    A leaderboard's state and a decision have no end: they are complete by themselves.
     """
     done = set(connection.execute("select run_id, bundle from raw.loads").fetchall())
-    runs = {run for run, _ in done}
     landed: dict[str, list[landing.Bundle]] = {}
     for bundle in landing.bundles(home.landing):
         landed.setdefault(bundle.run_id, []).append(bundle)
     without_end = []
     for run_id, bundles in landed.items():
         ordered = sorted(bundles, key=lambda bundle: bundle.name != landing.END_BUNDLE)
-        if ordered[0].name not in (landing.END_BUNDLE, landing.STATE_BUNDLE):
+        if ordered[0].name != landing.END_BUNDLE and not landing.stands_alone(ordered[0]):
             continue
         for bundle in ordered:
             if (run_id, bundle.name) in done:
@@ -155,8 +154,7 @@ def _load_ended_runs(
                     break
                 continue
             report.loaded_bundles += 1
-            report.loaded_runs += run_id not in runs and bundle.name != landing.STATE_BUNDLE
-            runs.add(run_id)
+            report.loaded_runs += bundle.name == landing.END_BUNDLE
             report.row_counts.update(counts)
     return without_end
 

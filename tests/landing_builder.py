@@ -8,8 +8,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,9 @@ class BuiltRun:
     seed: int = 1
     idle_w: float | None = 10.0
     setup: bool = True
+    is_control: bool = False
+    duration_s: float = 600.0
+    setting: Mapping[str, Any] = field(default_factory=dict)  # other columns of the run's row
 
     def land(self) -> str:
         """Write the run's bundles; returns its id."""
@@ -230,6 +233,8 @@ class BuiltRun:
             tokens_padding=counts.padding,
             tokens_shared=tokens_shared,
             tokens_distinct=counts.distinct,
+            own_cpu_s=None,
+            foreign_cpu_s=None,
             quality_flags=flags,
             quality_note=None,
         )
@@ -239,6 +244,9 @@ class BuiltRun:
         return {"evaluation": task_bundle(self.fingerprint(task), 1), "weight": weights.get(task, 1.0)}
 
     def end_row(self, run_id: str) -> EvaluationRun:
+        return dataclasses.replace(self._end_row(run_id), **self.setting)
+
+    def _end_row(self, run_id: str) -> EvaluationRun:
         tasks = [outcome.task for outcome in self.outcomes]
         planned = list(dict.fromkeys([*(self.planned or tasks), *self.reused]))
         return EvaluationRun(
@@ -253,7 +261,7 @@ class BuiltRun:
             reason=None if self.status == "completed" else "killed",
             started_at=self.at,
             ended_at=self.at + timedelta(minutes=10),
-            duration_s=600.0,
+            duration_s=self.duration_s,
             tasks_planned=len(planned),
             tasks_evaluated=len(tasks),
             tasks_reused=len(self.reused),
@@ -281,6 +289,9 @@ class BuiltRun:
             harness_version="0.4.13",
             package_versions_json="{}",
             seed=self.seed,
+            is_control=self.is_control,
+            order_seed=None,
+            order_position=None,
             project_git_sha=None,
             command="python -m evaluators spec.json",
             country_iso_code="USA",

@@ -65,6 +65,15 @@ def save_tasks(
     return folder
 
 
+def use_function(folder: Path, task: str, field: str, function: str) -> None:
+    """Let a function of a module in the tasks' folder stand in a task's field, or in its metric's."""
+    path = folder / f"{task}.yaml"
+    document = json.loads(path.read_text())
+    place = document["metric_list"][0] if field in document["metric_list"][0] else document
+    place[field] = "FUNCTION"
+    path.write_text(json.dumps(document).replace('"FUNCTION"', f"!function {function}"))
+
+
 def save_generation_task(folder: Path, name: str = "tiny_text", documents: int = 4) -> None:
     """Write a task that generates a few words and compares them."""
     data = folder / f"{name}.jsonl"

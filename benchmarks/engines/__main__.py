@@ -8,10 +8,7 @@ difference of any answer. `hf` answers with each of the batch sizes; its best on
 from __future__ import annotations
 
 import argparse
-import fnmatch
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections import defaultdict
@@ -24,27 +21,13 @@ from lm_eval.api.instance import Instance
 from tqdm import tqdm
 
 from benchmarks.subject import subject, table
+from benchmarks.tasks import suite_of
 from evaluators import engines
-from evaluators.catalogue import SuiteEntry
 from evaluators.energy import Ledger, make_meter
 from evaluators.engines import Engine, TokenCounts
 from evaluators.harness import Harness, LoadedTask, requests_of
 from evaluators.interruption import Interruption
 from evaluators.metered import MeteredLM, warm_up
-
-DATA = Path(os.environ.get("EVALWATT_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
-# Documents per task, so that one pass of `hf` takes minutes on two cores. The more documents share a few-shot prompt,
-# the more is saved: BBH has 250 a task.
-LIMITS = {
-    "local_leaderboard_bbh_*": 20,
-    "local_leaderboard_mmlu_pro": 40,
-    "local_leaderboard_math_*": 4,
-    "local_leaderboard_ifeval": 3,
-    "local_gsm8k": 4,
-    "local_*": 40,
-    "mini_*": 24,
-}
-CHAT = ["mini_short_answers", "mini_instructions"]  # as the catalogue asks them
 
 
 @dataclass(frozen=True)
@@ -151,27 +134,8 @@ def _difference(one: list[Any], other: list[Any]) -> str:
     return f"{largest:.1e}, {sum(a[1] != b[1] for a, b in zip(one, other, strict=True))} flags"
 
 
-def _tasks(folder: Path, pattern: str, limit: int | None) -> list[LoadedTask]:
-    names: list[str] = []
-    if (DATA / "make_tasks.py").is_file():
-        subprocess.run([sys.executable, DATA / "make_tasks.py", folder], check=True, stdout=subprocess.DEVNULL)
-        names = sorted(path.stem for path in folder.glob("local_*.yaml"))
-    else:
-        print(f"No benchmark data in {DATA}: only mini is compared; name its folder in EVALWATT_TEST_DATA")
-    names += ["mini_boolean", "mini_counting", "mini_dates", "mini_comparison", *CHAT]
-    wanted = [
-        {
-            "task": name,
-            "limit": limit or next(n for p, n in LIMITS.items() if fnmatch.fnmatch(name, p)),
-            "apply_chat_template": name in CHAT,
-        }
-        for name in names
-        if any(fnmatch.fnmatch(name, f"*{p}*") for p in pattern.split(","))
-    ]
-    suite = SuiteEntry.model_validate(
-        {"name": "engines", "description": "engines compared", "include_path": str(folder), "tasks": wanted}
-    )
-    tasks, failures = Harness(suite, folder, folder).load(model_uses_template=False)
+def _tasks(folder: Path, patterns: str, limit: int | None) -> list[LoadedTask]:
+    tasks, failures = Harness(suite_of(folder, patterns, limit), folder, folder).load(model_uses_template=False)
     if failures:
         raise SystemExit(f"tasks could not be loaded: {failures}")
     return tasks

@@ -3,8 +3,10 @@
 -- (1 - 7)/23 -+ 1.96 sqrt((10/23 - (6/23)^2)/23).
 with bounds as (
     select
-        {{ paired_difference_bound('21', '1', '7', '-') }} as low,
-        {{ paired_difference_bound('21', '1', '7', '+') }} as high
+        {{ paired_difference('21', '1', '7') }}
+        - {{ z() }} * sqrt({{ paired_difference_variance('21', '1', '7') }}) as low,
+        {{ paired_difference('21', '1', '7') }}
+        + {{ z() }} * sqrt({{ paired_difference_variance('21', '1', '7') }}) as high
 )
 
 select *

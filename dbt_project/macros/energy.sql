@@ -17,3 +17,26 @@
 {% macro countable(energy_kwh, quality_flags) -%}
     case when coalesce({{ quality_flags }}, 'too_short') = 'too_short' then {{ energy_kwh }} end
 {%- endmacro %}
+
+{#- How the energy of each component was obtained, in words. -#}
+{% macro energy_method() -%}
+    coalesce(nullif(concat_ws(
+        ', ',
+        case when gpu_method != 'absent' then 'gpu ' || gpu_method end,
+        case when cpu_method != 'absent' then 'cpu ' || cpu_method end,
+        case when ram_method != 'absent' then 'ram ' || ram_method end
+    ), ''), 'none')
+{%- endmacro %}
+
+{#- Without a factor between wall and meter, energies rank models of the same machine and are no absolute values. -#}
+{% macro energy_valid_for(calibration_factor) -%}
+    case when {{ calibration_factor }} is null then 'ranking only' else 'absolute figures' end
+{%- endmacro %}
+
+{#- The sum over the rows that the condition names; NULL where one of them is not known, or there is none. -#}
+{% macro whole_sum(figure, condition) -%}
+    case
+        when count({{ figure }}) filter (where {{ condition }}) = count(*) filter (where {{ condition }})
+            then sum({{ figure }} order by {{ figure }}) filter (where {{ condition }})
+    end
+{%- endmacro %}

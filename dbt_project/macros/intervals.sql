@@ -3,14 +3,18 @@
     1.959963984540054
 {%- endmacro %}
 
+{#- Its 95 % quantile: one-sided tests at 5 %, and the 90 % interval that shows equivalence. -#}
+{% macro z_one_sided() -%}
+    1.6448536269514722
+{%- endmacro %}
+
 {#-
-One end of the 95 % interval of a difference of paired proportions (Bonett and Price 2012, Adjusted Wald confidence
-interval for a difference of binomial proportions based on paired data, J. Educ. Behav. Stat. 37(4), 479-488):
-one discordant pair of each kind is added. `sign` is + or -.
+Difference of paired proportions, in the middle of its interval (Bonett and Price 2012, Adjusted Wald confidence interval
+for a difference of binomial proportions based on paired data, J. Educ. Behav. Stat. 37(4), 479-488): one discordant pair
+of each kind is added.
 -#}
-{% macro paired_difference_bound(n, only_second, only_first, sign) -%}
+{% macro paired_difference(n, only_second, only_first) -%}
     ({{ only_second }} - {{ only_first }}) / ({{ n }} + 2.0)
-    {{ sign }} {{ z() }} * sqrt({{ paired_difference_variance(n, only_second, only_first) }})
 {%- endmacro %}
 
 {#- Variance of a difference of paired proportions, adjusted as above. -#}
@@ -66,4 +70,113 @@ with c = (n + 1)/2 - sqrt(n), whose normal quantile is 2 up to the binomial's ro
                 )
             ) / ({{ n }} + pow({{ z() }}, 2))
     end
+{%- endmacro %}
+
+{#-
+One end of the 95 % interval of a task's score: Wilson's where each document is right or wrong, else lm-eval's own
+standard error, which is the mean's, or bootstrapped where the metric is no mean.
+-#}
+{% macro score_bound(is_binary, correct_answers, n, score, stderr, sign) -%}
+    case
+        when {{ is_binary }} then {{ wilson_bound(correct_answers, n, sign) }}
+        else {{ score }} {{ sign }} {{ z() }} * {{ stderr }}
+    end
+{%- endmacro %}
+
+{#-
+Variance of the logarithm of a share of correct answers (Katz et al. 1978, Biometrics 34(3), 469-474), with half an
+answer added (Walter 1975, Biometrika 62(2), 371-374), so that it is known where none or all are correct.
+-#}
+{% macro log_proportion_variance(successes, n) -%}
+    (1 / ({{ successes }} + 0.5) - 1 / ({{ n }} + 0.5))
+{%- endmacro %}
+
+{#- Variance of a mean of paired differences, from their sum and the sum of their squares. -#}
+{% macro mean_variance(n, total, squares) -%}
+    ({{ squares }} - pow({{ total }}, 2) / {{ n }}) / nullif({{ n }} - 1.0, 0) / {{ n }}
+{%- endmacro %}
+
+{#-
+Two-sided p value of the exact McNemar test: the binomial test of the discordant pairs (McNemar 1947, Psychometrika
+12(2), 153-157). The binomial's terms are taken through logarithms of factorials.
+-#}
+{% macro exact_mcnemar(only_first, only_second) -%}
+    least(1, 2 * coalesce((
+        select
+            sum(exp(
+                lgamma({{ only_first }} + {{ only_second }} + 1)
+                - lgamma(tail.k + 1)
+                - lgamma({{ only_first }} + {{ only_second }} - tail.k + 1)
+                - ({{ only_first }} + {{ only_second }}) * ln(2)
+            ))
+        from (select unnest(range(0, (least({{ only_first }}, {{ only_second }}) + 1)::bigint)) as k) as tail
+    ), 0.5))
+{%- endmacro %}
+
+{#-
+Two-sided p value of a standard normal deviate, good to 1.5e-7 (Abramowitz and Stegun 1964, Handbook of Mathematical
+Functions, 26.2.17).
+-#}
+{% macro normal_p_value(deviate) -%}
+    2 * exp(-pow({{ deviate }}, 2) / 2) / sqrt(2 * pi()) * (
+        0.319381530 * {{ hastings(deviate, 1) }}
+        - 0.356563782 * {{ hastings(deviate, 2) }}
+        + 1.781477937 * {{ hastings(deviate, 3) }}
+        - 1.821255978 * {{ hastings(deviate, 4) }}
+        + 1.330274429 * {{ hastings(deviate, 5) }}
+    )
+{%- endmacro %}
+
+{% macro hastings(deviate, power) -%}
+    pow(1 / (1 + 0.2316419 * abs({{ deviate }})), {{ power }})
+{%- endmacro %}
+
+{#-
+A p value adjusted for its family of comparisons, in two steps because windows do not nest: `benjamini_hochberg_step`
+is p m / rank, and the smallest step of this and all larger p values is the adjusted value (Benjamini and Hochberg 1995,
+J. R. Stat. Soc. B 57(1), 289-300).
+-#}
+{% macro benjamini_hochberg_step(p_value, family) -%}
+    {{ p_value }} * count({{ p_value }}) over (partition by {{ family }})
+    / nullif(count({{ p_value }}) over (partition by {{ family }} order by {{ p_value }}), 0)
+{%- endmacro %}
+
+{% macro benjamini_hochberg(p_value, step, family) -%}
+    case
+        when {{ p_value }} is not null
+            then least(1, min({{ step }}) over (
+                partition by {{ family }} order by {{ p_value }} desc
+            ))
+    end
+{%- endmacro %}
+
+{#- A share from 0 to 1 as points: 0 at guessing and below, 100 at everything right. -#}
+{% macro score_normalised(share, chance) -%}
+    100 * least(1, greatest(0, ({{ share }} - {{ chance }}) / (1 - {{ chance }})))
+{%- endmacro %}
+
+{#-
+One end of the 95 % interval of a ratio whose logarithm has a known variance. `t` is Student's quantile, or the normal
+one; `sign` is + or -.
+-#}
+{% macro ratio_bound(ratio, log_variance, t, sign) -%}
+    {{ ratio }} * exp({{ sign }}({{ t }}) * sqrt({{ log_variance }}))
+{%- endmacro %}
+
+{#- Why the mean of repeated energies has no interval; NULL where it has one. -#}
+{% macro too_few_repetitions(repetitions) -%}
+    case
+        when {{ repetitions }} = 1 then 'one repetition'
+        when {{ repetitions }} < 3 then {{ repetitions }} || ' repetitions, three are needed'
+    end
+{%- endmacro %}
+
+{#- Columns `name`_low and `name`_high of a ratio with a repeated energy in it; NULL with too few repetitions. -#}
+{% macro interval(ratio, log_variance, name) -%}
+    case
+        when derived.energy_interval_reason is null then {{ ratio_bound(ratio, log_variance, 'derived.t', '-') }}
+    end as {{ name }}_low,
+    case
+        when derived.energy_interval_reason is null then {{ ratio_bound(ratio, log_variance, 'derived.t', '+') }}
+    end as {{ name }}_high
 {%- endmacro %}

@@ -64,8 +64,9 @@ name itself is not in the table.
 {#-
 For incremental models of the leaderboard's rows. Each row's evidence_hash says what it rests on, as the evidence (a
 relation with the same key) has it now: as a pre-hook the first macro forgets rows that rest on something else by now
-(a later state may rewrite what is known of an earlier one), and metered rows, which have none; the second, as the
-source's condition, lets through what is not there. A build that was killed in between makes up for it the next time.
+(a later state may rewrite what is known of an earlier one), and metered rows, which have none; the others, as the
+source's condition, let through what is not there: rows, or all rows of a state. A build that was killed in between makes
+up for it the next time.
 -#}
 {% macro forget_changed(evidence, key=('basis', 'as_of')) -%}
     {%- if is_incremental() -%}
@@ -86,6 +87,19 @@ source's condition, lets through what is not there. A build that was killed in b
             select 1
             from {{ this }} as existing
             where {{ have_same(key, 'existing', source) }}
+        )
+    {%- else -%}
+        true
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Few states are missing, so DuckDB reads no more of the source than these: half a second less with a hundred states. -#}
+{% macro is_of_a_missing_state(source) -%}
+    {%- if is_incremental() -%}
+        ({{ source }}.basis, {{ source }}.as_of) in (
+            select (evidence.basis, evidence.as_of)
+            from {{ ref('int_leaderboard_evidence') }} as evidence
+            where {{ is_missing('evidence') }}
         )
     {%- else -%}
         true

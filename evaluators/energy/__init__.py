@@ -3,6 +3,8 @@
     windows.py       what a meter answers, and the phases of a run that are cut into windows
     quality.py       the rules of docs/measurement.md on one window
     codecarbon.py    the default meter
+    cpu_time.py      whose CPU time a window was
+    rapl.py          the CPU's energy counters, to see that they did not go back
     replay.py        a meter that replays given readings, for tests
     none.py          the meter that measures nothing and says so
     grid.py          grams of CO2e per kWh, offline

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluators.energy.grid import grid
-
-RAPL = Path("/sys/class/powercap")
+from evaluators.energy.rapl import POWERCAP
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class EnergyCapabilities:
 
 
 def describe(
-    country_iso_code: str, region: str | None, grid_intensity_g_per_kwh: float | None, rapl: Path = RAPL
+    country_iso_code: str, region: str | None, grid_intensity_g_per_kwh: float | None, rapl: Path = POWERCAP
 ) -> EnergyCapabilities:
     """Look at the sensors without starting a meter. Raises ValueError for a grid that is not known."""
     remedies: list[str] = []

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from evaluators.energy import quality
+from evaluators.energy import quality, rapl
+from evaluators.energy.cpu_time import CpuTime
 from evaluators.energy.windows import MeterFailed, Reading
 
 # codecarbon's words for how it reads a CPU, in ours.
@@ -46,6 +47,7 @@ class CodecarbonMeter:
             pue=1,  # PUE is a column, applied in SQL
             log_level="critical",
         )
+        self._cpu_time = CpuTime()
         self._windows = 0
         self._started_at = datetime.now(UTC)
         self._started = self._last_look = 0.0
@@ -60,19 +62,24 @@ class CodecarbonMeter:
 
     def start(self) -> None:
         self._windows += 1
+        self._rapl = rapl.counters()
         self._started_at = datetime.now(UTC)
         self._started = self._last_look = time.perf_counter()
+        self._cpu_time.start()
         self._tracker.start_task(f"window {self._windows}")
         self._last_energy_kwh = self._tracker._total_energy.kWh
 
     def stop(self) -> Reading:
         duration_s = time.perf_counter() - self._started
+        own_cpu_s, foreign_cpu_s = self._cpu_time.stop()
         data = self._tracker.stop_task()
         flags: tuple[str, ...] = ()
         if data is None:
             flags = ("meter_failed",)
         elif not quality.agrees(duration_s, data.duration):
             flags = ("clock_mismatch",)
+        elif self.cpu_method == "measured" and rapl.went_back(self._rapl, rapl.counters()):
+            flags = ("negative",)
         return quality.examine(
             Reading(
                 started_at=self._started_at,
@@ -85,6 +92,8 @@ class CodecarbonMeter:
                 gpu_method=self.gpu_method,
                 ram_method=self.ram_method,
                 flags=flags,
+                own_cpu_s=own_cpu_s,
+                foreign_cpu_s=foreign_cpu_s,
             )
         )
 

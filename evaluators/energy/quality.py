@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 
 from evaluators.energy.windows import Reading
 
@@ -14,6 +15,8 @@ from evaluators.energy.windows import Reading
 SHORTEST_WINDOW_S = 1.0
 # No CPU socket, accelerator or memory bank draws this much; a larger figure is a counter that jumped.
 ABSURD_POWER_W = 100_000.0
+# Of the CPU time that the machine has. Modelled energy follows the machine's load, whoever makes it.
+FOREIGN_SHARE = 0.1
 # The meter's own clock against ours.
 CLOCK_TOLERANCE = 0.05
 CLOCK_SLACK_S = 0.25
@@ -25,6 +28,7 @@ MEANINGS = {
     "not_finite": "the meter answered NaN or infinity",
     "absurd": f"a component would have drawn more than {ABSURD_POWER_W:g} W",
     "stuck": "a sensor stood still although the component was in use",
+    "foreign_load": f"other programs took more than {FOREIGN_SHARE:.0%} of the machine's CPU time",
     "clock_mismatch": "the meter's duration and the monotonic clock disagree by more than 5 %",
 }
 
@@ -34,6 +38,8 @@ def examine(reading: Reading) -> Reading:
     flags = set(reading.flags)
     if reading.duration_s < SHORTEST_WINDOW_S:
         flags.add("too_short")
+    if reading.cpu_method == "modelled" and _foreign_share(reading) > FOREIGN_SHARE:
+        flags.add("foreign_load")
 
     def believed(energy_kwh: float | None, method: str) -> float | None:
         if energy_kwh is None or method == "absent":
@@ -60,6 +66,12 @@ def agrees(duration_s: float, meter_duration_s: float) -> bool:
 def note(flags: tuple[str, ...]) -> str | None:
     """The flags in words; None when there is none."""
     return "; ".join(MEANINGS[flag] for flag in flags) or None
+
+
+def _foreign_share(reading: Reading) -> float:
+    """Share of the machine's CPU time that other programs took; 0 where that is not known."""
+    available_s = reading.duration_s * (os.cpu_count() or 1)
+    return (reading.foreign_cpu_s or 0.0) / available_s if available_s > 0 else 0.0
 
 
 def _doubt(energy_kwh: float, duration_s: float) -> str | None:

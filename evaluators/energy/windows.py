@@ -30,6 +30,8 @@ class Reading:
     gpu_method: str
     ram_method: str
     flags: tuple[str, ...] = ()
+    own_cpu_s: float | None = None  # CPU time of this process and its children
+    foreign_cpu_s: float | None = None  # CPU time of every other process of the machine
 
     @property
     def boundary(self) -> str:
@@ -95,11 +97,13 @@ class PhaseEnergy:
             gpu_method=first.gpu_method,
             ram_method=first.ram_method,
             flags=tuple(sorted({flag for r in self.readings for flag in r.flags})),
+            own_cpu_s=_sum(self.readings, lambda r: r.own_cpu_s),
+            foreign_cpu_s=_sum(self.readings, lambda r: r.foreign_cpu_s),
         )
 
 
 def _sum(readings: list[Reading], component: Callable[[Reading], float | None]) -> float | None:
-    """The component over all windows; None as soon as it is unknown in one of them."""
+    """The figure over all windows; None as soon as it is unknown in one of them."""
     values = [component(reading) for reading in readings]
     return None if any(value is None for value in values) else sum(value for value in values if value is not None)
 

@@ -1,8 +1,11 @@
 """Engines: how a model answers lm-eval's requests. Each is imported only when it is asked for.
 
 transformers.py    lm-eval's own `hf` backend, the reference
-shared_prefix.py   the default: the same answers with shared prefixes computed once (with prefix_trie, tree_attention)
+shared_prefix.py   the default: the same answers with shared prefixes computed once
 vllm.py            lm-eval's own `vllm` backend, for a CUDA device
+
+What shared_prefix is made of: likelihood and decoding say what is forwarded, trie_model forwards it, prefix_trie is the
+trie and tree_attention the attention over it, budget what fits into memory, compatibility which models it can answer.
 """
 
 from __future__ import annotations
@@ -39,6 +42,8 @@ class TokenCounts:
 class Engine:
     """A loaded model. `synchronize` returns when the device has done all that it was asked, `counted` what was
     forwarded since it was asked last. `reason` says why another engine than the one asked for answers, else None.
+
+    `shares_prefixes`: what requests of any kind begin with is read once. vLLM shares it only where it generates.
     """
 
     name: str
@@ -49,6 +54,7 @@ class Engine:
     counted: Callable[[], TokenCounts]
     architecture: str
     params_b: float
+    shares_prefixes: bool = False
     reason: str | None = None
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 from lm_eval.models.huggingface import HFLM
+from safetensors import SafetensorError
 
 from evaluators.engines import Engine, EngineFailed, TokenCounts
 
@@ -38,7 +39,7 @@ def open_model(kind: type[LM], path: Path, *, dtype: str, device: str, batch_siz
             trust_remote_code=False,
             use_safetensors=True,
         )
-    except (OSError, ValueError, KeyError, RuntimeError, AssertionError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, AssertionError, SafetensorError) as error:
         sentence = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise EngineFailed(f"transformers cannot load {path.name}: {sentence}") from error
     lm.model.eval()

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from evaluators.leaderboards import StateRejected, formats
+from evaluators.redaction import redact
 
 REPOSITORY = "open-llm-leaderboard/contents"
 TIMEOUT_S = 20.0
@@ -56,8 +57,8 @@ class Revision:
         return f"{REPOSITORY}@{self.sha}"
 
 
-def connect() -> Client:
-    """The hub's client."""
+def connect() -> Any:
+    """The hub's client, a `huggingface_hub.HfApi`."""
     from huggingface_hub import HfApi, get_session
     from huggingface_hub.utils import disable_progress_bars
 
@@ -130,4 +131,4 @@ def _explained(sha: str | None) -> Iterator[None]:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return redact((str(error).strip().splitlines() or [type(error).__name__])[0])

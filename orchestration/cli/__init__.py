@@ -11,11 +11,14 @@ import sys
 
 import click
 
-VERBS = ("run", "plan", "evaluate", "import-leaderboard", "build", "sql", "doctor", "rebuild")
+from evaluators.redaction import standard_streams_redacted
+
+VERBS = ("run", "plan", "evaluate", "import-leaderboard", "build", "sql", "exclude", "calibrate", "doctor", "rebuild")
 
 # Errors that are written for people, and their exit codes. Named, not imported: most verbs never load their modules.
 EXPECTED = {
     "evaluators.catalogue.CatalogueError": 2,
+    "evaluators.decisions.DecisionRefused": 2,
     "evaluators.leaderboards.hub.HubUnavailable": 1,
     "evaluators.spec.SpecError": 2,
     "orchestration.manifest.ManifestError": 1,
@@ -51,6 +54,11 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit: with a message for errors, and a traceback only with --debug."""
+    with standard_streams_redacted():
+        sys.exit(_run())
+
+
+def _run() -> int:
     try:
         code = cli.main(standalone_mode=False)
     except click.ClickException as error:
@@ -69,7 +77,7 @@ def main() -> None:
         remedy = "" if expected else " (not foreseen; --debug shows where it comes from)"
         print(f"Error: {error or type(error).__name__}{remedy}", file=sys.stderr)
         code = expected or 1
-    sys.exit(code)
+    return int(code or 0)
 
 
 def exit_code(error: Exception) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,13 @@ def _into(variable: str) -> Callable[[click.Context, click.Parameter, Any], None
             os.environ[variable] = "1" if value is True else str(Path(value).absolute())
 
     return callback
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in a container
+        return str(os.getuid())
 
 
 _debug = click.option(
@@ -38,6 +46,8 @@ _catalogue = click.option(
     help="What is evaluated; instead of EVALWATT_CATALOGUE, or ./catalogue.yml.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Answer in JSON on standard output.")
+
+by = click.option("--by", metavar="NAME", default=_user, show_default="you", help="Who decides; it is kept.")
 
 
 def places(*, catalogue: bool = True) -> Decorator:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from orchestration.cli import options
+from orchestration.cli import precision as precision_options
 
 if TYPE_CHECKING:
     from evaluators.plan import PlannedRun
@@ -18,26 +19,30 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
+@precision_options.until_precise
 @options.as_json
 @options.places()
-def command(as_json: bool) -> None:
+def command(precision: float | None, budget_s: float, as_json: bool) -> None:
     """Plan, evaluate what is due, load, build, check and publish; then show the result.
 
     A model that fails does not stop the others; the exit code is 1 then.
     """
     from evaluators.catalogue import load
-    from evaluators.plan import plan
+    from evaluators.plan import in_order, plan
     from orchestration.home import Home, catalogue_path
 
     home = Home.from_env()
-    planned = plan(load(catalogue_path()), home.path)
+    catalogue, started = load(catalogue_path()), datetime.now(UTC)
+    planned = plan(catalogue, home.path)
     _announce(planned)
     from orchestration.foreground import foreground
 
     with foreground(home) as dagster:
         if not (read := dagster.read_catalogue()).succeeded:
             raise click.ClickException("\n".join(read.reasons))
-        evaluated = _evaluate(dagster, list(dict.fromkeys(run.model for run in planned if run.due)))
+        models, seed = in_order({run.model for run in planned if run.due}, catalogue, started)
+        config = {"order_seed": seed, **precision_options.config(precision, budget_s)}
+        evaluated = _evaluate(dagster, models, config, started)
         _say("loading, building and checking the marts")
         refreshed = dagster.refresh()
     failures = [f"{model}: {_reason(outcome)}" for model, outcome in evaluated.items() if not outcome.succeeded]
@@ -57,14 +62,14 @@ def _announce(planned: list[PlannedRun]) -> None:
         terminal.print("\nNothing is due: no model is evaluated again.")
 
 
-def _evaluate(dagster: Foreground, models: list[str]) -> dict[str, Outcome]:
+def _evaluate(dagster: Foreground, models: list[str], config: dict[str, Any], started: datetime) -> dict[str, Outcome]:
     from orchestration.defs.nights import FOREGROUND_TAG, NIGHT_TAG
 
-    tags = {NIGHT_TAG: datetime.now(UTC).isoformat(timespec="seconds"), FOREGROUND_TAG: "true"}
+    tags = {NIGHT_TAG: started.isoformat(timespec="seconds"), FOREGROUND_TAG: "true"}
     outcomes = {}
     for number, model in enumerate(models, start=1):
         _say(f"evaluating {model} ({number} of {len(models)})")
-        outcomes[model] = dagster.evaluate(model, {}, tags)
+        outcomes[model] = dagster.evaluate(model, {**config, "order_position": number}, tags)
         if not outcomes[model].succeeded:
             _say(f"{model} failed: {_reason(outcomes[model])}")
     return outcomes

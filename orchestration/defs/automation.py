@@ -15,13 +15,14 @@ from pathlib import Path
 import dagster as dg
 
 from evaluators.catalogue import Settings
-from evaluators.plan import plan
+from evaluators.plan import in_order, plan
 from orchestration.defs import nights
 from orchestration.defs.evaluations import catalogue, model_evaluations, sync_partitions
 from orchestration.defs.leaderboard import leaderboard_states
 from orchestration.defs.resources import Paths
 
 REFRESH_JOB = "refresh"
+PRIORITY_TAG = "dagster/priority"
 
 read_catalogue = dg.define_asset_job(
     "read_catalogue",
@@ -55,9 +56,10 @@ def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
     def nightly(context: dg.ScheduleEvaluationContext, paths: Paths) -> Iterator[dg.RunRequest | dg.SkipReason]:
         entries = paths.catalogue()
         sync_partitions(context.instance, entries)
-        planned = plan(entries, paths.home.path, now=context.scheduled_execution_time.astimezone(UTC))
+        planned = plan(entries, paths.home.path, control=True, now=context.scheduled_execution_time.astimezone(UTC))
         running = nights.models_being_evaluated(context.instance)
-        models = dict.fromkeys(run.model for run in planned if run.due and run.model not in running)
+        due = {run.model for run in planned if run.due and run.model not in running}
+        models, seed = in_order(due, entries, context.scheduled_execution_time)
         if not models:
             words = [f"{model}: being evaluated already" for model in sorted(running)]
             words += [f"{run.model} on {run.suite}: {run.reason}" for run in planned if run.model not in running]
@@ -65,9 +67,14 @@ def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
             return
         night = context.scheduled_execution_time.isoformat()
         deadline = context.scheduled_execution_time + entries.settings.deadline
-        for model in models:
+        for position, model in enumerate(models, start=1):
+            config = {"control": True, "order_seed": seed, "order_position": position}
             yield dg.RunRequest(
-                run_key=f"{night} {model}", partition_key=model, tags=nights.tags(night, len(models), deadline)
+                run_key=f"{night} {model}",
+                partition_key=model,
+                run_config={"ops": {nights.EVALUATIONS.path[-1]: {"config": config}}},
+                # The queue takes them in this order, as far as the pool lets it.
+                tags={**nights.tags(night, len(models), deadline), PRIORITY_TAG: str(-position)},
             )
 
     return nightly

@@ -4,6 +4,7 @@ Belongs here: starting evaluators and showing what they answered. What is due, a
 `evaluators`.
 """
 
+import contextlib
 import hashlib
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.errors import DagsterPipesExecutionError  # it has no public name
 
+from evaluators import lifecycle, machine
 from evaluators.catalogue import Catalogue
 from evaluators.plan import PlannedRun, make_spec, plan
 from evaluators.summary import RunSummary
@@ -28,6 +30,11 @@ class EvaluationConfig(dg.Config):
 
     suites: list[str] | None = None  # None: all suites of the model
     force: bool = False  # evaluate again what was evaluated before
+    control: bool = False  # as a scheduled night: the control workload is due, too
+    until_precise: float | None = None  # repeat a task until its energy's interval is this wide, as a share of the mean
+    budget_s: float | None = None  # for that; None: no end
+    order_seed: str | None = None  # what shuffled the night's models; None: a run by itself
+    order_position: int | None = None  # the model's place in that order, from 1
 
 
 def sync_partitions(instance: dg.DagsterInstance, catalogue: Catalogue) -> None:
@@ -80,10 +87,17 @@ def model_evaluations(
     Each suite is evaluated by a process of its own. What was evaluated before is not evaluated again.
     """
     entries = paths.catalogue()
-    planned = plan(entries, paths.home.path, models=[context.partition_key], suites=config.suites, force=config.force)
+    planned = plan(
+        entries,
+        paths.home.path,
+        models=[context.partition_key],
+        suites=config.suites,
+        force=config.force,
+        control=config.control,
+    )
     for run in planned:
         context.log.info(f"{run.model} on {run.suite}: {'due' if run.due else 'not due'}: {run.reason}")
-    summaries = [_evaluate(context, run, entries, paths, evaluator, config.force) for run in planned if run.due]
+    summaries = [_evaluate(context, run, entries, paths, evaluator, config) for run in planned if run.due]
     failures = [f"{s.suite}: {s.reason}" for s in summaries if s.status != "completed"]
     if failures:
         raise dg.Failure("; ".join(failures), metadata=_metadata(planned, summaries))
@@ -96,24 +110,45 @@ def _evaluate(
     entries: Catalogue,
     paths: Paths,
     evaluator: dg.PipesSubprocessClient,
-    force: bool,
+    config: EvaluationConfig,
 ) -> RunSummary:
-    spec = make_spec(entries, run, paths.home.path, force=force)
+    spec = make_spec(
+        entries,
+        run,
+        paths.home.path,
+        force=config.force,
+        until_precise=config.until_precise,
+        budget_s=config.budget_s,
+        order_seed=config.order_seed,
+        order_position=config.order_position,
+    )
     with tempfile.TemporaryDirectory(prefix="evalwatt-") as folder:
         file = Path(folder, "spec.json")
         file.write_text(spec.model_dump_json(), encoding="utf-8")
         command = [sys.executable, "-m", "orchestration.pipes_evaluator", str(file)]
+        kills_before = machine.memory_kills()
         try:
             messages = evaluator.run(context=context, command=command).get_custom_messages()
         except DagsterPipesExecutionError as error:
             # A crash has no summary; the next suite gets a fresh process, so it is tried all the same.
-            killed = " (killed, as a process is that needs too much memory)" if str(error).endswith("code -9") else ""
-            return _without_summary(run, spec.run_id, f"{error}{killed}")
+            status, reason = _end_of_process(str(error), for_memory=machine.memory_kills() > kills_before)
+            with contextlib.suppress(OSError):  # on a full disk that is left to the loader
+                lifecycle.close(paths.home.landing, spec.run_id, status, reason)
+            return _without_summary(run, spec.run_id, reason)
     return (
         RunSummary.from_json(messages[-1])
         if messages
         else _without_summary(run, spec.run_id, "the evaluator ended without a word")
     )
+
+
+def _end_of_process(error: str, *, for_memory: bool) -> tuple[str, str]:
+    """A crashed evaluator's status and reason. `for_memory`: the kernel has killed for memory meanwhile."""
+    if not error.endswith("code -9"):
+        return "failed", error
+    if not for_memory:
+        return "interrupted", f"{error}: killed; if nobody did that, memory was short"
+    return "failed", f"{error}: killed for memory; give it more, or choose a smaller batch_size, dtype or model"
 
 
 def _without_summary(run: PlannedRun, run_id: str, reason: str) -> RunSummary:

@@ -6,8 +6,10 @@ from typing import Any
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
+from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from orchestration.defs.resources import OWNERS, Paths, RefreshLock, dbt_project, tell_dbt
+from orchestration.failed_tests import RUN_RESULTS, failed_tests, message
 from orchestration.instance import WAREHOUSE_POOL
 from orchestration.manifest import project_hash
 
@@ -42,8 +44,14 @@ def dbt_models(manifest: Path) -> dg.AssetsDefinition:
         arguments = ["build", "--no-use-colors"]
         if not built_with.exists() or built_with.read_text() != project:
             arguments.append("--full-refresh")  # rows of incremental models that an older project made would stay
-        # Fetching row counts or columns would keep the file open inside this process after dbt has ended.
-        yield from dbt.cli(arguments, context=context, target_path=paths.home.dbt_target).stream()
+        (paths.home.dbt_target / RUN_RESULTS).unlink(missing_ok=True)
+        try:
+            # Fetching row counts or columns would keep the file open inside this process after dbt has ended.
+            yield from dbt.cli(arguments, context=context, target_path=paths.home.dbt_target).stream()
+        except DagsterDbtCliRuntimeError:
+            if not (failed := failed_tests(paths.home.dbt_target)):
+                raise
+            raise dg.Failure(message(failed, paths.home.warehouse)) from None
         built_with.write_text(project)
 
     return build

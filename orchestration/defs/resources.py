@@ -9,10 +9,13 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from importlib import metadata
 from pathlib import Path
 
 import dagster as dg
 from dagster_dbt import DbtCliResource, DbtProject
+from packaging.version import Version
 
 from evaluators.catalogue import Catalogue, load
 from evaluators.leaderboards import hub
@@ -81,6 +84,14 @@ class LeaderboardHub(dg.ConfigurableResource):
         return hub.connect()
 
 
+class Dbt(DbtCliResource):
+    """dbt, of which Dagster wants to know the version: `dbt --version` would ask the package index for newer ones."""
+
+    @cached_property
+    def _cli_version(self) -> Version:
+        return Version(metadata.version("dbt-core"))
+
+
 def dbt_project() -> DbtProject:
     return DbtProject(DBT_PROJECT)
 
@@ -95,7 +106,7 @@ def default_resources(paths: Paths) -> dict[str, object]:
         "leaderboard_hub": LeaderboardHub(),
         # An evaluator that is told to stop finishes its document, and lands what it has.
         "evaluator": dg.PipesSubprocessClient(termination_timeout_seconds=120),
-        "dbt": DbtCliResource(project_dir=dbt_project(), dbt_executable=str(Path(sys.executable).with_name("dbt"))),
+        "dbt": Dbt(project_dir=dbt_project(), dbt_executable=str(Path(sys.executable).with_name("dbt"))),
     }
 
 

@@ -58,13 +58,14 @@ def test_a_good_catalogue_is_read(tmp_path: Path) -> None:
         ("    provider: own", "    provider: friend", 10, "official"),
         ("    kind: pretrained", "    kind: fine_tuned", 6, "missing lineage"),
         ("    kind: pretrained", "    kind: fine_tuned\n    base_model: base", 12, "descends from itself"),
-        ("name: base", "name: '../base'", 6, "rename it"),
-        ("name: base", "name: 'a,trust_remote_code=True'", 6, "rename it"),
         ("name: base", 'name: "a\\nb"', 6, "rename it"),
         ("suites: [small]", "suites: [smal]", 12, "small"),
         ("source: path\n    path: weights", "source: hub\n    repo: a/b\n    revision: main", 9, "revision"),
         ("source: path\n    path: weights", "source: hub\n    repo: a/b", 6, "needs repo and revision"),
         ("    path: weights", "    path: weights\n    repo: a/b", 9, "belongs to source: hub"),
+        ("suites:\n  small", "settings:\n  control: {model: bass}\nsuites:\n  small", 2, "did you mean base?"),
+        ("suites:\n  small", "settings:\n  control: {model: base}\nsuites:\n  small", 2, "base is not asked mini"),
+        ("suites:\n  small", "settings:\n  control: {modl: base}\nsuites:\n  small", 2, "did you mean model?"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line_and_remedy(

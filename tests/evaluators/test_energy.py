@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime
 
+import psutil
 import pytest
 
 from evaluators.energy import Ledger, MeterFailed, Reading, describe, make_meter, quality
+from evaluators.energy.cpu_time import CpuTime
 from evaluators.energy.grid import grid
 from evaluators.energy.replay import ReplayMeter
 
@@ -62,6 +68,41 @@ def test_a_good_reading_passes_unchanged() -> None:
 def test_a_short_window_is_marked() -> None:
     assert quality.examine(reading(duration_s=0.99)).flags == ("too_short",)
     assert quality.examine(reading(duration_s=1.0)).flags == ()
+
+
+def test_modelled_energy_with_a_busy_neighbour_in_it_is_flagged() -> None:
+    machine_s = 10.0 * (os.cpu_count() or 1)
+    quiet, busy = reading(foreign_cpu_s=0.09 * machine_s), reading(foreign_cpu_s=0.11 * machine_s)
+    assert quality.examine(quiet).flags == ()
+    assert quality.examine(busy).flags == ("foreign_load",)
+    assert quality.examine(dataclasses.replace(busy, cpu_method="measured")).flags == ()
+    assert "other programs" in str(quality.note(("foreign_load",)))
+
+
+def test_cpu_time_tells_own_from_foreign() -> None:
+    spin = "import time; end = time.process_time() + 60\nwhile time.process_time() < end: pass"
+    # Its parent ends at once, so the program belongs to nobody here.
+    started = subprocess.run(
+        ["sh", "-c", '"$0" -c "$1" > /dev/null 2>&1 & echo $!', sys.executable, spin],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    neighbour = psutil.Process(int(started.stdout))
+    try:
+        cpu_time = CpuTime()
+        cpu_time.start()
+        before, deadline = sum(neighbour.cpu_times()[:2]), time.monotonic() + 60
+        while sum(neighbour.cpu_times()[:2]) < before + 0.5 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        mine = time.process_time() + 0.5
+        while time.process_time() < mine:
+            pass
+        own_s, foreign_s = cpu_time.stop()
+    finally:
+        neighbour.kill()
+    assert own_s > 0.4
+    assert foreign_s > 0.4
 
 
 def test_an_absent_component_never_shows_an_energy() -> None:

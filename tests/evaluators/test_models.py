@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from importlib import metadata
 from pathlib import Path
 
@@ -90,25 +89,6 @@ def test_a_recipe_that_fails_says_so_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable, match="exit code 3"):
         prepared(tmp_path, child, entry())
     assert not [path for path in (tmp_path / "home" / "models").iterdir() if path.is_dir()]
-
-
-def pickled(folder: Path) -> None:
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-
-
-@pytest.mark.parametrize(
-    ("damage", "words"),
-    [
-        (pickled, "only pickled weights"),
-        (lambda folder: (folder / "config.json").unlink(), "config.json"),
-        (lambda folder: [path.unlink() for path in folder.glob("tokenizer*")], "no tokenizer"),
-        (lambda folder: shutil.rmtree(folder), "no folder"),
-    ],
-)
-def test_a_folder_that_cannot_be_used_is_refused_with_its_reason(tmp_path: Path, damage, words: str) -> None:  # type: ignore[no-untyped-def]
-    damage(tiny.save_model(tmp_path / "model"))
-    with pytest.raises(ModelUnavailable, match=words):
-        prepared(tmp_path, entry())
 
 
 def test_an_unreadable_gguf_is_refused_in_one_sentence(tmp_path: Path) -> None:

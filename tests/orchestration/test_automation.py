@@ -190,10 +190,24 @@ def test_the_schedule_plans_one_run_per_due_model(instance: DagsterInstance, pat
     schedule = automation.nightly_schedule(paths.catalogue().settings)
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 3 * * *", "Europe/Berlin")
     requests = evaluate_schedule(schedule, instance, paths)
-    assert [request.partition_key for request in requests] == ["base", "other"]
+    assert sorted(str(request.partition_key) for request in requests) == ["base", "other"]
     assert {request.tags[nights.NIGHT_SIZE_TAG] for request in requests} == {"2"}
     assert {request.tags[nights.DEADLINE_TAG] for request in requests} == {"2026-01-02T06:30:00+00:00"}
     assert set(instance.get_dynamic_partitions("models")) == {"base", "other"}
+
+
+def test_a_night_without_anything_due_begins_with_the_control(instance: DagsterInstance, paths: Paths) -> None:
+    file = Path(paths.catalogue_file)
+    file.write_text(file.read_text().replace("deadline: 4h", "deadline: 4h, control: {model: other, suite: toy}"))
+    schedule = automation.nightly_schedule(paths.catalogue().settings)
+    requests = evaluate_schedule(schedule, instance, paths)
+    assert [request.partition_key for request in requests] == ["other", "base"]
+    configs = [request.run_config["ops"]["model_evaluations"]["config"] for request in requests]
+    assert configs == [
+        {"control": True, "order_seed": "1234/2026-01-02", "order_position": position} for position in (1, 2)
+    ]
+    priorities = [int(request.tags["dagster/priority"]) for request in requests]
+    assert priorities == sorted(priorities, reverse=True)
 
 
 def test_the_schedule_starts_nothing_that_still_runs(instance: DagsterInstance, paths: Paths) -> None:

@@ -14,9 +14,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from landing_builder import BuiltRun, TaskOutcome
 from tiny import model_entry, save_catalogue
 
 from orchestration import cli
+from orchestration.cli import sql
+from orchestration.home import Home
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -163,6 +166,27 @@ def test_doctor_fails_where_the_catalogue_does(evalwatt: Run) -> None:
     assert "in the way: " in out
 
 
+def test_a_run_that_is_not_there_is_neither_excluded_nor_calibrated_with(evalwatt: Run) -> None:
+    code, _, err = evalwatt("exclude", "01ABC", "--reason", "the fan failed")
+    assert (code, err) == (2, "Error: no run '01ABC' is landed\n")
+    code, _, err = evalwatt("calibrate", "--measured-kwh", "1.5")
+    assert (code, err.splitlines()) == (
+        2,
+        ["Error: no run was completed here; evaluate a model while the wall meter counts, then calibrate"],
+    )
+    assert evalwatt("calibrate", "--measured-kwh", "0")[0] == 2
+
+
+def test_exclude_and_undo_answer_in_words_and_json(evalwatt: Run, tmp_path: Path) -> None:
+    run_id = BuiltRun(tmp_path / "data" / "landing", "base", [TaskOutcome("mc", [True], 100.0)]).land()
+    code, out, _ = evalwatt("exclude", run_id, "--reason", "the fan failed", "--by", "ann")
+    assert code == 0
+    assert out.startswith(f"{run_id} is left out and its tasks are due again")
+    code, out, _ = evalwatt("exclude", run_id, "--undo", "--reason", "it was another run", "--by", "bob", "--json")
+    answer = json.loads(out)
+    assert (answer["run_id"], answer["is_excluded"], answer["decided_by"]) == (run_id, False, "bob")
+
+
 def test_sql_before_anything_is_published(evalwatt: Run) -> None:
     code, _, err = evalwatt("sql", "select 1")
     assert code == 1
@@ -182,7 +206,18 @@ def test_sql_answers_in_every_format(evalwatt: Run, published: Path, tmp_path: P
     assert duckdb.sql(f"select count(*) from '{tmp_path}/out.parquet'").fetchone() == (3,)
 
 
-@pytest.mark.parametrize("query", ["from numbers", "show tables", "describe marts.numbers", "explain from numbers"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "from numbers",
+        "show tables",
+        "describe marts.numbers",
+        "explain from numbers",
+        "explain analyze select sum(i) from numbers",
+        "explain (format json) from numbers",
+        "with n as (from numbers) select (select max(i) from n)",
+    ],
+)
 def test_sql_reads_in_other_words(evalwatt: Run, published: Path, query: str) -> None:
     assert evalwatt("sql", query)[0] == 0
 
@@ -206,15 +241,46 @@ def test_sql_reads_in_other_words(evalwatt: Run, published: Path, query: str) ->
         "from '/etc/passwd'",
         "from glob('/*')",
         "select * from query('drop table numbers')",
+        "from read_text('/etc/passwd')",
+        "from read_blob('/etc/passwd')",
+        "from read_json('/etc/passwd')",
+        "from parquet_scan('/etc/passwd')",
+        "from sniff_csv('/etc/passwd')",
+        "from 'https://example.org/a.parquet'",
+        "from text",  # a variable of the program that asks
+        "select getenv('HOME')",
+        "load httpfs",
+        "use memory",
+        "call pragma_version()",
+        "pragma enable_profiling",
+        "set variable a = 1",
+        "create secret (type s3, key_id 'a', secret 'b')",
+        "export database 'stolen'",
+        "prepare a as select 1",
+        "explain analyze copy marts.numbers to 'stolen.csv'",
+        "explain analyze copy (select 1) to '{published}'",
+        "explain (analyze, format json) copy (select 1) to '{published}'",
+        "EXPLAIN\nANALYZE /* */ copy (select 1) to '{published}'",
+        "/* */ explain analyze copy (select 1) to '{published}'",
+        "explain analyze copy (select 1) to '{published}.wal'",
+        "explain analyze attach '{published}' as own",
+        "explain explain analyze copy (select 1) to '{published}'",
     ],
 )
 def test_sql_refuses_everything_else(evalwatt: Run, published: Path, tmp_path: Path, query: str) -> None:
-    before = (published / "marts.duckdb").read_bytes()
-    code, out, err = evalwatt("sql", query)
+    before, files = (published / "marts.duckdb").read_bytes(), set(tmp_path.rglob("*"))
+    code, out, err = evalwatt("sql", query.replace("{published}", str(published / "marts.duckdb")))
     assert (code, out) == (2, "")
     assert err.startswith("Error: ")
     assert (published / "marts.duckdb").read_bytes() == before
-    assert not (tmp_path / "stolen.csv").exists()
+    assert set(tmp_path.rglob("*")) == files
+
+
+def test_sql_spills_nothing_to_the_disk(evalwatt: Run, published: Path, tmp_path: Path) -> None:
+    with sql.connect(Home.from_env()) as connection:
+        settings = "select name, value from duckdb_settings() where name in (?, ?, ?) order by name"
+        names = ["enable_external_access", "lock_configuration", "temp_directory"]
+        assert connection.execute(settings, names).fetchall() == list(zip(names, ["false", "true", ""], strict=True))
 
 
 def test_sql_imports_nothing_heavy(published: Path, tmp_path: Path) -> None:

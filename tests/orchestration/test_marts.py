@@ -6,6 +6,8 @@ m2, idle power 10 W, pue 1.5, 400 g/kWh.
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from math import exp, log, sqrt
@@ -13,12 +15,15 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from dbt_runner import dbt_build
 from landing_builder import START, BuiltRun, TaskOutcome
 from scipy import stats
 
+from evaluators import decisions
 from evaluators.engines import TokenCounts
+from evaluators.landing import END_BUNDLE, bundles
 from evaluators.records import RECORDS
 from orchestration import publication, warehouse
 from orchestration.home import Home
@@ -29,6 +34,8 @@ MARTS = (
     "fct_samples",
     "mart_model_efficiency",
     "mart_base_vs_finetuned_deltas",
+    "mart_emissions_history",
+    "mart_verbosity",
     "mart_size_bucket_comparison",
     "fct_leaderboard_evaluations",
     "mart_carbon_scenarios",
@@ -38,6 +45,7 @@ MARTS = (
     "mart_study_claims",
 )
 KWH = 3.6e6  # joules
+NIGHT_2 = START + timedelta(days=1)
 
 
 def _answers(right: int, of: int = 10) -> list[bool]:
@@ -64,7 +72,7 @@ def _first_night(home: Home) -> None:
     run("tuned", [TUNED_MC, TUNED_GEN], base="base", at=START + timedelta(hours=1))
     # The same base elsewhere, ten times hungrier: comparable with nobody.
     elsewhere = [TaskOutcome("mc", _answers(6), 1e4, chance=0.25), TaskOutcome("gen", _answers(5), 2e4, [20] * 10)]
-    run("base", elsewhere, machine="m2")
+    run("base", elsewhere, machine="m2", duration_s=230.0)
     # Killed after its first task.
     run("slow", [TaskOutcome("mc", _answers(7), 3000.0, chance=0.25)], planned=["mc", "gen"], status="interrupted")
     doubtful = [TaskOutcome("mc", _answers(9), 1.0, chance=0.25, flags="too_short"), GEN]
@@ -77,26 +85,74 @@ def _first_night(home: Home) -> None:
 
 
 def _second_night(home: Home) -> None:
-    night = START + timedelta(days=1)
     gen = TaskOutcome("gen", _answers(5), 4000.0, tokens_out=[20] * 10)
-    BuiltRun(home.landing, "base", [gen], reused=["mc"], at=night).land()
+    BuiltRun(home.landing, "base", [gen], reused=["mc"], at=NIGHT_2).land()
     gen = TaskOutcome("gen", _answers(2), 6000.0, tokens_out=[50] * 10)
-    BuiltRun(home.landing, "slow", [gen], reused=["mc"], at=night).land()
+    BuiltRun(home.landing, "slow", [gen], reused=["mc"], at=NIGHT_2).land()
+
+
+# Each of these alone makes energies incomparable.
+OTHER_SETTINGS: tuple[dict[str, Any], ...] = (
+    {"machine_id": "m9"},
+    {"device_name": "another chip"},
+    {"dtype": "float32"},
+    {"engine": "shared-prefix"},
+    {"engine_version": "6"},
+    {"batch_policy": "1"},
+    {"threads": 64},
+    {"harness_version": "9"},
+    {"meter": "wall"},
+    {"meter_version": "2"},
+    {"suite_version": "v9"},
+)
+
+
+def _other_nights(home: Home) -> None:
+    """The same models on the same documents, hungrier and wordier, in settings that differ in one thing each."""
+    for number, setting in enumerate(OTHER_SETTINGS, start=2):
+        hungry = [dataclasses.replace(task, energy_j=number * 1e4) for task in (MC, GEN)]
+        wordy = [TUNED_MC, dataclasses.replace(TUNED_GEN, energy_j=number * 1e4, tokens_out=[90 * number] * 10)]
+        BuiltRun(home.landing, "base", hungry, setting=setting).land()
+        BuiltRun(home.landing, "tuned", wordy, base="base", setting=setting).land()
+
+
+def _decide(home: Home) -> None:
+    """The base's second night is left out, and m2's run was seen by a wall meter: 36.6 kJ, where 30.5 were metered."""
+    ids = [run_id for run_id in sorted(path.name for path in home.landing.iterdir()) if len(run_id) == 26]
+    ends = {run_id: next(b for b in bundles(home.landing, run_id) if b.name == END_BUNDLE) for run_id in ids}
+    rows = {run_id: pq.read_table(end.files["evaluation_runs"]).to_pylist()[0] for run_id, end in ends.items()}
+    (bad,) = [i for i, row in rows.items() if row["model_id"] == "base" and row["started_at"] >= NIGHT_2]
+    (wall,) = [i for i, row in rows.items() if row["machine_id"] == "m2"]
+    decisions.exclude(home.landing, bad, "the fan failed", "ann")
+    decisions.calibrate(home.landing, 36_600 / KWH, wall, "ann")
 
 
 @pytest.fixture(scope="module")
 def homes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Home]:
-    """The published marts after one night, after two, and after a rebuild of both."""
+    """The published marts after one night, after two, after a rebuild of both, and after decisions about them.
+
+    `mixed` is the first night beside runs that nothing in it may be compared with.
+    """
     home = Home(tmp_path_factory.mktemp("home with space"))
     kept = {}
     _first_night(home)
-    for stage in ("first", "second", "rebuilt"):
+    mixed = Home(tmp_path_factory.mktemp("mixed"))
+    shutil.copytree(home.landing, mixed.landing)
+    _other_nights(mixed)
+    assert not warehouse.load(mixed).quarantined
+    dbt_build(mixed, "--exclude-resource-type", "unit_test")
+    kept["mixed"] = mixed
+    for stage in ("first", "second", "rebuilt", "decided"):
         if stage == "first":
             assert not warehouse.load(home).quarantined
             dbt_build(home)
         elif stage == "second":
             _second_night(home)
             warehouse.load(home)
+            dbt_build(home, "--exclude-resource-type", "unit_test")
+        elif stage == "decided":
+            _decide(home)
+            assert not warehouse.load(home).quarantined
             dbt_build(home, "--exclude-resource-type", "unit_test")
         else:
             warehouse.rebuild(home)
@@ -134,6 +190,12 @@ def second(homes: dict[str, Home]) -> Iterator[duckdb.DuckDBPyConnection]:
 @pytest.fixture(scope="module")
 def rebuilt(homes: dict[str, Home]) -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect(homes["rebuilt"].warehouse, read_only=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def decided(homes: dict[str, Home]) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(homes["decided"].warehouse, read_only=True) as connection:
         yield connection
 
 
@@ -212,6 +274,19 @@ def test_energies_are_compared_inside_a_key_only(first: duckdb.DuckDBPyConnectio
     assert sorted(row["n"] for row in keys) == [1, 1, 1, 2, 2]
 
 
+@pytest.mark.parametrize("mart", [mart for mart in MARTS if mart != "mart_emissions_history"])
+def test_no_row_of_a_mart_takes_anything_from_another_key(homes: dict[str, Home], mart: str) -> None:
+    """Not the history: it adds up what a machine took, and compares nothing."""
+    with duckdb.connect(homes["mixed"].warehouse, read_only=True) as connection:
+        connection.execute(f"attach '{homes['first'].warehouse}' as alone (read_only)")
+        changed = _rows(connection, f"select * from alone.marts.{mart} except select * from marts.{mart}")
+        assert changed == []
+        (counted,) = _rows(
+            connection, "select count(distinct comparability_key) as keys from marts.mart_model_efficiency"
+        )
+        assert counted["keys"] >= 3 + len(OTHER_SETTINGS), "the other settings are in no key"
+
+
 def test_an_unfinished_suite_and_a_doubtful_energy_have_reasons_and_no_figures(
     first: duckdb.DuckDBPyConnection,
 ) -> None:
@@ -256,6 +331,136 @@ def test_a_later_evaluation_supersedes_an_earlier_one(second: duckdb.DuckDBPyCon
         "where model_id = 'base' and machine_id = 'm1' and suite = 'mini' and task = 'gen' order by started_at",
     )
     assert [r["energy_kwh"] for r in kept] == pytest.approx([2000 / KWH, 4000 / KWH])
+
+
+def test_an_excluded_run_is_shown_and_no_figure_rests_on_it(
+    first: duckdb.DuckDBPyConnection, decided: duckdb.DuckDBPyConnection
+) -> None:
+    row = _efficiency(decided, "base")
+    assert row["energy_kwh"] == pytest.approx(3000 / KWH)
+    assert row["as_of"] == date(2026, 3, 1)
+    shown = _rows(
+        decided,
+        "select energy_kwh, is_valid, invalid_reason from marts.fct_task_evaluations "
+        "where model_id = 'base' and machine_id = 'm1' and suite = 'mini' and task = 'gen' order by started_at",
+    )
+    assert [(r["energy_kwh"], r["is_valid"]) for r in shown] == [
+        (pytest.approx(2000 / KWH), True),
+        (pytest.approx(4000 / KWH), False),
+    ]
+    assert str(shown[1]["invalid_reason"]).startswith("excluded: the fan failed (ann, ")
+    assert _delta(decided, "gen") == _delta(first, "gen")
+
+
+def test_calibrated_figures_stand_beside_the_raw_ones_of_that_machine(decided: duckdb.DuckDBPyConnection) -> None:
+    here, elsewhere = _efficiency(decided, "base"), _efficiency(decided, "base", machine="m2")
+    assert (here["energy_valid_for"], here["calibrated_energy_kwh"]) == ("ranking only", None)
+    assert elsewhere["energy_valid_for"] == "absolute figures"
+    assert elsewhere["energy_kwh"] == pytest.approx(30_000 / KWH)
+    assert elsewhere["calibrated_energy_kwh"] == pytest.approx(36_000 / KWH)
+    assert elsewhere["calibrated_emissions_kg"] == pytest.approx(36_000 / KWH * 1.5 * 400 / 1000)
+    (task,) = _rows(
+        decided,
+        "select calibrated_energy_kwh from marts.fct_task_evaluations where machine_id = 'm2' and task = 'mc'",
+    )
+    assert task["calibrated_energy_kwh"] == pytest.approx(12_000 / KWH)
+    scenarios = _rows(
+        decided,
+        "select distinct calibrated_emissions_kg / emissions_kg as factor from marts.mart_carbon_scenarios "
+        "where comparability_key = ?",
+        elsewhere["comparability_key"],
+    )
+    assert [row["factor"] for row in scenarios] == pytest.approx([1.2] * len(scenarios))
+    assert scenarios
+
+
+def test_verbosity_of_generating_tasks(first: duckdb.DuckDBPyConnection) -> None:
+    rows = _rows(
+        first,
+        "select * from marts.mart_verbosity where suite = 'mini' and comparability_key = ? order by model_id",
+        _efficiency(first, "base")["comparability_key"],
+    )
+    # slow was killed before it generated anything
+    assert [row["model_id"] for row in rows] == ["base", "doubtful", "tuned"]
+    assert {row["task"] for row in rows} == {"gen"}
+    base, _, tuned = rows
+    assert (base["tokens_out_per_request"], base["characters"], base["joules_per_correct"]) == (20, 80, 400)
+    assert (base["tokens_out_per_request_low"], base["tokens_out_per_request_high"]) == pytest.approx((20, 20))
+    x = np.array(TUNED_GEN.tokens_out, float)
+    spread = exp(stats.norm.ppf(0.975) * x.std(ddof=1) / sqrt(len(x)) / x.mean())
+    assert tuned["tokens_out_per_request"] == 2.5
+    assert tuned["tokens_out_per_request_high"] == pytest.approx(2.5 * spread)
+    assert [row["verbosity_rank"] for row in rows] == [1, 1, 3]
+
+
+def test_history_of_the_nights(second: duckdb.DuckDBPyConnection, decided: duckdb.DuckDBPyConnection) -> None:
+    query = "select * from marts.mart_emissions_history where model_id = 'base' and machine_id = 'm1' order by night"
+    nights = _rows(second, query)
+    assert [row["night"] for row in nights] == [date(2026, 3, 1), date(2026, 3, 2)]
+    # mini, the repeated suite and the small one; each loaded run idles, loads and warms up
+    assert nights[0]["inference_kwh"] == pytest.approx((3000 + 900 + 1000 + 1100) / KWH)
+    assert (nights[0]["runs"], nights[0]["load_kwh"]) == (2, pytest.approx(400 / KWH))
+    assert nights[1]["energy_kwh"] == pytest.approx((4000 + 50 + 100 + 200 + 100) / KWH)
+    assert nights[1]["emissions_kg"] == pytest.approx(4450 / KWH * 1.5 * 400 / 1000)
+    assert {row["control_flag"] for row in nights} == {"no control"}
+    night = _rows(decided, query)[1]
+    assert (night["runs"], night["runs_excluded"], night["energy_kwh"]) == (1, 1, None)
+    assert night["energy_reason"] == "every run is excluded"
+
+
+def test_score_intervals_are_wilsons_and_add_in_squares(first: duckdb.DuckDBPyConnection) -> None:
+    limits = {}
+    for task, right in (("mc", 6), ("gen", 5)):
+        wilson = stats.binomtest(right, 10).proportion_ci(method="wilson")
+        (row,) = _rows(
+            first,
+            "select score_low, score_high from marts.fct_task_evaluations "
+            "where model_id = 'base' and machine_id = 'm1' and suite = 'mini' and task = ?",
+            task,
+        )
+        assert (row["score_low"], row["score_high"]) == pytest.approx((wilson.low, wilson.high))
+        limits[task] = wilson
+    row = _efficiency(first, "base")
+    mc_low, mc_high = ((limits["mc"].low - 0.25) / 0.75, (limits["mc"].high - 0.25) / 0.75)
+    below = 50 * sqrt(((0.6 - 0.25) / 0.75 - mc_low) ** 2 + (0.5 - limits["gen"].low) ** 2)
+    above = 50 * sqrt((mc_high - (0.6 - 0.25) / 0.75) ** 2 + (limits["gen"].high - 0.5) ** 2)
+    assert (row["score_low"], row["score_high"]) == pytest.approx((row["score"] - below, row["score"] + above))
+
+
+def test_energies_have_intervals_from_three_repetitions_on(first: duckdb.DuckDBPyConnection) -> None:
+    once = _efficiency(first, "base")
+    assert once["energy_kwh_low"] is once["joules_per_correct_high"] is None
+    assert once["energy_interval_reason"] == "one repetition"
+    row = _efficiency(first, "base", suite="repeated")
+    energies = np.array([900.0, 1000.0, 1100.0])
+    variance = energies.var(ddof=1) / 3 / 1000**2
+    t = stats.t.ppf(0.975, 2)
+    assert row["energy_kwh_high"] == pytest.approx(1000 / KWH * exp(t * sqrt(variance)), rel=1e-6)
+    assert row["joules_per_token_low"] == pytest.approx(1000 / 100 * exp(-t * sqrt(variance)), rel=1e-6)
+    # every document has as many tokens: its sampling adds nothing to energy per request
+    assert row["joules_per_request_high"] == pytest.approx(100 * exp(t * sqrt(variance)), rel=1e-6)
+    with_answers = variance + 1 / 5.5 - 1 / 10.5
+    assert row["joules_per_correct"] == pytest.approx(200)
+    assert row["joules_per_correct_low"] == pytest.approx(200 * exp(-t * sqrt(with_answers)), rel=1e-6)
+    assert row["energy_interval_reason"] is None
+
+
+def test_differences_are_tested_exactly_and_in_families(first: duckdb.DuckDBPyConnection) -> None:
+    rows = _rows(first, "select * from marts.mart_base_vs_finetuned_deltas where suite = 'mini' and scope = 'task'")
+    found = {row["task"]: row for row in rows}
+    expected = {}
+    for task, base, tuned in (("mc", MC, TUNED_MC), ("gen", GEN, TUNED_GEN)):
+        pairs = list(zip(base.correct, tuned.correct, strict=True))
+        lost, gained = pairs.count((True, False)), pairs.count((False, True))
+        expected[task] = stats.binomtest(lost, lost + gained).pvalue
+        assert found[task]["score_p_value"] == pytest.approx(expected[task])
+        assert (found[task]["score_test"], found[task]["score_family"]) == ("exact McNemar", 2)
+    adjusted = stats.false_discovery_control([expected["mc"], expected["gen"]])
+    assert [found[task]["score_p_adjusted"] for task in ("mc", "gen")] == pytest.approx(list(adjusted))
+    assert {row["score_verdict"] for row in rows} == {"no difference shown"}
+    suite = _delta(first, "")
+    z = suite["score_delta"] / ((suite["score_delta_high"] - suite["score_delta_low"]) / 2 / stats.norm.ppf(0.975))
+    assert suite["score_p_value"] == pytest.approx(2 * stats.norm.sf(abs(z)), abs=3e-7)
 
 
 def _bonett_price(n: int, gained: int, lost: int) -> tuple[float, float]:

@@ -164,7 +164,14 @@ def _with_other_parquet(current: Path) -> None:
     (current / "parquet" / "mart_a.parquet").write_bytes(b"no parquet")
 
 
-@pytest.mark.parametrize("damage", [_edited, _extended, _broken, _without_parquet, _with_other_parquet])
+def _with_other_rows_in_parquet(current: Path) -> None:
+    parquet = str(current / "parquet" / "mart_a.parquet")
+    duckdb.sql("select 99::bigint as value, 'x' as name from range(3)").write_parquet(parquet)
+
+
+@pytest.mark.parametrize(
+    "damage", [_edited, _extended, _broken, _without_parquet, _with_other_parquet, _with_other_rows_in_parquet]
+)
 def test_what_somebody_did_to_the_version_before_is_not_taken_over(home: Home, damage: Callable[[Path], None]) -> None:
     current = publish(home).path
     for path in (current, *current.rglob("*")):

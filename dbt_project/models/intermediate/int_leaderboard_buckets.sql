@@ -5,7 +5,7 @@
 
 with evaluations as (
     select * from {{ ref('int_leaderboard_by_basis') }} as by_basis
-    where {{ is_missing('by_basis') }}
+    where {{ is_of_a_missing_state('by_basis') }}
 ),
 
 evidence as (

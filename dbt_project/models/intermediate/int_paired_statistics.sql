@@ -19,6 +19,15 @@ strata as (
         paired.base_correct - paired.both_correct as only_base,
         coalesce(base.is_binary and finetuned.is_binary, false) as is_binary,
         coalesce(base.is_generative, false) as is_generative,
+        -- The metric is the mean of what the documents score, on both sides.
+        coalesce(
+            paired.scored_documents = paired.documents
+            and abs(base.score * paired.documents - paired.base_score) < 1e-6 * paired.documents
+            and abs(
+                finetuned.score * paired.documents - paired.base_score - paired.score_difference
+            ) < 1e-6 * paired.documents,
+            false
+        ) as is_mean,
         coalesce(base.score <= base.chance or finetuned.score <= base.chance, true) as is_clipped,
         coalesce(paired.documents = base.n_documents and paired.documents = finetuned.n_documents, false)
             as is_paired,
@@ -46,6 +55,21 @@ strata as (
         )
 ),
 
+with_variances as (
+    select
+        *,
+        case
+            when is_binary
+                then {{ paired_difference_variance('judged_documents', 'only_finetuned', 'only_base') }}
+            when is_mean then {{ mean_variance('documents', 'score_difference', 'score_difference_squared') }}
+        end as difference_variance,
+        case
+            when is_binary then {{ paired_difference('judged_documents', 'only_finetuned', 'only_base') }}
+            when is_mean then score_difference / documents
+        end as difference
+    from strata
+),
+
 statistics as (
     select
         comparability_key,
@@ -57,20 +81,19 @@ statistics as (
         (sum(judged_documents) filter (where is_binary))::bigint as judged_documents,
         bool_and(is_same_question) as is_same_question,
         bool_and(is_binary) as is_binary,
+        bool_and(difference_variance is not null) as has_difference,
         bool_and(is_paired) as is_paired,
         bool_or(is_clipped) as is_clipped,
         bool_and(is_paired) filter (where is_binary) as is_judged,
         bool_and(is_paired) filter (where is_generative) as is_counted,
-        -- Bounds of a task's row, which has one stratum.
-        any_value(100 * ({{ paired_difference_bound('judged_documents', 'only_finetuned', 'only_base', '-') }}))
-            as task_low,
-        any_value(100 * ({{ paired_difference_bound('judged_documents', 'only_finetuned', 'only_base', '+') }}))
-            as task_high,
+        sum(only_base) filter (where is_binary) as only_base,
+        sum(only_finetuned) filter (where is_binary) as only_finetuned,
+        -- Of a task's row, which has one stratum.
+        any_value(100 * difference) filter (where scope = 'task') as task_centre,
+        any_value(100 * sqrt(difference_variance)) filter (where scope = 'task') as task_error,
         -- Of a suite's score: tasks are independent strata, their variances add with their squared weights.
         sum(
-            pow(weight * 100 / (1 - chance), 2)
-            * {{ paired_difference_variance('judged_documents', 'only_finetuned', 'only_base') }}
-            order by task
+            pow(weight * 100 / (1 - chance), 2) * difference_variance order by task
         ) / pow(sum(weight order by task), 2) as score_variance,
         any_value(total_finetuned_tokens / nullif(total_base_tokens, 0)) as tokens_ratio,
         sum({{ log_ratio_variance_part(
@@ -81,8 +104,18 @@ statistics as (
             'judged_documents', 'base_correct', 'finetuned_correct', 'base_correct', 'both_correct',
             'finetuned_correct', 'nullif(total_base_correct, 0)', 'nullif(total_finetuned_correct, 0)'
         ) }} order by task) filter (where is_binary) as correct_log_variance
-    from strata
+    from with_variances
     group by comparability_key, base_model_key, finetuned_model_key, scope, scope_task
+),
+
+final as (
+    select
+        * exclude (score_variance),
+        case when has_difference then score_variance end as score_variance,
+        case
+            when is_binary and is_judged then {{ exact_mcnemar('statistics.only_base', 'statistics.only_finetuned') }}
+        end as mcnemar_p_value
+    from statistics
 )
 
-select * from statistics
+select * from final

@@ -20,7 +20,7 @@ plans as (
         -- A killed run's end does not know the model, its set-up does.
         coalesce(models.model_key, runs.model_key) as model_key,
         unnest(map_entries(
-            runs.task_evaluations_json::json::map (varchar, struct(evaluation varchar, weight double))
+            from_json(runs.task_evaluations_json, '"map(varchar, struct(evaluation varchar, weight double))"')
         )) as planned
     from runs
     left join models on runs.run_id = models.run_id

@@ -27,10 +27,14 @@ by_task as (
         any_value(n_documents) as n_documents,
         avg(score order by repetition) as score,
         avg(score_normalised order by repetition) as score_normalised,
+        avg(score_stderr order by repetition) as score_stderr,
         avg(correct_answers order by repetition) as correct_answers,
         avg(requests order by repetition) as requests,
         avg(tokens_prompt order by repetition) as tokens_prompt,
         avg(tokens_generated order by repetition) as tokens_generated,
+        avg(characters_generated order by repetition) as characters_generated,
+        avg(tokens_generated_squared order by repetition) as tokens_generated_squared,
+        avg(tokens_squared order by repetition) as tokens_squared,
         avg(tokens_computed order by repetition) as tokens_computed,
         avg(tokens_shared order by repetition) as tokens_shared,
         count(*) as repetitions,
@@ -49,16 +53,29 @@ by_task as (
         string_agg(distinct energy_reason, ', ' order by energy_reason) as energy_reasons,
         any_value(machine_id) as machine_id,
         any_value(boundary) as boundary,
+        any_value(calibration_factor) as calibration_factor,
         any_value(energy_method) as energy_method
     from evaluations
     group by comparability_key, model_key, task
 ),
 
+bounded as (
+    select
+        *,
+        {{ score_bound('is_binary', 'correct_answers', 'n_documents', 'score', 'score_stderr', '-') }} as score_low,
+        {{ score_bound('is_binary', 'correct_answers', 'n_documents', 'score', 'score_stderr', '+') }} as score_high
+    from by_task
+),
+
 final as (
     select
         * exclude (energy_reasons),
+        case when score_normalised is not null then {{ score_normalised('score_low', 'chance') }} end
+            as score_normalised_low,
+        case when score_normalised is not null then {{ score_normalised('score_high', 'chance') }} end
+            as score_normalised_high,
         case when energy_repetitions = 0 then energy_reasons end as energy_reason
-    from by_task
+    from bounded
 )
 
 select * from final

@@ -25,12 +25,24 @@ run_phases as (
     select * from {{ ref('int_run_phases') }}
 ),
 
+excluded as (
+    select * from {{ ref('int_excluded_runs') }}
+),
+
+calibrations as (
+    select * from {{ ref('int_calibrations') }}
+),
+
 documents as (
     select
         run_id,
         task,
         repetition,
-        count(*) filter (where correct) as correct_answers
+        count(*) filter (where correct) as correct_answers,
+        sum(characters_generated)::bigint as characters_generated,
+        -- Squares say how much another choice of documents would change the sums.
+        sum(pow(tokens_generated, 2)) as tokens_generated_squared,
+        sum(pow(tokens_prompt + tokens_generated, 2)) as tokens_squared
     from {{ ref('stg_samples') }}
     group by run_id, task, repetition
 ),
@@ -40,12 +52,7 @@ methods as (
         run_id,
         task,
         repetition,
-        coalesce(nullif(concat_ws(
-            ', ',
-            case when gpu_method != 'absent' then 'gpu ' || gpu_method end,
-            case when cpu_method != 'absent' then 'cpu ' || cpu_method end,
-            case when ram_method != 'absent' then 'ram ' || ram_method end
-        ), ''), 'none') as energy_method
+        {{ energy_method() }} as energy_method
     from inference
 ),
 
@@ -64,6 +71,7 @@ joined as (
         runs.machine_id,
         runs.engine_reason,
         runs.started_at as run_started_at,
+        coalesce(runs.is_control, false) as is_control,
         inference.started_at,
         inference.ended_at,
         results.metric,
@@ -87,16 +95,22 @@ joined as (
         inference.tokens_padding,
         inference.tokens_shared,
         inference.tokens_distinct,
+        inference.own_cpu_s,
+        inference.foreign_cpu_s,
         run_phases.idle_power_w,
+        calibrations.calibration_factor,
         runs.pue,
         runs.grid_intensity_g_per_kwh,
         scoring.duration_s as scoring_duration_s,
         -- A share from 0 to 1 can be normalised; a perplexity cannot.
         case
             when results.higher_is_better and results.value between 0 and 1
-                then 100 * greatest(0, (results.value - results.chance) / (1 - results.chance))
+                then {{ score_normalised('results.value', 'results.chance') }}
         end as score_normalised,
         case when results.is_binary then documents.correct_answers end as correct_answers,
+        documents.characters_generated,
+        documents.tokens_generated_squared,
+        documents.tokens_squared,
         coalesce(inference.boundary, 'none') as boundary,
         coalesce(methods.energy_method, 'none') as energy_method,
         {{ countable('scoring.energy_kwh', 'scoring.quality_flags') }} as scoring_energy_kwh,
@@ -107,6 +121,7 @@ joined as (
         case
             when runs.run_id is null then 'the run has no end'
             when models.run_id is null then 'the run has no model, its set-up did not arrive'
+            else excluded.excluded_reason
         end as invalid_reason,
         concat_ws(
             ' | ',
@@ -135,6 +150,13 @@ joined as (
             results.run_id = methods.run_id
             and results.task = methods.task
             and results.repetition = methods.repetition
+    left join excluded on results.run_id = excluded.run_id
+    left join calibrations
+        on
+            runs.machine_id = calibrations.machine_id
+            and runs.meter = calibrations.meter
+            and inference.boundary = calibrations.boundary
+            and methods.energy_method = calibrations.energy_method
     left join scoring
         on
             results.run_id = scoring.run_id
@@ -150,6 +172,8 @@ joined as (
 final as (
     select
         *,
+        {{ score_bound('is_binary', 'correct_answers', 'n_documents', 'score', 'score_stderr', '-') }} as score_low,
+        {{ score_bound('is_binary', 'correct_answers', 'n_documents', 'score', 'score_stderr', '+') }} as score_high,
         energy_kwh - idle_power_w * duration_s / 3.6e6 as net_energy_kwh,
         {{ emissions_kg('energy_kwh', 'pue', 'grid_intensity_g_per_kwh') }} as emissions_kg,
         invalid_reason is null as is_valid,

@@ -2,6 +2,21 @@ with evaluations as (
     select * from {{ ref('int_task_evaluations') }}
 ),
 
+control as (
+    select * from {{ ref('int_control_nights') }}
+),
+
+judged as (
+    select
+        evaluations.*,
+        coalesce(control.control_flag, 'no control') as control_flag
+    from evaluations
+    left join control
+        on
+            evaluations.machine_id = control.machine_id
+            and (evaluations.run_started_at at time zone 'UTC')::date = control.night
+),
+
 final as (
     select
         run_id,
@@ -18,10 +33,14 @@ final as (
         ended_at,
         is_valid,
         invalid_reason,
+        is_control,
+        control_flag,
         metric,
         filter,
         score,
         score_stderr,
+        score_low,
+        score_high,
         score_normalised,
         is_binary,
         chance,
@@ -33,8 +52,12 @@ final as (
         energy_kwh,
         net_energy_kwh,
         scoring_energy_kwh,
+        calibration_factor,
+        calibration_factor * energy_kwh as calibrated_energy_kwh,
         energy_method,
         boundary,
+        own_cpu_s,
+        foreign_cpu_s,
         quality_flags,
         energy_reason,
         pue,
@@ -56,7 +79,7 @@ final as (
         comparison_key,
         comparability_key,
         {{ comparability_hash('comparability_key') }} as comparability_hash
-    from evaluations
+    from judged
 )
 
 select * from final

@@ -24,6 +24,14 @@ student_t as (
     select * from {{ ref('student_t') }}
 ),
 
+margins as (
+    select
+        any_value(margin) filter (where quantity = 'score') as score_margin,
+        any_value(margin) filter (where quantity = 'energy') as energy_margin,
+        any_value(margin) filter (where quantity = 'joules_per_correct') as joules_per_correct_margin
+    from {{ ref('equivalence_margins') }}
+),
+
 -- What one model shows on a task, and on the suite, in the same columns.
 task_sides as (
     select
@@ -139,7 +147,9 @@ compared as (
 reasoned as (
     select
         compared.*,
+        margins.*,
         student_t.t_975 as t,
+        student_t.t_950 as t_one_sided,
         case
             when not compared.is_same_question
                 then 'asked differently: few-shot, limit, chat template or version of a task'
@@ -148,16 +158,13 @@ reasoned as (
         case
             when not compared.is_same_question then 'asked differently'
             when compared.side_score_reason is not null then compared.side_score_reason
-            when not compared.is_binary then 'a metric is not binary'
+            when not compared.has_difference then 'a metric is no mean over the documents'
             when not compared.is_paired then 'the two did not answer the same documents'
             when compared.scope = 'suite' and compared.is_clipped
                 then 'a task is at or below chance, where the score stops falling'
         end as score_interval_reason,
-        case
-            when compared.side_energy_reason is not null then compared.side_energy_reason
-            when compared.energy_repetitions = 1 then 'one repetition'
-            when compared.energy_repetitions < 3 then compared.energy_repetitions || ' repetitions, three are needed'
-        end as energy_interval_reason,
+        coalesce(compared.side_energy_reason, {{ too_few_repetitions('compared.energy_repetitions') }})
+            as energy_interval_reason,
         case
             when compared.is_counted is null then 'nothing is generated'
             when not compared.is_counted then 'the two did not answer the same documents'
@@ -168,6 +175,7 @@ reasoned as (
             case when not coalesce(compared.is_judged, false) then 'the two did not answer the same documents' end
         ) as correct_reason
     from compared
+    cross join margins
     left join student_t on least(compared.energy_repetitions - 1, 30) = student_t.degrees_of_freedom
 ),
 
@@ -178,27 +186,55 @@ measured as (
         finetuned_energy_kwh / nullif(base_energy_kwh, 0) as energy_ratio,
         case when is_counted then tokens_ratio end as tokens_out_ratio,
         finetuned_joules_per_correct / nullif(base_joules_per_correct, 0) as joules_per_correct_ratio,
+        -- The middle and the standard error of the interval of score_delta.
+        case
+            when score_interval_reason is not null then null
+            when scope = 'task' then task_centre
+            else finetuned_score - base_score
+        end as score_centre,
+        case
+            when score_interval_reason is not null then null
+            when scope = 'task' then task_error
+            else sqrt(score_variance)
+        end as score_error,
         exp({{ z() }} * sqrt(tokens_log_variance)) as tokens_spread,
         exp(t * sqrt(energy_log_variance)) as energy_spread,
+        exp(t_one_sided * sqrt(energy_log_variance)) as energy_spread_one_sided,
         case when correct_reason is null then exp({{ z() }} * sqrt(correct_log_variance)) end as documents_spread,
         case
             when correct_reason is null and energy_repetitions >= 3
                 then exp(t * sqrt(correct_log_variance + correct_energy_log_variance))
-        end as correct_spread
+        end as correct_spread,
+        case
+            when correct_reason is null and energy_repetitions >= 3
+                then exp(t_one_sided * sqrt(correct_log_variance + correct_energy_log_variance))
+        end as correct_spread_one_sided
     from reasoned
 ),
 
 bounded as (
     select
         *,
+        score_centre - {{ z() }} * score_error as score_delta_low,
+        score_centre + {{ z() }} * score_error as score_delta_high,
         case
-            when score_interval_reason is null and scope = 'task' then task_low
-            when score_interval_reason is null then score_delta - {{ z() }} * sqrt(score_variance)
-        end as score_delta_low,
+            when score_interval_reason is not null then null
+            when scope = 'task' and is_binary then mcnemar_p_value
+            when score_error > 0 then {{ normal_p_value('(score_centre / score_error)') }}
+            else (score_centre = 0)::int
+        end as score_p_value,
         case
-            when score_interval_reason is null and scope = 'task' then task_high
-            when score_interval_reason is null then score_delta + {{ z() }} * sqrt(score_variance)
-        end as score_delta_high,
+            when score_interval_reason is not null then null
+            when scope = 'task' and is_binary then 'exact McNemar'
+            else 'paired difference'
+        end as score_test,
+        abs(score_centre) + {{ z_one_sided() }} * score_error < score_margin as is_score_equivalent,
+        case
+            when energy_interval_reason is null
+                then exp(abs(ln(energy_ratio))) * energy_spread_one_sided < energy_margin
+        end as is_energy_equivalent,
+        exp(abs(ln(joules_per_correct_ratio))) * correct_spread_one_sided < joules_per_correct_margin
+            as is_correct_equivalent,
         case when energy_interval_reason is null then energy_ratio / energy_spread end as energy_ratio_low,
         case when energy_interval_reason is null then energy_ratio * energy_spread end as energy_ratio_high,
         case when tokens_interval_reason is null then tokens_out_ratio / tokens_spread end as tokens_out_ratio_low,
@@ -215,93 +251,123 @@ judged as (
         *,
         case
             when joules_per_correct_ratio is null or documents_spread is null then 'cannot be told'
+            when is_correct_equivalent then 'equivalent'
             when coalesce(joules_per_correct_ratio_high, joules_per_correct_ratio_documents_high) < 1 then 'less'
             when coalesce(joules_per_correct_ratio_low, joules_per_correct_ratio_documents_low) > 1 then 'more'
             else 'no difference shown'
-        end as direction
+        end as direction,
+        case
+            when energy_interval_reason is not null then 'cannot be told'
+            when is_energy_equivalent then 'equivalent'
+            when energy_ratio_high < 1 then 'less'
+            when energy_ratio_low > 1 then 'more'
+            else 'no difference shown'
+        end as energy_verdict,
+        {{ benjamini_hochberg_step('score_p_value', 'comparability_key, scope') }} as score_p_step,
+        count(score_p_value) over (partition by comparability_key, scope) as score_family
     from bounded
+),
+
+adjusted as (
+    select
+        *,
+        {{ benjamini_hochberg('score_p_value', 'score_p_step', 'comparability_key, scope') }} as score_p_adjusted
+    from judged
 ),
 
 measured_deltas as (
     select
-        judged.base_model_key,
-        judged.finetuned_model_key,
-        judged.scope,
-        judged.task,
-        judged.comparability_key,
+        adjusted.base_model_key,
+        adjusted.finetuned_model_key,
+        adjusted.scope,
+        adjusted.task,
+        adjusted.comparability_key,
         'measured' as basis,
-        judged.as_of,
+        adjusted.as_of,
         base.model_id as base_model_id,
         finetuned.model_id as finetuned_model_id,
         finetuned.kind as finetuned_kind,
         finetuned.family,
-        judged.suite,
+        adjusted.suite,
         case
-            when judged.direction in ('less', 'more') and judged.correct_spread is null
-                then judged.direction || ', energy repeated too rarely to be sure'
-            else judged.direction
+            when adjusted.direction in ('less', 'more') and adjusted.correct_spread is null
+                then adjusted.direction || ', energy repeated too rarely to be sure'
+            else adjusted.direction
         end as verdict,
         case
-            when judged.direction = 'cannot be told'
-                then coalesce(judged.correct_reason, 'too few documents')
+            when adjusted.direction = 'cannot be told'
+                then coalesce(adjusted.correct_reason, 'too few documents')
             else format(
                 '{:.2f} times the base''s energy per correct answer, 95 % interval {:.2f} to {:.2f} {} {} paired '
                 'documents{}; {}',
-                judged.joules_per_correct_ratio,
+                adjusted.joules_per_correct_ratio,
                 coalesce(
-                    judged.joules_per_correct_ratio_low, judged.joules_per_correct_ratio_documents_low
+                    adjusted.joules_per_correct_ratio_low, adjusted.joules_per_correct_ratio_documents_low
                 ),
                 coalesce(
-                    judged.joules_per_correct_ratio_high, judged.joules_per_correct_ratio_documents_high
+                    adjusted.joules_per_correct_ratio_high, adjusted.joules_per_correct_ratio_documents_high
                 ),
-                case when judged.correct_spread is null then 'from' else 'from repetitions and' end,
-                judged.judged_documents,
+                case when adjusted.correct_spread is null then 'from' else 'from repetitions and' end,
+                adjusted.judged_documents,
                 case
-                    when judged.correct_spread is null
-                        then ', without the spread of the energy (' || judged.energy_interval_reason || ')'
+                    when adjusted.correct_spread is null
+                        then ', without the spread of the energy (' || adjusted.energy_interval_reason || ')'
                     else ''
                 end,
-                judged.energy_method
+                adjusted.energy_method
             )
         end as verdict_reason,
-        judged.documents as documents_paired,
-        judged.base_score,
-        judged.finetuned_score,
-        judged.score_delta,
-        judged.score_delta_low,
-        judged.score_delta_high,
-        judged.score_reason,
-        judged.score_interval_reason,
-        judged.base_energy_kwh,
-        judged.finetuned_energy_kwh,
-        judged.energy_ratio,
-        judged.energy_ratio_low,
-        judged.energy_ratio_high,
-        judged.energy_interval_reason,
-        judged.energy_method,
-        judged.base_tokens_out_per_request,
-        judged.finetuned_tokens_out_per_request,
-        judged.tokens_out_ratio,
-        judged.tokens_out_ratio_low,
-        judged.tokens_out_ratio_high,
-        judged.tokens_interval_reason,
-        judged.base_joules_per_correct,
-        judged.finetuned_joules_per_correct,
-        judged.joules_per_correct_ratio,
-        judged.joules_per_correct_ratio_low,
-        judged.joules_per_correct_ratio_high,
-        judged.joules_per_correct_ratio_documents_low,
-        judged.joules_per_correct_ratio_documents_high,
-        judged.correct_reason as joules_per_correct_reason,
-        {{ comparability_hash('judged.comparability_key') }} as comparability_hash
-    from judged
-    inner join models as base on judged.base_model_key = base.model_key
-    inner join models as finetuned on judged.finetuned_model_key = finetuned.model_key
+        adjusted.documents as documents_paired,
+        adjusted.base_score,
+        adjusted.finetuned_score,
+        adjusted.score_delta,
+        adjusted.score_delta_low,
+        adjusted.score_delta_high,
+        adjusted.score_reason,
+        case
+            when adjusted.score_interval_reason is not null then 'cannot be told'
+            when adjusted.is_score_equivalent then 'equivalent'
+            when adjusted.score_p_adjusted <= 0.05 and adjusted.score_centre > 0 then 'better'
+            when adjusted.score_p_adjusted <= 0.05 then 'worse'
+            else 'no difference shown'
+        end as score_verdict,
+        adjusted.score_test,
+        adjusted.score_p_value,
+        adjusted.score_p_adjusted,
+        adjusted.score_family,
+        adjusted.score_margin,
+        adjusted.score_interval_reason,
+        adjusted.base_energy_kwh,
+        adjusted.finetuned_energy_kwh,
+        adjusted.energy_ratio,
+        adjusted.energy_ratio_low,
+        adjusted.energy_ratio_high,
+        adjusted.energy_interval_reason,
+        adjusted.energy_verdict,
+        adjusted.energy_method,
+        adjusted.base_tokens_out_per_request,
+        adjusted.finetuned_tokens_out_per_request,
+        adjusted.tokens_out_ratio,
+        adjusted.tokens_out_ratio_low,
+        adjusted.tokens_out_ratio_high,
+        adjusted.tokens_interval_reason,
+        adjusted.base_joules_per_correct,
+        adjusted.finetuned_joules_per_correct,
+        adjusted.joules_per_correct_ratio,
+        adjusted.joules_per_correct_ratio_low,
+        adjusted.joules_per_correct_ratio_high,
+        adjusted.joules_per_correct_ratio_documents_low,
+        adjusted.joules_per_correct_ratio_documents_high,
+        adjusted.correct_reason as joules_per_correct_reason,
+        {{ comparability_hash('adjusted.comparability_key') }} as comparability_hash
+    from adjusted
+    inner join models as base on adjusted.base_model_key = base.model_key
+    inner join models as finetuned on adjusted.finetuned_model_key = finetuned.model_key
 ),
 
 leaderboard as (
     select * from {{ ref('int_leaderboard_pairs') }} as all_pairs
-    where {{ is_missing('all_pairs') }}
+    where {{ is_of_a_missing_state('all_pairs') }}
 ),
 
 table_deltas as (
@@ -341,10 +407,12 @@ table_deltas as (
         finetuned_score - base_score as score_delta,
         case when finetuned_score is null or base_score is null then 'the table lacks a score' end as score_reason,
         'one row a side' as score_interval_reason,
+        'cannot be told' as score_verdict,
         {{ leaderboard_energy_kwh('base_emissions_kg') }} as base_energy_kwh,
         {{ leaderboard_energy_kwh('finetuned_emissions_kg') }} as finetuned_energy_kwh,
         emissions_ratio as energy_ratio,
         'one row a side' as energy_interval_reason,
+        'cannot be told' as energy_verdict,
         'nameplate power x hours' as energy_method,
         'the table counts no tokens' as tokens_interval_reason,
         'the table counts no correct answers' as joules_per_correct_reason,

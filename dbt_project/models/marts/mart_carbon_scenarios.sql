@@ -19,6 +19,9 @@ final as (
         efficiency.model_id,
         efficiency.energy_kwh,
         efficiency.energy_kwh * scenarios.pue * scenarios.grid_intensity_g_per_kwh / 1000 as emissions_kg,
+        efficiency.calibrated_energy_kwh * scenarios.pue * scenarios.grid_intensity_g_per_kwh / 1000
+            as calibrated_emissions_kg,
+        efficiency.energy_valid_for,
         efficiency.duration_s / 3600 as hours,
         scenarios.grid_intensity_g_per_kwh,
         scenarios.pue,

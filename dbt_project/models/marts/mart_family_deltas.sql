@@ -9,12 +9,12 @@ with evaluations as (
         is_in_study_population
         and family is not null
         and size_class is not null
-        and {{ is_missing('by_basis') }}
+        and {{ is_of_a_missing_state('by_basis') }}
 ),
 
 pairs as (
     select * from {{ ref('int_leaderboard_pairs') }} as all_pairs
-    where {{ is_missing('all_pairs') }}
+    where {{ is_of_a_missing_state('all_pairs') }}
 ),
 
 evidence as (

@@ -32,6 +32,10 @@ shares as (
     select * from {{ ref('int_phase_shares') }}
 ),
 
+student_t as (
+    select * from {{ ref('student_t') }}
+),
+
 leaderboard_rows as (
     select * from {{ ref('int_leaderboard_by_basis') }}
 ),
@@ -48,6 +52,7 @@ summed as (
         any_value(suite_version) as suite_version,
         any_value(machine_id) as machine_id,
         any_value(boundary) as boundary,
+        any_value(calibration_factor) as calibration_factor,
         any_value(energy_method) as energy_method,
         max(run_started_at) as run_started_at,
         count(*) as tasks_covered,
@@ -73,7 +78,37 @@ summed as (
         sum(requests order by task) filter (where is_generative) as generative_requests,
         sum(energy_kwh order by task) filter (where is_binary) as binary_energy_kwh,
         sum(correct_answers order by task) filter (where is_binary) as correct_answers,
-        count(*) filter (where is_binary) as binary_tasks
+        count(*) filter (where is_binary) as binary_tasks,
+        -- Tasks are independent. Of a weighted mean the distances to the tasks' limits add in squares (Zou and Donner
+        -- 2008, Stat. Med. 27(10), 1693-1702).
+        case
+            when count(*) = count(score_normalised_low)
+                then
+                    sqrt(sum(pow(suite_weight * (score_normalised - score_normalised_low), 2) order by task))
+                    / nullif(sum(suite_weight order by task), 0)
+        end as score_below,
+        case
+            when count(*) = count(score_normalised_high)
+                then
+                    sqrt(sum(pow(suite_weight * (score_normalised_high - score_normalised), 2) order by task))
+                    / nullif(sum(suite_weight order by task), 0)
+        end as score_above,
+        case when count(*) = count(energy_variance) then sum(energy_variance order by task) end
+        / nullif(pow(sum(energy_kwh order by task), 2), 0) as energy_log_variance,
+        case
+            when count(*) filter (where is_binary) = count(energy_variance) filter (where is_binary)
+                then sum(energy_variance order by task) filter (where is_binary)
+        end
+        / nullif(pow(sum(energy_kwh order by task) filter (where is_binary), 2), 0) as binary_energy_log_variance,
+        sum(pow(correct_answers, 2) * {{ log_proportion_variance('correct_answers', 'n_documents') }} order by task)
+        filter (where is_binary)
+        / nullif(pow(sum(correct_answers order by task) filter (where is_binary), 2), 0) as correct_log_variance,
+        -- Another choice of documents has other lengths, and takes energy in proportion to its tokens.
+        sum(
+            n_documents / nullif(n_documents - 1.0, 0)
+            * (tokens_squared - pow(tokens_prompt + tokens_generated, 2) / n_documents) order by task
+        )
+        / nullif(pow(sum(tokens_prompt + tokens_generated order by task), 2), 0) as tokens_log_variance
     from tasks
     group by comparability_key, model_key
 ),
@@ -124,7 +159,12 @@ reasoned as (
 
 derived as (
     select
-        *,
+        reasoned.*,
+        student_t.t_975 as t,
+        coalesce(energy_reason, {{ too_few_repetitions('energy_repetitions') }}) as energy_interval_reason,
+        coalesce(
+            score_reason, case when score_below is null then 'lm-eval has no standard error for a task' end
+        ) as score_interval_reason,
         case when score_reason is null then score end as suite_score,
         case when energy_reason is null then energy_kwh end as suite_energy_kwh,
         case when energy_reason is null then {{ joules('energy_kwh') }} end as energy_j,
@@ -140,6 +180,7 @@ derived as (
             end
         ) as joules_per_correct_reason
     from reasoned
+    left join student_t on least(reasoned.energy_repetitions - 1, 30) = student_t.degrees_of_freedom
 ),
 
 measured as (
@@ -164,14 +205,24 @@ measured as (
         derived.energy_repetitions,
         derived.suite_score as score,
         case when derived.incomplete_reason is null then derived.score_unnormalised end as score_unnormalised,
+        case when derived.score_interval_reason is null then derived.score - derived.score_below end as score_low,
+        case when derived.score_interval_reason is null then derived.score + derived.score_above end as score_high,
         derived.score_reason,
+        derived.score_interval_reason,
         derived.suite_energy_kwh as energy_kwh,
         case when derived.energy_reason is null then derived.net_energy_kwh end as net_energy_kwh,
+        {{ interval('derived.suite_energy_kwh', 'derived.energy_log_variance', 'energy_kwh') }},
         derived.energy_method,
         derived.boundary,
         derived.energy_reason,
+        derived.energy_interval_reason,
         case when derived.energy_reason is null then derived.duration_s end as duration_s,
         case when derived.energy_reason is null then derived.emissions_kg end as emissions_kg,
+        derived.calibration_factor,
+        derived.calibration_factor * derived.suite_energy_kwh as calibrated_energy_kwh,
+        case when derived.energy_reason is null then derived.calibration_factor * derived.emissions_kg end
+            as calibrated_emissions_kg,
+        {{ energy_valid_for('derived.calibration_factor') }} as energy_valid_for,
         derived.requests,
         derived.tokens_prompt,
         derived.tokens_generated,
@@ -179,10 +230,18 @@ measured as (
         derived.tokens_shared,
         derived.correct_answers,
         derived.energy_j / nullif(derived.tokens_prompt + derived.tokens_generated, 0) as joules_per_token,
+        {{ interval('joules_per_token', 'derived.energy_log_variance', 'joules_per_token') }},
         derived.energy_j / nullif(derived.tokens_computed, 0) as joules_per_token_computed,
         derived.generative_energy_j / nullif(derived.generative_tokens, 0) as joules_per_generated_token,
         derived.energy_j / nullif(derived.requests, 0) as joules_per_request,
+        {{ interval(
+            'joules_per_request', '(derived.energy_log_variance + derived.tokens_log_variance)', 'joules_per_request'
+        ) }},
         derived.joules_per_correct,
+        {{ interval(
+            'derived.joules_per_correct', '(derived.binary_energy_log_variance + derived.correct_log_variance)',
+            'joules_per_correct'
+        ) }},
         derived.joules_per_correct_reason,
         derived.generative_tokens / nullif(derived.generative_requests, 0) as tokens_out_per_request,
         shares.inference_share,
@@ -229,14 +288,17 @@ published as (
         6 as tasks_covered,
         leaderboard.score,
         case when leaderboard.score is null then 'the table lacks a score' end as score_reason,
+        'the table has no standard errors' as score_interval_reason,
         {{ leaderboard_energy_kwh('leaderboard.emissions_kg') }} as energy_kwh,
         'nameplate power x hours' as energy_method,
         'gpu nameplate' as boundary,
         leaderboard.emissions_reason as energy_reason,
+        'power by nameplate, not repeated' as energy_interval_reason,
         {{ leaderboard_energy_kwh('leaderboard.emissions_kg') }}
         / {{ leaderboard_nameplate_kw() }}
         * 3600 as duration_s,
         leaderboard.emissions_kg,
+        {{ energy_valid_for('null') }} as energy_valid_for,
         'the table counts no correct answers' as joules_per_correct_reason,
         {{ comparability_hash(leaderboard_comparability_key()) }} as comparability_hash,
         leaderboard.evidence_hash

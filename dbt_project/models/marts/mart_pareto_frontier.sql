@@ -10,7 +10,7 @@ with measured as (
 
 leaderboard as (
     select * from {{ ref('int_leaderboard_by_basis') }} as by_basis
-    where {{ is_missing('by_basis') }}
+    where {{ is_of_a_missing_state('by_basis') }}
 ),
 
 evidence as (

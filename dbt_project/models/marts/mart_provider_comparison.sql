@@ -8,7 +8,7 @@ with evaluations as (
         *,
         score / nullif(emissions_kg, 0) as score_per_kg
     from {{ ref('int_leaderboard_by_basis') }} as by_basis
-    where is_in_study_population and {{ is_missing('by_basis') }}
+    where is_in_study_population and {{ is_of_a_missing_state('by_basis') }}
 ),
 
 evidence as (
@@ -17,7 +17,7 @@ evidence as (
 
 pairs as (
     select * from {{ ref('int_leaderboard_pairs') }} as all_pairs
-    where is_in_study_population and emissions_ratio > 0 and is_finetune and {{ is_missing('all_pairs') }}
+    where is_in_study_population and emissions_ratio > 0 and is_finetune and {{ is_of_a_missing_state('all_pairs') }}
 ),
 
 -- Each class, and all of them together.

@@ -27,6 +27,8 @@ renamed as (
         tokens_padding,
         tokens_shared,
         tokens_distinct,
+        own_cpu_s,
+        foreign_cpu_s,
         quality_flags,
         quality_note
     from source

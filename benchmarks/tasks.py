@@ -1,0 +1,53 @@
+"""What the comparisons ask: lm-eval's own tasks on the benchmark data of EVALWATT_TEST_DATA, and the suite `mini`."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from evaluators.catalogue import SuiteEntry
+
+DATA = Path(os.environ.get("EVALWATT_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+# Documents per task, so that one pass of `hf` takes minutes on two cores. The more documents share a few-shot prompt,
+# the more is saved: BBH has 250 a task.
+LIMITS = {
+    "local_leaderboard_bbh_*": 20,
+    "local_leaderboard_mmlu_pro": 40,
+    "local_leaderboard_math_*": 4,
+    "local_leaderboard_ifeval": 3,
+    "local_gsm8k": 4,
+    "local_*": 40,
+    "mini_*": 24,
+}
+CHAT = ["mini_short_answers", "mini_instructions"]  # as the catalogue asks them
+
+
+def suite_of(folder: Path, patterns: str, limit: int | None) -> SuiteEntry:
+    """A suite of the tasks whose names hold one of the patterns, separated by commas; `*` for all.
+
+    `folder` gets the task files. `limit` None: that of LIMITS. Ends the program where no task has such a name.
+    """
+    names: list[str] = []
+    if (DATA / "make_tasks.py").is_file():
+        subprocess.run([sys.executable, DATA / "make_tasks.py", folder], check=True, stdout=subprocess.DEVNULL)
+        names = sorted(path.stem for path in folder.glob("local_*.yaml"))
+    else:
+        print(f"No benchmark data in {DATA}: only mini is compared; name its folder in EVALWATT_TEST_DATA")
+    names += ["mini_boolean", "mini_counting", "mini_dates", "mini_comparison", *CHAT]
+    wanted = [name for name in names if any(fnmatch.fnmatch(name, f"*{pattern}*") for pattern in patterns.split(","))]
+    if not wanted:
+        raise SystemExit(f"no task's name holds {patterns}; there are: {', '.join(names)}")
+    tasks = [
+        {
+            "task": name,
+            "limit": limit or next(count for pattern, count in LIMITS.items() if fnmatch.fnmatch(name, pattern)),
+            "apply_chat_template": name in CHAT,
+        }
+        for name in wanted
+    ]
+    return SuiteEntry.model_validate(
+        {"name": "compared", "description": "tasks compared", "include_path": str(folder), "tasks": tasks}
+    )

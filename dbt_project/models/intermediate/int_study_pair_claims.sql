@@ -1,0 +1,246 @@
+{{ config(
+    materialized='incremental', incremental_strategy='append', on_schema_change='fail',
+    pre_hook="{{ forget_changed(ref('int_leaderboard_evidence')) }}"
+) }}
+
+with claims as (
+    select * from {{ ref('study_claims') }}
+),
+
+pairs as (
+    select * from {{ ref('int_study_pairs') }} as study_pairs
+    where {{ is_missing('study_pairs') }}
+),
+
+evidence as (
+    select * from {{ ref('int_leaderboard_evidence') }}
+),
+
+student_t as (
+    select * from {{ ref('student_t') }}
+),
+
+-- Claims d, e, g and h: pairs of a family, a size or both.
+scoped as (
+    select
+        claims.claim_id,
+        pairs.*
+    from pairs
+    inner join claims
+        on
+            (claims.size_class is null or pairs.size_class = claims.size_class)
+            and (claims.families is null or list_contains(string_split(claims.families, '|'), pairs.family))
+    where
+        claims.claim_id in ('e', 'f', 'g', 'h') and (claims.claim_id != 'e' or pairs.is_official_release)
+        or (claims.claim_id = 'd' and pairs.provider != 'official')
+),
+
+summed as (
+    select
+        scoped.claim_id,
+        scoped.basis,
+        scoped.as_of,
+        count(*) as n_pairs,
+        count(scoped.ratio) as n_known,
+        count(distinct scoped.base) filter (where scoped.ratio is not null) as n_bases,
+        avg(ln(scoped.ratio) order by scoped.finetuned) as log_mean,
+        stddev_samp(ln(scoped.ratio) order by scoped.finetuned) as log_deviation,
+        min(scoped.ratio) as smallest,
+        exp(avg(ln(scoped.tokens_out_ratio) order by scoped.finetuned)) as tokens_out_ratio,
+        count(*) filter (where scoped.is_chat_template_different) as n_template_differs,
+        count(*) filter (where scoped.months_apart > 1) as n_months_apart,
+        count(*) filter (where scoped.ratio is null) as n_unknown,
+        string_agg(
+            case
+                when scoped.claim_id = 'e'
+                    then
+                        coalesce(
+                            format('{}: {:.2f} x', scoped.family, scoped.ratio),
+                            scoped.family || ': cannot be told (' || coalesce(scoped.ratio_reason, 'not known') || ')'
+                        )
+            end, '; '
+            order by scoped.family, scoped.finetuned
+        ) as each_pair
+    from scoped
+    group by scoped.claim_id, scoped.basis, scoped.as_of
+),
+
+-- The families that a pooled ratio is made of.
+family_ratios as (
+    select
+        claim_id,
+        basis,
+        as_of,
+        family,
+        count(*) as n,
+        avg(ln(ratio) order by finetuned) as log_mean
+    from scoped
+    where ratio is not null
+    group by claim_id, basis, as_of, family
+),
+
+family_texts as (
+    select
+        claim_id,
+        basis,
+        as_of,
+        string_agg(
+            format('{} {:.2f} x ({})', coalesce(family, 'other'), exp(log_mean), n), ', '
+            order by family
+        ) as by_family
+    from family_ratios
+    group by claim_id, basis, as_of
+),
+
+bounded as (
+    select
+        summed.*,
+        family_texts.by_family,
+        exp(summed.log_mean) as effect,
+        case
+            when summed.n_known >= 3
+                then
+                    coalesce(student_t.t_975, {{ t_975('(summed.n_known - 1)') }})
+                    * summed.log_deviation
+                    / sqrt(summed.n_known)
+        end as spread
+    from summed
+    left join student_t on summed.n_known - 1 = student_t.degrees_of_freedom
+    left join family_texts
+        on
+            summed.claim_id = family_texts.claim_id
+            and summed.basis = family_texts.basis
+            and summed.as_of = family_texts.as_of
+),
+
+claims_of_pairs as (
+    select
+        claim_id,
+        basis,
+        as_of,
+        effect,
+        effect * exp(-spread) as effect_low,
+        effect * exp(spread) as effect_high,
+        n_known as n_a,
+        case when claim_id = 'e' then n_pairs else n_bases end as n_b,
+        case
+            when n_known = 0 then 'cannot be told'
+            when claim_id = 'd' and effect * exp(-spread) >= 0.8 and effect * exp(spread) <= 1.25 then 'holds'
+            when claim_id = 'd' and effect between 0.8 and 1.25 then 'holds in direction'
+            when claim_id = 'e' and smallest >= 1.5 then 'holds'
+            when claim_id = 'e' and effect >= 1.2 then 'holds in direction'
+            when claim_id = 'e' and effect < 0.8 then 'reversed'
+            when claim_id in ('g', 'h') and log_mean + spread < 0 and coalesce(tokens_out_ratio, 0) < 1 then 'holds'
+            when claim_id in ('g', 'h') and effect < 1 then 'holds in direction'
+            when claim_id in ('g', 'h') and log_mean - spread > 0 then 'reversed'
+            else 'not supported'
+        end as verdict,
+        concat_ws(
+            '; ',
+            each_pair,
+            case when claim_id != 'e' then by_family end,
+            case when n_known = 0 and claim_id != 'e' then 'no pair is known on both sides' end,
+            case
+                when
+                    n_known > 0 and spread is null
+                    then 'fewer than 3 pairs: no interval, the verdict rests on the ratio'
+            end,
+            case when claim_id in ('g', 'h') and basis != 'measured' then 'CO2 only: the table counts no tokens' end,
+            case
+                when
+                    claim_id in ('g', 'h') and tokens_out_ratio is not null
+                    then format('tokens out {:.2f} x', tokens_out_ratio)
+            end
+        ) as reason
+    from bounded
+    where claim_id != 'f'
+),
+
+-- Claim f: families are the units.
+family_means as (
+    select * from family_ratios
+    where claim_id = 'f' and family is not null and n >= 3
+),
+
+over_families as (
+    select
+        basis,
+        as_of,
+        count(*) as families,
+        sum(n)::bigint as n_pairs,
+        avg(log_mean order by family) as log_mean,
+        stddev_samp(log_mean order by family) as log_deviation,
+        count(*) filter (where log_mean > 0) as n_above,
+        string_agg(format('{} {:.2f} x ({})', family, exp(log_mean), n), ', ' order by family) as by_family
+    from family_means
+    group by basis, as_of
+),
+
+spread_f as (
+    select
+        over_families.*,
+        case
+            when
+                over_families.families >= 3
+                then
+                    coalesce(student_t.t_975, {{ t_975('(over_families.families - 1)') }})
+                    * over_families.log_deviation / sqrt(over_families.families)
+        end as spread
+    from over_families
+    left join student_t on over_families.families - 1 = student_t.degrees_of_freedom
+),
+
+claim_f as (
+    select
+        'f' as claim_id,
+        basis,
+        as_of,
+        case when spread is not null then exp(log_mean) end as effect,
+        exp(log_mean - spread) as effect_low,
+        exp(log_mean + spread) as effect_high,
+        n_pairs as n_a,
+        families as n_b,
+        case
+            when spread is null then 'cannot be told'
+            when log_mean - spread <= 0 and log_mean + spread >= 0 and n_above between 1 and families - 1 then 'holds'
+            when log_mean - spread <= 0 and log_mean + spread >= 0 then 'holds in direction'
+            else 'not supported'
+        end as verdict,
+        by_family as reason
+    from spread_f
+),
+
+answers as (
+    select * from claims_of_pairs
+    union all
+    select * from claim_f
+),
+
+-- Claim f has pairs to tell of also where no family has enough of them.
+final as (
+    select
+        bounded.claim_id,
+        bounded.basis,
+        bounded.as_of,
+        answers.effect,
+        answers.effect_low,
+        answers.effect_high,
+        answers.n_a,
+        answers.n_b,
+        answers.verdict,
+        answers.reason,
+        bounded.n_pairs,
+        bounded.n_template_differs,
+        bounded.n_months_apart,
+        bounded.n_unknown,
+        evidence.evidence_hash
+    from bounded
+    left join answers
+        on
+            bounded.claim_id = answers.claim_id
+            and bounded.basis = answers.basis
+            and bounded.as_of = answers.as_of
+    left join evidence on bounded.basis = evidence.basis and bounded.as_of = evidence.as_of
+)
+
+select * from final

@@ -1,0 +1,68 @@
+"""What may be in memory at once: tokens of a forward, logits, keys and values.
+
+Belongs here: sizes, and how running out of memory is recognized. Who goes on with less is `shared_prefix`'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+import torch
+
+LARGEST_CLUSTER = 128  # tokens that attend in one call; larger ones attend to more that is masked
+MOST_TOKENS = 1024  # tokens a forward; more was not faster on a CPU
+MOST_ROWS = 32  # answers that are generated side by side
+FEWEST_TOKENS = 16  # where memory does not even suffice for these, halving goes no further
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What may be in memory at once: tokens of a forward, positions with vocabulary logits, keys and values of rows."""
+
+    tokens: int
+    logits: int
+    cache_bytes: int
+
+    @classmethod
+    def of(cls, config: Any, dtype: torch.dtype, memory_bytes: int) -> Budget:
+        """A quarter of the memory each for a forward's activations and for logits, half for keys and values."""
+        size = dtype.itemsize
+        # Per token: the residual stream a few times, the widest layer three times.
+        widest = max(getattr(config, "intermediate_size", None) or 0, 4 * config.hidden_size)
+        tokens = memory_bytes // 4 // ((8 * config.hidden_size + 3 * widest) * size)
+        logits = memory_bytes // 4 // (config.vocab_size * (2 * size + 4))
+        return cls(
+            tokens=max(FEWEST_TOKENS, min(MOST_TOKENS, tokens)),
+            logits=max(1, min(MOST_TOKENS, logits)),
+            cache_bytes=memory_bytes // 2,
+        )
+
+    @property
+    def cluster(self) -> int:
+        """Tokens that attend in one call, at most."""
+        return min(LARGEST_CLUSTER, self.tokens)
+
+    def rows(self, config: Any, dtype: torch.dtype, positions: int) -> int:
+        """How many rows of so many positions of their own fit."""
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        row = 2 * config.num_hidden_layers * heads * size * positions * dtype.itemsize
+        return max(1, min(MOST_ROWS, self.cache_bytes // row))
+
+    def halved(self) -> Budget:
+        return Budget(self.tokens // 2, max(1, self.logits // 2), self.cache_bytes // 2)
+
+
+def free_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    # On a CPU torch has no type of its own for it, and two wordings.
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        words in str(error) for words in ("can't allocate memory", "not enough memory")
+    )

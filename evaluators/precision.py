@@ -1,0 +1,39 @@
+"""When a task's energy is known well enough: the width of its interval, and whether another repetition is worth it."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from math import sqrt
+
+from scipy.stats import t
+
+from evaluators.energy import quality
+from evaluators.summary import TaskSummary
+
+LEAST_REPETITIONS = 3  # fewer say nothing of the spread
+
+
+def relative_half_width(energies_kwh: Sequence[float]) -> float | None:
+    """Half of the mean's 95 % interval (Student's t) over the mean; None below three energies."""
+    if len(energies_kwh) < LEAST_REPETITIONS:
+        return None
+    error = statistics.stdev(energies_kwh) / sqrt(len(energies_kwh))
+    return float(t.ppf(0.975, len(energies_kwh) - 1)) * error / statistics.fmean(energies_kwh)
+
+
+def reason_to_stop(
+    done: Sequence[TaskSummary], precision: float, elapsed_s: float, budget_s: float | None
+) -> str | None:
+    """Why a task is not repeated further, in words; None: repeat it. An energy in doubt counts for nothing."""
+    energies = [summary.energy_kwh for summary in done if summary.energy_kwh is not None and not summary.flags]
+    width = relative_half_width(energies)
+    known = "its energy is not known yet" if width is None else f"its energy is known to ±{width:.1%}"
+    if width is not None and width <= precision:
+        return f"{known} after {len(done)} evaluations"
+    if len(done) >= LEAST_REPETITIONS and not energies:
+        flags = tuple(sorted({flag for summary in done for flag in summary.flags}))
+        return f"not repeated further, every energy is in doubt: {quality.note(flags) or 'nothing was metered'}"
+    if budget_s is not None and elapsed_s >= budget_s:
+        return f"{known}, and the budget of {budget_s / 60:g} min has ended"
+    return None

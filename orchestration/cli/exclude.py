@@ -1,0 +1,35 @@
+"""`evalwatt exclude`: leave a bad run out of every figure, or take that back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import click
+
+from orchestration.cli import options
+
+
+@click.command("exclude")
+@click.argument("run_id")
+@click.option("--reason", required=True, help="Why; the marts show it beside the run.")
+@click.option("--undo", is_flag=True, help="Take an exclusion back.")
+@options.by
+@options.as_json
+@options.places(catalogue=False)
+def command(run_id: str, reason: str, undo: bool, by: str, as_json: bool) -> None:
+    """Leave the run RUN_ID out of every figure. It stays landed and shown, and its tasks are due again.
+
+    `evalwatt build` brings the decision into the marts.
+    """
+    from evaluators.decisions import exclude, include_again
+    from orchestration.home import Home
+
+    landing = Home.from_env().landing
+    decision = (include_again if undo else exclude)(landing, run_id, reason, by)
+    if as_json:
+        print(json.dumps(dataclasses.asdict(decision), indent=2, default=str))
+    elif undo:
+        print(f"{run_id} counts again; `evalwatt build` brings it into the marts")
+    else:
+        print(f"{run_id} is left out and its tasks are due again; `evalwatt build` brings that into the marts")

@@ -1,0 +1,58 @@
+"""--until-precise and --budget, which `run` and `evaluate` share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+from pydantic import TypeAdapter, ValidationError
+
+from evaluators.catalogue_fields import Duration
+
+
+class _Share(click.ParamType):
+    name = "percent"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            share = float(str(value).removesuffix("%")) / 100
+        except ValueError:
+            share = 0.0
+        if not 0 < share < 1 or not str(value).endswith("%"):
+            self.fail(f"{value!r} is no width of an interval; write a percentage such as 5%")
+        return share
+
+
+class _Seconds(click.ParamType):
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return float(TypeAdapter(Duration).validate_python(value).total_seconds())
+        except ValidationError:
+            self.fail(f"{value!r} is no duration; write a number and a unit such as 30m")
+
+
+def until_precise(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options, as the arguments `precision` (share of the mean, or None) and `budget_s`."""
+    function = click.option(
+        "--budget",
+        "budget_s",
+        type=_Seconds(),
+        default="30m",
+        show_default=True,
+        help="With --until-precise: start no further repetition of a model after that.",
+    )(function)
+    return click.option(
+        "--until-precise",
+        "precision",
+        type=_Share(),
+        metavar="5%",
+        help="Repeat each task until the 95 % interval of its energy is this wide to either side.",
+    )(function)
+
+
+def config(precision: float | None, budget_s: float) -> dict[str, float]:
+    """What the asset's config takes of them."""
+    return {} if precision is None else {"until_precise": precision, "budget_s": budget_s}

@@ -1,0 +1,72 @@
+"""One night that several rows look at: offline, with secrets in its environment, and with code that spills them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import tiny
+from evaluations import evalwatt, save_workplace
+from offline import Offline, offline
+
+SECRETS = {
+    "HF_TOKEN": "hf_TheCanaryThatNobodyMayHear",
+    "AWS_SECRET_ACCESS_KEY": "canary/that+nobody=may-hear",
+    "MOTHERDUCK_TOKEN": "canary.of.the.duck",
+    "PGPASSWORD": "canary of the database",
+}
+IN_NO_VARIABLE = "CanaryInAnAddress"
+SPILL = f"""
+import logging, os, sys
+
+def mean(values):
+    spilt = " and ".join(os.environ[name] for name in {sorted(SECRETS)})
+    print("printed:", spilt)
+    print("complained:", spilt, file=sys.stderr)
+    logging.getLogger("lm_eval").error("logged: %s", spilt)
+    raise RuntimeError(f"spilt at https://me:{IN_NO_VARIABLE}@example.org: {{spilt}}")
+"""
+
+
+@dataclass(frozen=True)
+class Night:
+    folder: Path
+    network: Offline
+    ended: subprocess.CompletedProcess[str]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**self.network.environment, **SECRETS, "HF_HOME": str(self.folder / "cache")}
+
+
+_nights: list[Night] = []
+
+
+def the_night(factory: pytest.TempPathFactory) -> Night:
+    """`evalwatt run` of three models: `base` is well, `leaky` runs SPILL, `far` is on the hub. Made once a session."""
+    if not _nights:
+        folder = factory.mktemp("night")
+        save_workplace(folder, "tiny_one", "tiny_two", meter="codecarbon", country_iso_code="DEU", idle_s=0)
+        (folder / "tasks" / "spill.py").write_text(SPILL)
+        tiny.use_function(folder / "tasks", "tiny_two", "aggregation", "spill.mean")
+        catalogue = json.loads((folder / "catalogue.yml").read_text())
+        suite = catalogue["suites"].pop("tiny")
+        catalogue["suites"] = {
+            "well": suite | {"tasks": ["tiny_one"]},
+            "leaky": suite | {"tasks": ["tiny_one", "tiny_two"]},
+        }
+        far = tiny.model_entry("far", "", source="hub", repo="nobody/nothing", revision="0" * 40, suites=["well"])
+        del far["path"]
+        catalogue["models"] = [
+            tiny.model_entry("base", "base", suites=["well"]),
+            tiny.model_entry("leaky", "base", suites=["leaky"]),
+            far,
+        ]
+        (folder / "catalogue.yml").write_text(json.dumps(catalogue))
+        night = Night(folder, offline(folder), subprocess.CompletedProcess([], 0))
+        ended = evalwatt(folder, "run", "--json", wrapper=night.network.wrapper, environment=night.environment)
+        _nights.append(Night(folder, night.network, ended))
+    return _nights[0]

@@ -1,0 +1,102 @@
+"""19. Negative energy, counter reset, RAPL wrap: flagged, NULL, excluded; never summed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from evaluations import evaluate_all, may_unshare, rows, save_workplace
+from landed_files import reason_of_refusal, with_value
+from test_energy import reading
+
+from evaluators.energy import rapl
+from evaluators.energy.replay import ReplayMeter
+from orchestration.home import Home
+
+# A processor with RAPL: codecarbon and our own reader see the files of `sys` where the kernel's are otherwise.
+WITH_RAPL = ("unshare", "-m", "sh", "-c", 'mount --bind "$0" /sys/class && exec "$@"')
+METER = """
+import json, sys, time
+from pathlib import Path
+from evaluators.energy import make_meter
+counter = Path(sys.argv[1])
+meter = make_meter("codecarbon", country_iso_code="USA")
+found = []
+for steps in json.loads(sys.argv[2]):
+    counter.write_text(str(steps[0]))
+    meter.start()
+    for microjoules in steps[1:]:
+        time.sleep(1.1)  # codecarbon looks once a second
+        counter.write_text(str(microjoules))
+    answer = meter.stop()
+    found.append([answer.cpu_method, answer.cpu_energy_kwh, answer.energy_kwh, list(answer.flags)])
+meter.close()
+print(json.dumps(found))
+"""
+RANGE = 262_143_328_850  # microjoules; then a counter begins again
+
+
+@pytest.mark.skipif(not may_unshare("-m"), reason="this machine does not let a process mount its own files")
+def test_a_processor_whose_counter_goes_back(tmp_path: Path) -> None:
+    domain = tmp_path / "powercap" / "intel-rapl" / "intel-rapl:0"
+    (domain.parent / "subsystem").mkdir(parents=True)
+    domain.mkdir()
+    (domain / "name").write_text("package-0")
+    (domain / "max_energy_range_uj").write_text(str(RANGE))
+    (domain / "energy_uj").write_text("1000000")
+    (tmp_path / "powercap" / "intel-rapl:0").symlink_to("intel-rapl/intel-rapl:0")
+    steps = {
+        "well": [1_000_000, 37_000_000],
+        "wrapped": [RANGE - 1_000_000, 35_000_000],
+        "reset": [80_000_000, 90_000_000, 0, 1_000_000],
+    }
+    command = [*WITH_RAPL, str(tmp_path), sys.executable, "-c", METER]
+    done = subprocess.run(
+        [*command, "/sys/class/powercap/intel-rapl:0/energy_uj", json.dumps(list(steps.values()))],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    well, wrapped, reset = json.loads(done.stdout)
+    assert well[0] == "measured"
+    assert well[1] == pytest.approx(36 / 3.6e6)
+    assert well[3] == []
+    for method, cpu_energy_kwh, energy_kwh, flags in (wrapped, reset):
+        assert (method, cpu_energy_kwh, energy_kwh) == ("measured", None, None)
+        assert flags == ["negative"]
+
+
+@pytest.mark.parametrize(
+    ("after", "back"),
+    [
+        ({"package-0": 5, "package-1": 9}, False),
+        ({"package-0": 4, "package-1": 10}, True),
+        ({"package-1": 10}, True),
+    ],
+)
+def test_one_counter_among_several(after: dict[str, int], back: bool) -> None:
+    assert rapl.went_back({"package-0": 5, "package-1": 9}, after) == back
+
+
+def test_a_negative_figure_lands_as_null_and_is_in_no_sum(tmp_path: Path) -> None:
+    save_workplace(tmp_path, "tiny_one")
+    (summary,) = evaluate_all(
+        tmp_path, ReplayMeter([reading(), reading(), reading(), *[reading(cpu_energy_kwh=-1)] * 9])
+    )
+    assert summary.energy_kwh is None
+    assert [task.energy_kwh for task in summary.tasks] == [None]
+    found = {row["phase"]: row for row in rows(tmp_path, "task_emissions")}
+    assert found["load"]["energy_kwh"] > 0
+    for phase in ("inference", "scoring"):
+        assert (found[phase]["cpu_energy_kwh"], found[phase]["energy_kwh"]) == (None, None)
+        assert found[phase]["quality_flags"] == "negative"
+        assert found[phase]["quality_note"] == "a counter went backwards"
+
+
+@pytest.mark.parametrize(("column", "value"), [("energy_kwh", -1e-9), ("cpu_energy_kwh", -1.0), ("duration_s", -1.0)])
+def test_a_negative_figure_in_the_landing_is_refused(tmp_path: Path, column: str, value: float) -> None:
+    reason = reason_of_refusal(Home(tmp_path / "data"), "task_emissions", with_value(column, value))
+    assert f"column {column} holds the negative value {value}" in reason
