@@ -13,10 +13,10 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 import states
+from landed_files import rewrite, with_value
 from landing_builder import BuiltRun, TaskOutcome
 from states import DAY, row
 from test_hub import History
-from test_warehouse import _rewrite, _set
 from tiny import model_entry, save_catalogue
 
 from evaluators.leaderboards import formats, hub
@@ -94,7 +94,7 @@ def test_a_state_that_is_wrong_is_quarantined(home: Home, name: str, value: Any,
     bring(home, ROWS, date(2025, 1, 10))
     folder = home.landing / f"open-llm-leaderboard@{DAY}"
     (file,) = folder.rglob("*.parquet")
-    _rewrite(file, _set(name, value))
+    rewrite(file, with_value(name, value))
     ((run, bundle, why),) = warehouse.load(home).quarantined
     assert (run, bundle) == (folder.name, "state")
     assert reason in why
