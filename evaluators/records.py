@@ -194,6 +194,11 @@ class TaskEmission(Record):
     tokens_distinct: int | None = field(metadata=_SINCE_2)  # the least that can be: each distinct prefix once
     own_cpu_s: float | None = field(metadata=_SINCE_3)  # CPU time of the evaluator in the window; NULL: not known
     foreign_cpu_s: float | None = field(metadata=_SINCE_3)  # CPU time of every other process of the machine
+    # The GPU at the window's end, the worst of them where a phase has several; NULL without one, or where it is silent.
+    gpu_temperature_c: float | None = field(metadata=_SINCE_3)
+    gpu_sm_clock_mhz: float | None = field(metadata=_SINCE_3)
+    gpu_power_limit_w: float | None = field(metadata=_SINCE_3)
+    gpu_throttled: bool | None = field(metadata=_SINCE_3)  # by heat or by the board; its power limit does not count
     quality_flags: str | None  # comma-separated, NULL when nothing is wrong
     quality_note: str | None  # what the flags mean for this row, in words
 

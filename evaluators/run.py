@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -66,7 +65,9 @@ class _Run:
         self.on_task = on_task
         self.started = time.perf_counter()
         self.meter = meter or make_meter(
-            spec.settings.meter, country_iso_code=spec.settings.country_iso_code, gpu_ids=_gpu_ids(spec)
+            spec.settings.meter,
+            country_iso_code=spec.settings.country_iso_code,
+            gpu_uuid=machine.describe_device(spec.settings.device).device_uuid,
         )
         self.interruption = Interruption()
         self.ledger = Ledger(self.meter)
@@ -359,16 +360,6 @@ def _device_lock(spec: RunSpec, progress: Progress) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _gpu_ids(spec: RunSpec) -> list[int]:
-    """The integer id, as NVML counts, of the device that will be used: [] on a CPU."""
-    device = machine.describe_device(spec.settings.device).device
-    if not device.startswith("cuda"):
-        return []
-    visible = [v for v in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if v.isdigit()]
-    index = int(device.partition(":")[2])
-    return [int(visible[index])] if index < len(visible) else [index]
 
 
 def _method(reading: Reading) -> str:

@@ -235,6 +235,10 @@ class BuiltRun:
             tokens_distinct=counts.distinct,
             own_cpu_s=None,
             foreign_cpu_s=None,
+            gpu_temperature_c=None,
+            gpu_sm_clock_mhz=None,
+            gpu_power_limit_w=None,
+            gpu_throttled=None,
             quality_flags=flags,
             quality_note=None,
         )

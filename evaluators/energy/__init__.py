@@ -5,6 +5,7 @@
     codecarbon.py    the default meter
     cpu_time.py      whose CPU time a window was
     rapl.py          the CPU's energy counters, to see that they did not go back
+    nvml.py          NVIDIA GPUs: energy counter, who shares them, clocks and temperature
     replay.py        a meter that replays given readings, for tests
     none.py          the meter that measures nothing and says so
     grid.py          grams of CO2e per kWh, offline
@@ -19,15 +20,15 @@ from evaluators.energy.windows import Ledger, Meter, MeterFailed, PhaseEnergy, R
 __all__ = ["EnergyCapabilities", "Ledger", "Meter", "MeterFailed", "PhaseEnergy", "Reading", "describe", "make_meter"]
 
 
-def make_meter(name: str, *, country_iso_code: str, gpu_ids: list[int] | None = None) -> Meter:
-    """The meter of that name. `gpu_ids` are the devices that the evaluation uses, [] for none.
+def make_meter(name: str, *, country_iso_code: str, gpu_uuid: str | None = None) -> Meter:
+    """The meter of that name. `gpu_uuid` is the NVIDIA GPU that the evaluation uses, None for none.
 
     Raises ValueError for a name that is not known, MeterFailed where the meter cannot start.
     """
     if name == "codecarbon":
         from evaluators.energy.codecarbon import CodecarbonMeter
 
-        return CodecarbonMeter(country_iso_code=country_iso_code, gpu_ids=gpu_ids or [])
+        return CodecarbonMeter(country_iso_code=country_iso_code, gpu_uuid=gpu_uuid)
     if name == "none":
         from evaluators.energy.none import NoMeter
 

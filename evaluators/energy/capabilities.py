@@ -65,20 +65,21 @@ def _cpu(rapl: Path, remedies: list[str]) -> tuple[str, str]:
 def _gpu(remedies: list[str]) -> tuple[str, str]:
     import pynvml
 
+    from evaluators.energy import nvml
+
     try:
-        pynvml.nvmlInit()
+        found = nvml.devices()
     except pynvml.NVMLError as error:
         if Path("/proc/driver/nvidia").exists():
             remedies.append(f"an NVIDIA driver is loaded but NVML fails ({error}): reinstall the driver's libraries")
         return "absent", f"no NVIDIA device: {error}"
-    try:
-        names = [pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(i)) for i in range(_device_count())]
-    finally:
-        pynvml.nvmlShutdown()
-    return ("measured", f"NVML: {', '.join(names)}") if names else ("absent", "NVML answers, but lists no device")
-
-
-def _device_count() -> int:
-    import pynvml
-
-    return int(pynvml.nvmlDeviceGetCount())
+    if not found:
+        return "absent", "NVML answers, but lists no device"
+    names, methods = ", ".join(name for name, _ in found), {method for _, method in found}
+    if "absent" in methods:
+        remedies.append("a GPU is cut into MIG slices, whose energy NVML does not tell apart: evaluate on a whole GPU")
+    if methods == {"absent"}:
+        return "absent", f"NVML: {names}, cut into MIG slices"
+    if "integrated" in methods:
+        return "integrated", f"codecarbon: sampled power ({names}: no energy counter in each of them)"
+    return "measured", f"NVML: {names}"

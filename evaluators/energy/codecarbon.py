@@ -6,6 +6,7 @@ before anybody sees them. Its carbon is ignored: kg are derived in SQL.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from typing import Any
 
 from evaluators.energy import quality, rapl
 from evaluators.energy.cpu_time import CpuTime
+from evaluators.energy.nvml import Gpu, GpuWindow
 from evaluators.energy.windows import MeterFailed, Reading
 
 # codecarbon's words for how it reads a CPU, in ours.
@@ -27,19 +29,19 @@ _CPU_METHODS = {
 
 
 class CodecarbonMeter:
-    """Meters the whole machine. `gpu_ids`: integer ids of the devices that the evaluation uses, [] for none."""
+    """Meters the whole machine. `gpu_uuid`: the NVIDIA GPU that the evaluation uses, None for none."""
 
     name = "codecarbon"
 
-    def __init__(self, *, country_iso_code: str, gpu_ids: list[int]) -> None:
+    def __init__(self, *, country_iso_code: str, gpu_uuid: str | None) -> None:
         from codecarbon import OfflineEmissionsTracker
 
         self.version = version("codecarbon")
-        self._gpus = len(gpu_ids)
+        self._gpu = Gpu(gpu_uuid)
         logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
         self._tracker = OfflineEmissionsTracker(
             country_iso_code=country_iso_code,
-            gpu_ids=gpu_ids or None,
+            gpu_ids=None if self._gpu.index is None else [self._gpu.index],
             tracking_mode="machine",
             measure_power_secs=1,
             output_methods=[],  # nothing is written, nothing is sent
@@ -58,11 +60,16 @@ class CodecarbonMeter:
         hardware = {type(part).__name__: part for part in self._tracker._hardware}
         if not hardware:
             raise MeterFailed("codecarbon found no hardware to meter; set `meter: none` in the catalogue's settings")
-        self.cpu_method, self.gpu_method, self.ram_method = _methods(hardware, wants_gpu=self._gpus > 0)
+        self.cpu_method, self.ram_method = _methods(hardware)
+        self._sees_gpu = "GPU" in hardware
+        if self._gpu.method == "integrated" and not self._sees_gpu:
+            self._gpu.method = "absent"  # codecarbon samples no power without nvidia-smi
+        self.gpu_method = self._gpu.method
 
     def start(self) -> None:
         self._windows += 1
         self._rapl = rapl.counters()
+        self._gpu.start()
         self._started_at = datetime.now(UTC)
         self._started = self._last_look = time.perf_counter()
         self._cpu_time.start()
@@ -71,31 +78,44 @@ class CodecarbonMeter:
 
     def stop(self) -> Reading:
         duration_s = time.perf_counter() - self._started
+        gpu = self._gpu.stop(duration_s)
         own_cpu_s, foreign_cpu_s = self._cpu_time.stop()
         data = self._tracker.stop_task()
-        flags: tuple[str, ...] = ()
+        failed: str | None = None
         if data is None:
-            flags = ("meter_failed",)
+            failed = "meter_failed"
         elif not quality.agrees(duration_s, data.duration):
-            flags = ("clock_mismatch",)
+            failed = "clock_mismatch"
         elif self.cpu_method == "measured" and rapl.went_back(self._rapl, rapl.counters()):
-            flags = ("negative",)
+            failed = "negative"
+        else:
+            gpu = self._beside_codecarbon(gpu, data.gpu_energy, duration_s)
         return quality.examine(
             Reading(
                 started_at=self._started_at,
                 ended_at=datetime.now(UTC),
                 duration_s=duration_s,
-                cpu_energy_kwh=None if flags else data.cpu_energy,
-                gpu_energy_kwh=None if flags else data.gpu_energy,
-                ram_energy_kwh=None if flags else data.ram_energy,
+                cpu_energy_kwh=None if failed else data.cpu_energy,
+                gpu_energy_kwh=None if failed else gpu.energy_kwh,
+                ram_energy_kwh=None if failed else data.ram_energy,
                 cpu_method=self.cpu_method,
                 gpu_method=self.gpu_method,
                 ram_method=self.ram_method,
-                flags=flags,
+                flags=(*gpu.flags, failed) if failed else gpu.flags,
                 own_cpu_s=own_cpu_s,
                 foreign_cpu_s=foreign_cpu_s,
+                gpu_state=gpu.state,
             )
         )
+
+    def _beside_codecarbon(self, gpu: GpuWindow, integrated_kwh: float, duration_s: float) -> GpuWindow:
+        """The window with codecarbon's figure for the GPU: in place of a counter, or to check the counter's."""
+        if self.gpu_method == "integrated" and "gpu_lost" not in gpu.flags:
+            return dataclasses.replace(gpu, energy_kwh=integrated_kwh)
+        counted_kwh = gpu.energy_kwh
+        if not counted_kwh or not self._sees_gpu or quality.gpu_agrees(counted_kwh, integrated_kwh, duration_s):
+            return gpu
+        return dataclasses.replace(gpu, flags=(*gpu.flags, "gpu_mismatch"))
 
     def watts_now(self) -> float | None:
         now = time.perf_counter()
@@ -110,12 +130,13 @@ class CodecarbonMeter:
 
     def close(self) -> None:
         self._tracker.stop()
+        self._gpu.close()
 
 
-def _methods(hardware: dict[str, Any], *, wants_gpu: bool) -> tuple[str, str, str]:
+def _methods(hardware: dict[str, Any]) -> tuple[str, str]:
+    """The methods of CPU and RAM."""
     cpu = hardware.get("CPU")
     cpu_method = _CPU_METHODS[cpu._mode] if cpu is not None else "absent"
     if "Raspberry" in hardware or "AppleSiliconChip" in hardware:
         cpu_method = "integrated"
-    gpu_method = "measured" if wants_gpu and "GPU" in hardware else "absent"
-    return cpu_method, gpu_method, "modelled" if "RAM" in hardware else "absent"
+    return cpu_method, "modelled" if "RAM" in hardware else "absent"

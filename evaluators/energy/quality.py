@@ -20,6 +20,9 @@ FOREIGN_SHARE = 0.1
 # The meter's own clock against ours.
 CLOCK_TOLERANCE = 0.05
 CLOCK_SLACK_S = 0.25
+# A GPU's energy counter against codecarbon's figure, beyond one update of the counter at each edge.
+GPU_TOLERANCE = 0.05
+GPU_SLACK_S = 0.2
 
 MEANINGS = {
     "too_short": f"the window is shorter than {SHORTEST_WINDOW_S:g} s, ten updates of the sensor",
@@ -30,6 +33,11 @@ MEANINGS = {
     "stuck": "a sensor stood still although the component was in use",
     "foreign_load": f"other programs took more than {FOREIGN_SHARE:.0%} of the machine's CPU time",
     "clock_mismatch": "the meter's duration and the monotonic clock disagree by more than 5 %",
+    "gpu_mismatch": "the GPU's energy counter and codecarbon's figure disagree by more than 5 %",
+    "gpu_lost": "the GPU did not answer at the window's beginning or end",
+    "gpu_slice": "the model ran on a MIG slice, whose energy cannot be told from that of the GPU's other slices",
+    "gpu_unmetered": "the model ran on a GPU that NVML cannot read",
+    "shared_device": "other programs computed on the GPU",
 }
 
 
@@ -61,6 +69,12 @@ def examine(reading: Reading) -> Reading:
 def agrees(duration_s: float, meter_duration_s: float) -> bool:
     """Whether the meter's own duration matches the monotonic clock's."""
     return abs(duration_s - meter_duration_s) <= CLOCK_TOLERANCE * duration_s + CLOCK_SLACK_S
+
+
+def gpu_agrees(counted_kwh: float, integrated_kwh: float, duration_s: float) -> bool:
+    """Whether codecarbon's figure for the GPU matches the one of its energy counter."""
+    allowed = GPU_TOLERANCE + (GPU_SLACK_S / duration_s if duration_s > 0 else math.inf)
+    return abs(counted_kwh - integrated_kwh) <= allowed * abs(counted_kwh)
 
 
 def note(flags: tuple[str, ...]) -> str | None:

@@ -17,6 +17,16 @@ class MeterFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class GpuState:
+    """The GPU at a window's end; None where there is no GPU or it does not say."""
+
+    temperature_c: float | None = None
+    sm_clock_mhz: float | None = None
+    power_limit_w: float | None = None  # the one that is in force
+    throttled: bool | None = None  # slowed down by heat or by the board, not by its power limit
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """One window as the meter saw it. Energies in kWh; None means unknown, never zero."""
 
@@ -32,6 +42,7 @@ class Reading:
     flags: tuple[str, ...] = ()
     own_cpu_s: float | None = None  # CPU time of this process and its children
     foreign_cpu_s: float | None = None  # CPU time of every other process of the machine
+    gpu_state: GpuState = GpuState()
 
     @property
     def boundary(self) -> str:
@@ -82,7 +93,10 @@ class PhaseEnergy:
     readings: list[Reading] = field(default_factory=list)
 
     def total(self) -> Reading:
-        """All windows as one reading: sums, the outer times, every flag. Raises ValueError without any window."""
+        """All windows as one reading: sums, the outer times, every flag, the GPU's worst state.
+
+        Raises ValueError without any window.
+        """
         if not self.readings:
             raise ValueError("no window was booked")
         first, last = self.readings[0], self.readings[-1]
@@ -99,6 +113,7 @@ class PhaseEnergy:
             flags=tuple(sorted({flag for r in self.readings for flag in r.flags})),
             own_cpu_s=_sum(self.readings, lambda r: r.own_cpu_s),
             foreign_cpu_s=_sum(self.readings, lambda r: r.foreign_cpu_s),
+            gpu_state=_worst([r.gpu_state for r in self.readings]),
         )
 
 
@@ -106,6 +121,16 @@ def _sum(readings: list[Reading], component: Callable[[Reading], float | None]) 
     """The figure over all windows; None as soon as it is unknown in one of them."""
     values = [component(reading) for reading in readings]
     return None if any(value is None for value in values) else sum(value for value in values if value is not None)
+
+
+def _worst(states: list[GpuState]) -> GpuState:
+    """The highest temperature, the lowest clock and limit, and whether it was ever throttled, as far as known."""
+    return GpuState(
+        temperature_c=max((s.temperature_c for s in states if s.temperature_c is not None), default=None),
+        sm_clock_mhz=min((s.sm_clock_mhz for s in states if s.sm_clock_mhz is not None), default=None),
+        power_limit_w=min((s.power_limit_w for s in states if s.power_limit_w is not None), default=None),
+        throttled=max((s.throttled for s in states if s.throttled is not None), default=None),
+    )
 
 
 class Ledger:

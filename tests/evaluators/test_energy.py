@@ -17,6 +17,7 @@ from evaluators.energy import Ledger, MeterFailed, Reading, describe, make_meter
 from evaluators.energy.cpu_time import CpuTime
 from evaluators.energy.grid import grid
 from evaluators.energy.replay import ReplayMeter
+from evaluators.energy.windows import GpuState
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 READING = Reading(
@@ -77,6 +78,25 @@ def test_modelled_energy_with_a_busy_neighbour_in_it_is_flagged() -> None:
     assert quality.examine(busy).flags == ("foreign_load",)
     assert quality.examine(dataclasses.replace(busy, cpu_method="measured")).flags == ()
     assert "other programs" in str(quality.note(("foreign_load",)))
+
+
+@pytest.mark.parametrize(
+    ("integrated_kwh", "duration_s", "agrees"),
+    [(0.0104, 1000.0, True), (0.0106, 1000.0, False), (0.0094, 1000.0, False), (0.0106, 2.0, True), (0.0, 10.0, False)],
+)
+def test_a_gpus_counter_and_codecarbon_may_differ_by_5_percent_and_the_counters_updates(
+    integrated_kwh: float, duration_s: float, agrees: bool
+) -> None:
+    assert quality.gpu_agrees(0.01, integrated_kwh, duration_s) == agrees
+
+
+def test_a_phase_has_the_gpus_worst_state() -> None:
+    hot = reading(gpu_state=GpuState(80.0, 1200.0, 300.0, throttled=True))
+    cool = reading(gpu_state=GpuState(60.0, 1900.0, 300.0, throttled=False))
+    ledger = Ledger(ReplayMeter([hot, READING, cool]))
+    for _ in range(3):
+        ledger.switch("inference")
+    assert ledger.settle()["inference"].gpu_state == GpuState(80.0, 1200.0, 300.0, throttled=True)
 
 
 def test_cpu_time_tells_own_from_foreign() -> None:

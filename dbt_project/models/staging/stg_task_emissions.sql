@@ -29,6 +29,10 @@ renamed as (
         tokens_distinct,
         own_cpu_s,
         foreign_cpu_s,
+        gpu_temperature_c,
+        gpu_sm_clock_mhz,
+        gpu_power_limit_w,
+        gpu_throttled,
         quality_flags,
         quality_note
     from source
