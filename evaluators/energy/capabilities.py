@@ -81,5 +81,5 @@ def _gpu(remedies: list[str]) -> tuple[str, str]:
     if methods == {"absent"}:
         return "absent", f"NVML: {names}, cut into MIG slices"
     if "integrated" in methods:
-        return "integrated", f"codecarbon: sampled power ({names}: no energy counter in each of them)"
+        return "integrated", f"codecarbon: sampled power, for want of an energy counter ({names})"
     return "measured", f"NVML: {names}"

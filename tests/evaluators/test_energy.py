@@ -93,8 +93,8 @@ def test_a_gpus_counter_and_codecarbon_may_differ_by_5_percent_and_the_counters_
 def test_a_phase_has_the_gpus_worst_state() -> None:
     hot = reading(gpu_state=GpuState(80.0, 1200.0, 300.0, throttled=True))
     cool = reading(gpu_state=GpuState(60.0, 1900.0, 300.0, throttled=False))
-    ledger = Ledger(ReplayMeter([hot, READING, cool]))
-    for _ in range(3):
+    ledger = Ledger(ReplayMeter([READING, cool, hot, cool]))
+    for _ in range(4):
         ledger.switch("inference")
     assert ledger.settle()["inference"].gpu_state == GpuState(80.0, 1200.0, 300.0, throttled=True)
 

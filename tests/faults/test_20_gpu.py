@@ -11,17 +11,21 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pynvml
 import pytest
 from codecarbon.core import gpu, gpu_nvidia, hardware_cache
+from evaluations import evaluate_all, rows, save_workplace
 
+from evaluators import machine
 from evaluators.energy import describe, nvml, quality
 from evaluators.energy.codecarbon import CodecarbonMeter
 from evaluators.energy.nvml import Gpu, GpuWindow
 from evaluators.energy.windows import GpuState
+from evaluators.records import PHASES
 
 LOST = pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
 NOT_HERE = 2**22 + 1  # no process has a number as high
@@ -249,14 +253,16 @@ def test_a_device_without_a_counter_is_integrated_from_its_power(library: Librar
     try:
         meter.start()
         known = meter.stop()
-        meter.start()
         library.devices[0].error = LOST
+        meter.start()
+        library.devices[0].error = None
         lost = meter.stop()
     finally:
         meter.close()
     assert (known.gpu_method, known.boundary) == ("integrated", "gpu+cpu+ram")
     assert known.gpu_energy_kwh is not None
     assert known.gpu_energy_kwh > 0
+    assert meter._tracker._total_gpu_energy.kWh > known.gpu_energy_kwh, "codecarbon adds up what it could sample"
     assert (lost.gpu_method, lost.gpu_energy_kwh, lost.energy_kwh) == ("integrated", None, None)
     assert "gpu_lost" in lost.flags
 
@@ -266,6 +272,7 @@ def test_without_nvidia_smi_a_counter_is_still_read(
     library: Library, monkeypatch: pytest.MonkeyPatch, counts: bool
 ) -> None:
     monkeypatch.setattr(gpu, "is_nvidia_system", lambda: False)
+    monkeypatch.setattr(quality, "GPU_SLACK_S", 0.0)
     library.devices[0].counts = counts
     meter = CodecarbonMeter(country_iso_code="USA", gpu_uuid="GPU-0")
     try:
@@ -275,6 +282,7 @@ def test_without_nvidia_smi_a_counter_is_still_read(
         meter.close()
     assert reading.gpu_method == ("measured" if counts else "absent")
     assert (reading.gpu_energy_kwh is not None) == counts
+    assert "gpu_mismatch" not in reading.flags, "there is nothing to compare with"
     assert ("gpu_unmetered" in reading.flags) == (not counts), "codecarbon samples no power without nvidia-smi"
 
 
@@ -356,6 +364,23 @@ def test_a_device_that_nvml_does_not_list_is_flagged(library: Library) -> None:
     gpu = Gpu("GPU-9")
     gpu.start()
     assert gpu.stop(10.0) == GpuWindow(None, ("gpu_unmetered",), GpuState())
+
+
+def test_a_run_lands_its_gpus_energy_and_state(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.devices[0].reasons = pynvml.nvmlClocksThrottleReasonHwThermalSlowdown
+    monkeypatch.setattr(machine, "describe_device", lambda wanted: machine.Device("cpu", "a GPU", "GPU-0", None))
+    save_workplace(tmp_path, "tiny_one", meter="codecarbon")
+    (summary,) = evaluate_all(tmp_path)
+    assert summary.status == "completed"
+    landed = rows(tmp_path, "task_emissions")
+    assert {row["phase"] for row in landed} == set(PHASES)
+    for row in landed:
+        assert (row["gpu_method"], row["boundary"]) == ("measured", "gpu+cpu+ram")
+        assert row["gpu_energy_kwh"] > 0
+        state = [row[f"gpu_{name}"] for name in ("temperature_c", "sm_clock_mhz", "power_limit_w", "throttled")]
+        assert state == [61.0, 1980.0, 300.0, True]
 
 
 def test_doctor_says_beforehand_what_is_there(library: Library) -> None:
