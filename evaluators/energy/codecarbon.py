@@ -108,12 +108,12 @@ class CodecarbonMeter:
             )
         )
 
-    def _beside_codecarbon(self, gpu: GpuWindow, integrated_kwh: float, duration_s: float) -> GpuWindow:
+    def _beside_codecarbon(self, gpu: GpuWindow, codecarbon_kwh: float, duration_s: float) -> GpuWindow:
         """The window with codecarbon's figure for the GPU: in place of a counter, or to check the counter's."""
         if self.gpu_method == "integrated" and "gpu_lost" not in gpu.flags:
-            return dataclasses.replace(gpu, energy_kwh=integrated_kwh)
+            return dataclasses.replace(gpu, energy_kwh=codecarbon_kwh)
         counted_kwh = gpu.energy_kwh
-        if not counted_kwh or not self._sees_gpu or quality.gpu_agrees(counted_kwh, integrated_kwh, duration_s):
+        if not counted_kwh or not self._sees_gpu or quality.gpu_agrees(counted_kwh, codecarbon_kwh, duration_s):
             return gpu
         return dataclasses.replace(gpu, flags=(*gpu.flags, "gpu_mismatch"))
 

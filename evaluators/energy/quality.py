@@ -71,10 +71,10 @@ def agrees(duration_s: float, meter_duration_s: float) -> bool:
     return abs(duration_s - meter_duration_s) <= CLOCK_TOLERANCE * duration_s + CLOCK_SLACK_S
 
 
-def gpu_agrees(counted_kwh: float, integrated_kwh: float, duration_s: float) -> bool:
+def gpu_agrees(counted_kwh: float, codecarbon_kwh: float, duration_s: float) -> bool:
     """Whether codecarbon's figure for the GPU matches the one of its energy counter."""
     allowed = GPU_TOLERANCE + (GPU_SLACK_S / duration_s if duration_s > 0 else math.inf)
-    return abs(counted_kwh - integrated_kwh) <= allowed * abs(counted_kwh)
+    return abs(counted_kwh - codecarbon_kwh) <= allowed * abs(counted_kwh)
 
 
 def note(flags: tuple[str, ...]) -> str | None:

@@ -81,13 +81,13 @@ def test_modelled_energy_with_a_busy_neighbour_in_it_is_flagged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("integrated_kwh", "duration_s", "agrees"),
+    ("codecarbon_kwh", "duration_s", "agrees"),
     [(0.0104, 1000.0, True), (0.0106, 1000.0, False), (0.0094, 1000.0, False), (0.0106, 2.0, True), (0.0, 10.0, False)],
 )
 def test_a_gpus_counter_and_codecarbon_may_differ_by_5_percent_and_the_counters_updates(
-    integrated_kwh: float, duration_s: float, agrees: bool
+    codecarbon_kwh: float, duration_s: float, agrees: bool
 ) -> None:
-    assert quality.gpu_agrees(0.01, integrated_kwh, duration_s) == agrees
+    assert quality.gpu_agrees(0.01, codecarbon_kwh, duration_s) == agrees
 
 
 def test_a_phase_has_the_gpus_worst_state() -> None:
