@@ -72,7 +72,7 @@ def read_catalogue(document: dict[str, Any]) -> Any:
     """As a person writes it: YAML in a file. Raises CatalogueError and nothing else."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "catalogue.yml")
-        path.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
+        path.write_text(yaml.safe_dump(document), encoding="utf-8")
         return load(path)
 
 

@@ -184,6 +184,7 @@ def test_a_terminal_sees_a_bar_and_nothing_heavy_is_loaded(tmp_path: Path) -> No
     termios.tcsetwinsize(writer, (24, 80))
     command = [sys.executable, "-c", IMPORT_AND_TELL, "import-leaderboard", "contents_2025-01-09.parquet"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    environment.pop("TQDM_DISABLE", None)  # an evaluator that runs in the tests' own process sets it
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=writer) as process:
         os.close(writer)
         drawn = b""
