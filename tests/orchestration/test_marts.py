@@ -91,7 +91,7 @@ def _second_night(home: Home) -> None:
     BuiltRun(home.landing, "slow", [gen], reused=["mc"], at=NIGHT_2).land()
 
 
-# Each of these alone makes energies incomparable. Not the suite's version: one evaluation answers all suites that ask it.
+# Each of these alone makes energies incomparable. Not the suite's version: an evaluation answers each suite that asks.
 OTHER_SETTINGS: tuple[dict[str, Any], ...] = (
     {"machine_id": "m9"},
     {"device_name": "another chip"},
