@@ -73,6 +73,11 @@ def calibrate(root: Path, measured_kwh: float, run_id: str | None, calibrated_by
     energies = [w["energy_kwh"] for w in windows]
     if len(ways) != 1 or None in energies:
         raise DecisionRefused(f"not every window of {run_id} has an energy; calibrate with a run that has")
+    # A short window's energy may be off by an update of its sensor, which the whole run's does not feel.
+    if doubts := {flag for w in windows for flag in (w["quality_flags"] or "").split(",")} - {"", "too_short"}:
+        raise DecisionRefused(
+            f"windows of {run_id} are flagged {', '.join(sorted(doubts))}; calibrate with a quiet run"
+        )
     metered_kwh = sum(energies)
     coverage = min(1.0, sum(w["duration_s"] for w in windows) / run["duration_s"])
     if coverage < LEAST_COVERAGE:

@@ -84,3 +84,13 @@ def test_a_factor_that_would_say_nothing_is_refused(run: BuiltRun, number: int) 
     with pytest.raises(DecisionRefused, match=words):
         calibrate(run.landing, measured_kwh, run_id, "ann")
     assert not (run.landing / "calibrations").exists()
+
+
+@pytest.mark.parametrize(("flags", "refused"), [("too_short", False), ("foreign_load,too_short", True)])
+def test_a_run_whose_energy_is_in_doubt_gives_no_factor(run: BuiltRun, flags: str, refused: bool) -> None:
+    dataclasses.replace(run, outcomes=[dataclasses.replace(TASK, flags=flags)]).land()
+    if not refused:
+        assert calibrate(run.landing, 1.25 * METERED_KWH, None, "ann").factor == pytest.approx(1.25)
+        return
+    with pytest.raises(DecisionRefused, match="flagged foreign_load; calibrate with a quiet run"):
+        calibrate(run.landing, 1.25 * METERED_KWH, None, "ann")
