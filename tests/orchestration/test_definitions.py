@@ -85,8 +85,6 @@ def test_the_lineage_reads_from_catalogue_to_publication(definitions: dg.Definit
         if group == "seeds":
             continue
         assert ancestors(key) & {catalogue, states}, f"{key} comes neither from the catalogue nor from a state"
-        if key.path[-1].startswith("int_study_"):
-            continue  # the study asks the marts, and its answers are a mart
         assert all(
             order.index(groups[p]) <= order.index(group) for p in graph.get(key).parent_keys if groups[p] in order
         )

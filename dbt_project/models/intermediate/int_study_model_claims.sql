@@ -1,18 +1,12 @@
-{{ config(
-    materialized='incremental', incremental_strategy='append', on_schema_change='fail',
-    pre_hook="{{ forget_changed(ref('int_leaderboard_evidence')) }}"
-) }}
+{#- Inlined, as what it draws on. -#}
+{{ config(materialized='ephemeral') }}
 
 with models as (
     select
         *,
         score / nullif(emissions_kg, 0) as score_per_kg
-    from {{ ref('int_study_models') }} as study_models
-    where {{ is_missing('study_models') }} and score is not null and emissions_kg is not null and params_b is not null
-),
-
-evidence as (
-    select * from {{ ref('int_leaderboard_evidence') }}
+    from {{ ref('int_study_models') }}
+    where score is not null and emissions_kg is not null and params_b is not null
 ),
 
 buckets as (
@@ -221,20 +215,12 @@ claim_c as (
     from pooled
 ),
 
-answers as (
+final as (
     select * from claim_a
     union all
     select * from claim_b
     union all
     select * from claim_c
-),
-
-final as (
-    select
-        answers.*,
-        evidence.evidence_hash
-    from answers
-    left join evidence on answers.basis = evidence.basis and answers.as_of = evidence.as_of
 )
 
 select * from final

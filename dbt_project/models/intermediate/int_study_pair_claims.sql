@@ -1,19 +1,12 @@
-{{ config(
-    materialized='incremental', incremental_strategy='append', on_schema_change='fail',
-    pre_hook="{{ forget_changed(ref('int_leaderboard_evidence')) }}"
-) }}
+{#- Inlined, as what it draws on. -#}
+{{ config(materialized='ephemeral') }}
 
 with claims as (
     select * from {{ ref('study_claims') }}
 ),
 
 pairs as (
-    select * from {{ ref('int_study_pairs') }} as study_pairs
-    where {{ is_missing('study_pairs') }}
-),
-
-evidence as (
-    select * from {{ ref('int_leaderboard_evidence') }}
+    select * from {{ ref('int_study_pairs') }}
 ),
 
 student_t as (
@@ -232,15 +225,13 @@ final as (
         bounded.n_pairs,
         bounded.n_template_differs,
         bounded.n_months_apart,
-        bounded.n_unknown,
-        evidence.evidence_hash
+        bounded.n_unknown
     from bounded
     left join answers
         on
             bounded.claim_id = answers.claim_id
             and bounded.basis = answers.basis
             and bounded.as_of = answers.as_of
-    left join evidence on bounded.basis = evidence.basis and bounded.as_of = evidence.as_of
 )
 
 select * from final

@@ -58,6 +58,8 @@ final as (
         coalesce(
             answers.reason,
             case
+                when answers.n_pairs > 0
+                    then answers.n_pairs || ' pairs, of which no family has three with a known ratio'
                 when grid.basis = 'measured' then 'nothing metered here is of this kind, in one comparability key'
                 else 'no such rows are in the table'
             end
