@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from evaluators.energy import quality
 from orchestration.cli.sql import connect
 from orchestration.home import Home
 
@@ -26,6 +27,12 @@ _DELTAS = """
     order by all
 """
 
+# What to do about the doubts that a first run on anybody's machine may meet.
+_REMEDIES = {
+    "foreign_load": "`evalwatt evaluate MODEL --force` with nothing beside it, then `evalwatt build`",
+    "too_short": "ask more documents (`limit` in the catalogue)",
+}
+
 
 def show_published(home: Home, console: Console) -> None:
     """Models, fine-tuned models against their bases, and where to ask more."""
@@ -37,11 +44,18 @@ def show_published(home: Home, console: Console) -> None:
     if deltas:
         console.print()
         lines += _print_deltas(deltas, console)
+    lines += explanations(lines)
     if newest_state is None:
         lines += ["Leaderboard: no state of it is imported; `evalwatt import-leaderboard hub` brings its history"]
     lines += [f"Published: {home.current / 'marts.duckdb'}"]
     lines += ['Ask more:  evalwatt sql "select * from marts.mart_model_efficiency"']
     console.print("\n" + "\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+
+
+def explanations(notes: Sequence[str]) -> list[str]:
+    """What the flags that the notes name mean, and what to do, a line each."""
+    named = [flag for flag in quality.MEANINGS if any(flag in note for note in notes)]
+    return ["; ".join(filter(None, (f"{flag}: {quality.MEANINGS[flag]}", _REMEDIES.get(flag)))) for flag in named]
 
 
 def _print_models(rows: Sequence[tuple[Any, ...]], console: Console) -> list[str]:

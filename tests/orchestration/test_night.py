@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 from tiny import model_entry, save_catalogue, save_model, save_tasks
 
-from orchestration.cli.results import show_published
+from orchestration.cli.results import explanations, show_published
 from orchestration.defs import nights
 from orchestration.home import Home
 from orchestration.instance import open_instance
@@ -72,6 +72,9 @@ def test_a_failed_model_stops_nothing_and_a_second_night_repeats_nothing(folder:
     shown = io.StringIO()
     show_published(home, Console(file=shown, width=200))
     assert "Leaderboard: no state of it is imported; `evalwatt import-leaderboard hub`" in shown.getvalue()
+    assert (
+        "too_short: the window is shorter than 1 s, ten updates of the sensor; ask more documents" in shown.getvalue()
+    )
 
     again = evalwatt(folder, "evaluate", "base")
     assert again.returncode == 0
@@ -82,3 +85,11 @@ def test_a_failed_model_stops_nothing_and_a_second_night_repeats_nothing(folder:
 
     with open_instance(home) as instance:  # a daemon that starts now has nothing to publish: that is `build`'s
         assert nights.look(instance, None, datetime.now(UTC)).refreshes == []
+
+
+def test_a_flag_is_explained_once_with_what_to_do() -> None:
+    notes = ["base: mini_dates: flagged foreign_load; mini_boolean: flagged foreign_load", "tuned: flagged stuck"]
+    foreign, stuck = sorted(explanations(notes))
+    assert foreign.startswith("foreign_load: other programs took more than 10%")
+    assert "`evalwatt evaluate MODEL --force`" in foreign
+    assert stuck.startswith("stuck: a sensor stood still")
