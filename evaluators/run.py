@@ -116,7 +116,9 @@ class _Run:
         self.planned = {task.name: _plan_of(task, model, spec.suite.repetitions) for task in tasks}
         self.planned |= {name: {"evaluation": "", "weight": 0.0} for name in self.failures}
         self._write_tasks_file()
-        due = [(n, task) for n, task in wanted if spec.force or not self._is_done(_bundle(task, model, n))]
+        # Once for all: both read the whole landing.
+        landed = landing.task_evaluations(spec.landing, excluded_runs(spec.landing))
+        due = [(n, task) for n, task in wanted if spec.force or not self._is_done(landed.get(_bundle(task, model, n)))]
         self.reused = [task.name for task in tasks if all(task is not of for _, of in due)]
         for name, reason in self.failures.items():
             self.progress.say(f"{name}: not evaluated: {reason}")
@@ -132,10 +134,10 @@ class _Run:
         if spec.until_precise is not None:
             self._repeat_until_precise([task for task in tasks if task.name not in self.reused], evaluating)
 
-    def _is_done(self, bundle: str) -> bool:
-        found = landing.task_evaluations(self.spec.landing, excluded_runs(self.spec.landing)).get(bundle)
+    def _is_done(self, run_id: str | None) -> bool:
+        """Whether the run that answered last, if any, is recent enough."""
         every = self.spec.model.refresh_every
-        return found is not None and (every is None or datetime.now(UTC) - landing.run_time(found) < every)
+        return run_id is not None and (every is None or datetime.now(UTC) - landing.run_time(run_id) < every)
 
     def _set_up(self, local: LocalModel, model: ModelFacts) -> Engine:
         """Idle, load and warm up, each in its window; lands the model and the run-level energies."""
