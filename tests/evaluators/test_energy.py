@@ -99,6 +99,12 @@ def test_a_phase_has_the_gpus_worst_state() -> None:
     assert ledger.settle()["inference"].gpu_state == GpuState(80.0, 1200.0, 300.0, throttled=True)
 
 
+def _busy_s() -> float:
+    """CPU seconds of the machine so far, whoever's they were."""
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system + times.irq + times.softirq)
+
+
 def test_cpu_time_tells_own_from_foreign() -> None:
     spin = "import time; end = time.process_time() + 60\nwhile time.process_time() < end: pass"
     # Its parent ends at once, so the program belongs to nobody here.
@@ -111,6 +117,7 @@ def test_cpu_time_tells_own_from_foreign() -> None:
     neighbour = psutil.Process(int(started.stdout))
     try:
         cpu_time = CpuTime()
+        machine_s = -_busy_s()
         cpu_time.start()
         before, deadline = sum(neighbour.cpu_times()[:2]), time.monotonic() + 60
         while sum(neighbour.cpu_times()[:2]) < before + 0.5 and time.monotonic() < deadline:
@@ -119,10 +126,11 @@ def test_cpu_time_tells_own_from_foreign() -> None:
         while time.process_time() < mine:
             pass
         own_s, foreign_s = cpu_time.stop()
+        machine_s += _busy_s()
     finally:
         neighbour.kill()
     assert own_s > 0.4
-    assert foreign_s > 0.4
+    assert 0.4 < foreign_s < machine_s - own_s + 0.1
 
 
 def test_an_absent_component_never_shows_an_energy() -> None:

@@ -125,3 +125,9 @@ def test_ordinary_words_stay(monkeypatch: pytest.MonkeyPatch, text: str) -> None
 )
 def test_what_looks_like_one_is_blanked_wherever_it_came_from(text: str) -> None:
     assert redact(f"said {text}!").endswith(f"{BLANK}!") or redact(f"said {text}").endswith(BLANK)
+
+
+def test_a_secret_that_holds_another_leaves_no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "CanaryInside")
+    monkeypatch.setenv("OTHER_TOKEN", "CanaryInsideAnother")
+    assert redact("said CanaryInsideAnother and CanaryInside") == f"said {BLANK} and {BLANK}"
