@@ -30,6 +30,7 @@ from orchestration.home import Home
 
 MARTS = (
     "dim_models",
+    "fct_evaluation_runs",
     "fct_task_evaluations",
     "fct_samples",
     "mart_model_efficiency",
