@@ -14,6 +14,6 @@ select
     min(better.cost) / here.cost as cost_ratio
 from frontier as here
 left join frontier as better
-    on here.comparability_key = better.comparability_key and here.basis = better.basis and better.score >= 1.1 * here.score
-group by all
+    on here.basis = better.basis and here.comparability_key = better.comparability_key and better.score >= 1.1 * here.score
+group by here.basis, here.model_id, here.score, here.cost
 order by here.basis, here.score

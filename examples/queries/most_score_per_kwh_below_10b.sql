@@ -1,4 +1,4 @@
--- Which model under 10 B gives the most per kWh? The smallest useless model wins that alone, so the score stands beside.
+-- Which model under 10 B gives the most per kWh? The smallest useless model wins that alone, so look at the score.
 select
     basis,
     model_id,

@@ -78,23 +78,24 @@ def _started_at(context: dg.AssetExecutionContext) -> float:
 
 
 def _observations(figures: Iterable[SuiteFigures], models: set[str]) -> Iterator[dg.AssetObservation]:
-    """One of each model that still is a partition. What is not known is left out: a plot has a gap there."""
+    """One of each model that still is a partition. What is not known is left out: a plot has a gap there.
+
+    A model's name stands in its figures' names: Dagster plots equal names of all partitions as one line.
+    """
     for model, suites in groupby(figures, key=lambda row: row.model):
         if model not in models:
             continue
-        metadata: dict[str, float | str | None] = {}
+        metadata: dict[str, float | str] = {}
         for row in suites:
-            metadata |= {
-                f"score {row.suite}": row.score,
-                f"energy_kwh {row.suite}": row.energy_kwh,
-                f"joules_per_correct {row.suite}": row.joules_per_correct,
-                f"comparability_key {row.suite}": row.comparability_key,
-            }
+            figures = {"score": row.score, "energy_kwh": row.energy_kwh, "joules_per_correct": row.joules_per_correct}
+            known = {name: figure for name, figure in figures.items() if figure is not None}
+            metadata |= {f"{name} {row.suite} {model}": float(f"{figure:.6g}") for name, figure in known.items()}
+            metadata[f"comparability_key {row.suite} {model}"] = row.comparability_key
         yield dg.AssetObservation(
             EVALUATIONS,
             partition=model,
             description="What the published marts say of the model now.",
-            metadata={name: value for name, value in metadata.items() if value is not None},
+            metadata=metadata,
         )
 
 

@@ -7,7 +7,7 @@ by dagster-dbt's own means would keep it open.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -19,6 +19,8 @@ from orchestration.built_tables import BuiltTable, built_tables
 from orchestration.data_dictionary import is_never_null
 from orchestration.failed_tests import failed_tests, remedy
 from orchestration.home import DBT_PROJECT, Home
+
+_SOURCES_SHOWN = 6  # in a column's description
 
 
 def with_table_metadata(
@@ -64,23 +66,32 @@ def table_metadata(
     node: Mapping[str, Any], table: BuiltTable, sources: column_lineage.ColumnSources, keys: Mapping[str, dg.AssetKey]
 ) -> dict[str, Any]:
     """Dagster's own metadata of a table. `keys`: the asset of each of dbt's unique ids."""
-    described = node["columns"]
-    columns = [
-        dg.TableColumn(
-            name,
-            type_,
-            description=described.get(name, {}).get("description") or None,
-            constraints=dg.TableColumnConstraints(nullable=not (name in described and is_never_null(described[name]))),
-        )
-        for name, type_ in table.columns.items()
-    ]
     lineage = {
         column: [dg.TableColumnDep(keys[parent], parent_column) for parent, parent_column in found]
         for column, found in sources.items()
     }
+    columns = [
+        _column(name, type_, node["columns"].get(name), lineage.get(name, [])) for name, type_ in table.columns.items()
+    ]
     metadata: dict[str, Any] = {"dagster/column_schema": dg.TableSchema(columns)}
     if lineage:
         metadata["dagster/column_lineage"] = dg.TableColumnLineage(lineage)
     if table.rows is not None:
         metadata["dagster/row_count"] = table.rows
     return metadata
+
+
+def _column(
+    name: str, type_: str, described: Mapping[str, Any] | None, sources: Sequence[dg.TableColumnDep]
+) -> dg.TableColumn:
+    """With its sources in words as well: only Dagster+ shows the lineage of columns by itself."""
+    words = [f"`{source.asset_key.path[-1]}.{source.column_name}`" for source in sources]
+    if len(words) > _SOURCES_SHOWN:
+        words[_SOURCES_SHOWN:] = [f"{len(words) - _SOURCES_SHOWN} more"]
+    paragraphs = [described["description"] if described else "", f"From {', '.join(words)}" if words else ""]
+    return dg.TableColumn(
+        name,
+        type_,
+        description="\n\n".join(filter(None, paragraphs)) or None,
+        constraints=dg.TableColumnConstraints(nullable=described is None or not is_never_null(described)),
+    )

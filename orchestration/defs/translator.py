@@ -39,12 +39,14 @@ class Translator(DagsterDbtTranslator):
     def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, Any]:
         metadata = dict(super().get_metadata(dbt_resource_props))
         if dbt_resource_props["resource_type"] == "model":
+            # It would hide what each build says of the columns, which is more: types, and what they are made from.
+            metadata.pop("dagster/column_schema", None)
             metadata["sql"] = dg.MetadataValue.md(f"```sql\n{dbt_resource_props['raw_code']}\n```")
         if mart := self._marts.get(dbt_resource_props["name"]):
             metadata |= {
                 "key": ", ".join(mart["key"]),
                 "documentation": dg.MetadataValue.md(entry(mart)),
-                "query": dg.MetadataValue.md(f"```\n{query(mart['name'])}\n```"),
+                "query": f'evalwatt sql "select * from marts.{mart["name"]} limit 20"',
             }
         return metadata
 
@@ -53,11 +55,6 @@ class Translator(DagsterDbtTranslator):
     ) -> dg.AssetCheckSpec | None:
         spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
         return spec and spec._replace(description=f"{_meaning(manifest['nodes'][unique_id])} {REMEDY}")
-
-
-def query(mart: str) -> str:
-    """A command that shows a mart."""
-    return f'evalwatt sql "select * from marts.{mart} limit 20"'
 
 
 def _meaning(test: Mapping[str, Any]) -> str:
