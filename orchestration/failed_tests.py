@@ -50,3 +50,13 @@ def message(failed: Sequence[FailedTest], warehouse: Path) -> str:
     lines = [f"{len(failed)} data test(s) failed, so nothing is published and the last version stays:", *kept]
     lines.append(f"Look at the rows in {warehouse}, mend their cause, then run `evalwatt build`.")
     return "\n".join(lines)
+
+
+def remedy(test: FailedTest, warehouse: Path) -> str:
+    """The same for one test, as Markdown."""
+    if test.table is None:
+        return "The run's log (stdout) says which rows differ. Mend the model or the test, then run `evalwatt build`."
+    return (
+        f"{test.rows} rows failed. They are kept in {warehouse} until the next build:\n\n"
+        f"```sql\nselect * from {test.table}\n```\n\nMend their cause, then run `evalwatt build`."
+    )

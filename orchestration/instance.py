@@ -48,6 +48,10 @@ run_retries:
   max_retries: 1
   retry_on_asset_or_op_failure: false
 
+# Whether the marts are as fresh as a nightly refresh keeps them; evaluated by the daemon.
+freshness:
+  enabled: true
+
 retention:
   schedule:
     purge_after_days: 90

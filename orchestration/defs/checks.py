@@ -17,7 +17,9 @@ def quarantine_is_empty(paths: Paths) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=not reasons,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(reasons)} bundles are in quarantine" if reasons else "nothing is in quarantine",
+        description=f"{len(reasons)} bundles are in {paths.home.quarantine}; look at reason.json beside each"
+        if reasons
+        else "nothing is in quarantine",
         metadata={"bundles": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in reasons))} if reasons else None,
     )
 
@@ -28,12 +30,12 @@ def _reasons(quarantine: Path) -> list[Path]:
 
 @dg.asset_check(asset=raw_key("evaluation_runs"))
 def every_planned_evaluation_ended_well(paths: Paths) -> dg.AssetCheckResult:
-    """Nothing in the catalogue is still due when its results are loaded."""
+    """Nothing in the catalogue is still due when its results are loaded. `evalwatt run` evaluates what is."""
     due = [run for run in plan(paths.catalogue(), paths.home.path) if run.due]
     rows = [[run.model, run.suite, run.reason] for run in due]
     return dg.AssetCheckResult(
         passed=not due,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(due)} evaluations are still due" if due else "nothing is due",
+        description=f"{len(due)} evaluations are still due; `evalwatt run` evaluates them" if due else "nothing is due",
         metadata={"due": dg.MetadataValue.md(markdown_table(["model", "suite", "why"], rows))} if due else None,
     )

@@ -17,6 +17,7 @@ from evaluators import lifecycle, machine
 from evaluators.catalogue import Catalogue
 from evaluators.plan import PlannedRun, make_spec, plan
 from evaluators.summary import RunSummary
+from orchestration.defs import evidence
 from orchestration.defs.resources import OWNERS, Paths, RunLock
 from orchestration.instance import DEVICE_POOL
 from orchestration.summaries import energy_chart, markdown_table, scores_table
@@ -46,7 +47,7 @@ def sync_partitions(instance: dg.DagsterInstance, catalogue: Catalogue) -> None:
     instance.add_dynamic_partitions(name, sorted(wanted - present))
 
 
-@dg.asset(group_name="evaluations", kinds={"yaml"}, owners=OWNERS)
+@dg.asset(group_name="evaluations", kinds={"yaml"}, owners=OWNERS, tags=evidence.MEASURED)
 def catalogue(context: dg.AssetExecutionContext, paths: Paths, run_lock: RunLock) -> dg.MaterializeResult:
     """The models, their lineage and the suites that they are asked, as `catalogue.yml` states them.
 
@@ -74,6 +75,7 @@ def catalogue(context: dg.AssetExecutionContext, paths: Paths, run_lock: RunLock
     group_name="evaluations",
     kinds={"python", "pytorch", "parquet"},
     owners=OWNERS,
+    tags=evidence.MEASURED,
 )
 def model_evaluations(
     context: dg.AssetExecutionContext,

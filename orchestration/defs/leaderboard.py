@@ -11,6 +11,7 @@ import dagster as dg
 
 from evaluators.leaderboards import StateRejected, formats, hub
 from evaluators.leaderboards.states import Imported, import_state
+from orchestration.defs import evidence
 from orchestration.defs.resources import OWNERS, LeaderboardHub, Paths, RunLock
 from orchestration.state_events import STATES, STATES_KEY, facts
 
@@ -27,6 +28,7 @@ class StateConfig(dg.Config):
     group_name="leaderboard",
     kinds={"huggingface", "parquet"},
     owners=OWNERS,
+    tags=evidence.LEADERBOARD,
 )
 def leaderboard_states(
     context: dg.AssetExecutionContext,

@@ -1,14 +1,17 @@
 """dbt's models as assets, from staging to marts; dbt's tests, those of the sources included, as asset checks."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
+from dagster_dbt import DbtCliResource, dbt_assets
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
-from orchestration.defs.resources import OWNERS, Paths, RefreshLock, dbt_project, tell_dbt
+from orchestration.defs.resources import Paths, RefreshLock, dbt_project, tell_dbt
+from orchestration.defs.table_metadata import with_table_metadata
+from orchestration.defs.translator import Translator
 from orchestration.failed_tests import RUN_RESULTS, failed_tests, message
 from orchestration.instance import WAREHOUSE_POOL
 from orchestration.manifest import project_hash
@@ -16,23 +19,14 @@ from orchestration.manifest import project_hash
 MARTS_GROUP = "marts"
 
 
-class Translator(DagsterDbtTranslator):
-    """Keys are schema and name, for sources too, so that `raw/x` is what `raw_tables` loads."""
-
-    def __init__(self) -> None:
-        super().__init__(DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True))
-
-    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
-        return OWNERS
-
-
-def dbt_models(manifest: Path) -> dg.AssetsDefinition:
-    """The assets of the project that the manifest describes."""
+def dbt_models(manifest: Path, freshness: dg.FreshnessPolicy) -> dg.AssetsDefinition:
+    """The assets of the project that the manifest describes; `freshness` is the marts'."""
+    translator = Translator(json.loads(manifest.read_bytes()))
 
     @dbt_assets(
         manifest=manifest,
         project=dbt_project(),
-        dagster_dbt_translator=Translator(),
+        dagster_dbt_translator=translator,
         name="dbt_models",
         pool=WAREHOUSE_POOL,
     )
@@ -46,15 +40,17 @@ def dbt_models(manifest: Path) -> dg.AssetsDefinition:
             arguments.append("--full-refresh")  # rows of incremental models that an older project made would stay
         (paths.home.dbt_target / RUN_RESULTS).unlink(missing_ok=True)
         try:
-            # Fetching row counts or columns would keep the file open inside this process after dbt has ended.
-            yield from dbt.cli(arguments, context=context, target_path=paths.home.dbt_target).stream()
+            events = dbt.cli(arguments, context=context, target_path=paths.home.dbt_target).stream()
+            yield from with_table_metadata(events, paths.home, translator, project)
         except DagsterDbtCliRuntimeError:
             if not (failed := failed_tests(paths.home.dbt_target)):
                 raise
             raise dg.Failure(message(failed, paths.home.warehouse)) from None
         built_with.write_text(project)
 
-    return build
+    return build.map_asset_specs(
+        lambda spec: spec.replace_attributes(freshness_policy=freshness) if spec.group_name == MARTS_GROUP else spec
+    )
 
 
 def marts_of(models: dg.AssetsDefinition) -> list[dg.AssetKey]:

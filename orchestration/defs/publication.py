@@ -1,21 +1,38 @@
-"""Publication: the last asset. It runs only where everything before it went well."""
+"""Publication: the last asset. It runs only where everything before it went well.
 
+It also notes on each model's partition what the marts now say of it, so that score and energy are plotted over time.
+"""
+
+import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 import dagster as dg
 
 from evaluators.machine import project_git_sha
 from orchestration import publication as library
+from orchestration.defs import evidence
+from orchestration.defs.evaluations import EVALUATIONS, MODELS
 from orchestration.defs.resources import OWNERS, Paths, RefreshLock
 from orchestration.home import PROJECT
 from orchestration.instance import WAREHOUSE_POOL
+from orchestration.model_figures import SuiteFigures, model_figures
 from orchestration.summaries import markdown_table
 
 
-def publication_of(marts: list[dg.AssetKey]) -> dg.AssetsDefinition:
+def publication_of(marts: list[dg.AssetKey], freshness: dg.FreshnessPolicy) -> dg.AssetsDefinition:
     """The asset that publishes the marts."""
 
-    @dg.asset(deps=marts, group_name="publication", kinds={"duckdb", "parquet"}, owners=OWNERS, pool=WAREHOUSE_POOL)
+    @dg.asset(
+        deps=marts,
+        group_name="publication",
+        kinds={"duckdb", "parquet"},
+        owners=OWNERS,
+        tags=evidence.BOTH,
+        pool=WAREHOUSE_POOL,
+        freshness_policy=freshness,
+    )
     def publication(context: dg.AssetExecutionContext, paths: Paths, refresh_lock: RefreshLock) -> dg.MaterializeResult:
         """The marts as readers see them: a read-only, versioned folder behind the symlink `published/current`.
 
@@ -28,11 +45,21 @@ def publication_of(marts: list[dg.AssetKey]) -> dg.AssetsDefinition:
             )
         if checks["failed"]:
             raise dg.Failure(f"{checks['failed']} checks of severity error failed; nothing is published")
+        began = time.monotonic()
         result = library.publish(
             paths.home, checks=checks, git_sha=project_git_sha(PROJECT), keep=paths.catalogue().settings.keep_versions
         )
+        publish_s = time.monotonic() - began
+        models = set(context.instance.get_dynamic_partitions(str(MODELS.name)))
+        for observation in _observations(model_figures(result.path / library.MARTS_FILE), models):
+            context.log_event(observation)
         return dg.MaterializeResult(
             metadata={
+                "refresh_s": round(time.time() - _started_at(context), 1),
+                "publish_s": round(publish_s, 1),
+                "rows_total": sum(result.row_counts.values()),
+                "checks_passed": checks["passed"],
+                "checks_warned": checks["warned"],
                 "build_id": result.build_id,
                 "path": dg.MetadataValue.path(str(result.path)),
                 "published_at": str(result.published_at),
@@ -42,6 +69,34 @@ def publication_of(marts: list[dg.AssetKey]) -> dg.AssetsDefinition:
         )
 
     return publication
+
+
+def _started_at(context: dg.AssetExecutionContext) -> float:
+    """When the run's process began, in seconds since the epoch."""
+    record = context.instance.get_run_record_by_id(context.run_id)
+    return time.time() if record is None or record.start_time is None else record.start_time
+
+
+def _observations(figures: Iterable[SuiteFigures], models: set[str]) -> Iterator[dg.AssetObservation]:
+    """One of each model that still is a partition. What is not known is left out: a plot has a gap there.
+
+    A model's name stands in its figures' names: Dagster plots equal names of all partitions as one line.
+    """
+    for model, suites in groupby(figures, key=lambda row: row.model):
+        if model not in models:
+            continue
+        metadata: dict[str, float | str] = {}
+        for row in suites:
+            figures = {"score": row.score, "energy_kwh": row.energy_kwh, "joules_per_correct": row.joules_per_correct}
+            known = {name: figure for name, figure in figures.items() if figure is not None}
+            metadata |= {f"{name} {row.suite} {model}": float(f"{figure:.6g}") for name, figure in known.items()}
+            metadata[f"comparability_key {row.suite} {model}"] = row.comparability_key
+        yield dg.AssetObservation(
+            EVALUATIONS,
+            partition=model,
+            description="What the published marts say of the model now.",
+            metadata=metadata,
+        )
 
 
 def checks_of(instance: dg.DagsterInstance, run_id: str) -> Counter[str]:

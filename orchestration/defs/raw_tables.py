@@ -7,6 +7,8 @@ import dagster as dg
 
 from evaluators.records import RECORDS, LeaderboardSnapshot, Record, columns
 from orchestration import warehouse
+from orchestration.built_tables import built_tables
+from orchestration.defs import evidence
 from orchestration.defs.evaluations import model_evaluations
 from orchestration.defs.leaderboard import leaderboard_states
 from orchestration.defs.resources import OWNERS, Paths, RefreshLock
@@ -26,6 +28,7 @@ def _spec(table: str, description: str | None, deps: Sequence[dg.AssetsDefinitio
         group_name="raw",
         kinds={"duckdb", "table"},
         owners=OWNERS,
+        tags=evidence.of_raw_table(table),
         metadata=metadata,
     )
 
@@ -63,10 +66,12 @@ def raw_tables(
     if report.states == 0:
         states["leaderboard_import"] = "no state yet: `evalwatt import-leaderboard PATH…|hub`, then `evalwatt build`"
     rows = {record.table: report.row_counts[record.table] for record in RECORDS} | {"loads": report.loaded_bundles}
+    tables = built_tables(paths.home.warehouse)
     for table, rows_loaded in rows.items():
         yield dg.MaterializeResult(
             asset_key=raw_key(table),
             metadata={
+                "dagster/row_count": tables[f"raw.{table}"].rows,
                 "rows_loaded": rows_loaded,
                 "runs_loaded": report.loaded_runs,
                 "runs_interrupted": len(report.interrupted),

@@ -6,12 +6,14 @@ import os
 import shutil
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pytest
 from evaluations import evalwatt
 from night import Night, the_night
 
 from orchestration.home import Home
+from orchestration.instance import open_instance
 
 
 @pytest.fixture
@@ -41,3 +43,12 @@ def test_the_last_version_stays_and_the_message_says_where_the_rows_are(night: N
     with duckdb.connect(home.warehouse, read_only=True) as connection:
         rows = [row for table in kept for row in connection.sql(f"select * from {table}").fetchall()]
     assert any(-7 in row for row in rows)
+
+    with open_instance(home) as instance:  # the check's page in Dagster says the same
+        (run,) = instance.get_runs(dg.RunsFilter(job_name="refresh"), limit=1)
+        entries = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        checks = [entry.get_dagster_event().asset_check_evaluation_data for entry in entries]
+    remedies = [check.metadata["remedy"].value for check in checks if not check.passed and "remedy" in check.metadata]
+    assert len(remedies) == len(kept)
+    assert all(any(f"select * from {table}\n" in remedy for remedy in remedies) for table in kept)
+    assert not any("remedy" in check.metadata for check in checks if check.passed)

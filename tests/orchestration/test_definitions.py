@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
 import pytest
 from tiny import model_entry, save_catalogue
 
 from evaluators.records import RECORDS
+from orchestration.data_dictionary import marts_in
 from orchestration.definitions import build_defs
+from orchestration.defs.freshness import every_night
 from orchestration.defs.publication import checks_of, publication_of
 from orchestration.defs.resources import Paths, default_resources
 from orchestration.home import Home
 from orchestration.instance import open_instance
+from orchestration.manifest import manifest
 from orchestration.publication import Publication
 
 # What the evaluator's process does, without evaluating: model `slow` is killed, `weak` fails, others are well.
@@ -38,6 +42,14 @@ with open_dagster_pipes() as pipes:
         run_id=spec["run_id"], model=name, suite=spec["suite"]["name"], status="failed" if failed else "completed",
         reason="no tokenizer; add one" if failed else None, duration_s=4.0, energy_kwh=None if failed else 0.002,
         tasks=[] if failed else [task], reused=["tiny_two"], failures={}))
+"""
+
+
+NOTHING_METERED = """
+create table mart_model_efficiency (
+    model_id varchar, suite varchar, score double, energy_kwh double, joules_per_correct double,
+    comparability_key varchar, comparability_hash varchar, basis varchar, is_current boolean, as_of date
+)
 """
 
 
@@ -101,6 +113,46 @@ def test_assets_say_what_they_are_and_whose(definitions: dg.Definitions) -> None
         assert node.owners, f"{key} has no owner"
         assert node.kinds, f"{key} has no kinds"
         assert node.is_materializable, f"{key} is made by nobody"
+
+
+def test_every_asset_says_what_it_rests_on_and_marts_how_fresh_they_are_and_how_to_ask_them(
+    definitions: dg.Definitions,
+) -> None:
+    graph = definitions.resolve_asset_graph()
+    nodes = {key.path[-1]: graph.get(key) for key in graph.get_all_asset_keys()}
+    evidence = {
+        name: {tag.removeprefix("evidence/") for tag in node.tags if tag.startswith("evidence/")}
+        for name, node in nodes.items()
+        if node.group_name != "seeds"
+    }
+    assert evidence["mart_verbosity"] == evidence["model_evaluations"] == {"measured"}
+    assert evidence["fct_leaderboard_evaluations"] >= evidence["leaderboard_states"] == {"leaderboard"}
+    assert evidence["mart_study_claims"] == evidence["publication"] == {"measured", "leaderboard"}
+    # made from a seed alone
+    assert {name for name, found in evidence.items() if not found} == set()
+
+    marts = {name: node for name, node in nodes.items() if node.group_name == "marts"}
+    fresh = {name for name, node in nodes.items() if node.freshness_policy_or_from_metadata is not None}
+    assert fresh == {*marts, "publication"}
+    for name, node in marts.items():
+        assert node.metadata["query"] == f'evalwatt sql "select * from marts.{name} limit 20"'
+        assert "| column | type | unit | NULL | what it is |" in node.metadata["documentation"].value
+
+
+def test_every_check_says_what_it_holds_and_how_to_mend_it(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    specs = {key: graph.get(key) for key in graph.asset_check_keys}
+    assert all(node.description for node in specs.values())
+    (key,) = [key for key in specs if key.name == "not_negative_mart_verbosity_characters"]
+    description = str(specs[key].description)
+    assert description.startswith("characters is NULL or a finite number that is not negative. ")
+    assert "`evalwatt build`" in description
+
+
+def test_every_mart_has_an_exposure() -> None:
+    document = json.loads(manifest().read_bytes())
+    exposed = {parent for exposure in document["exposures"].values() for parent in exposure["depends_on"]["nodes"]}
+    assert {f"model.evalwatt.{mart}" for mart in marts_in(document)} == exposed
 
 
 def test_dbt_tests_are_checks_also_on_the_sources(definitions: dg.Definitions) -> None:
@@ -184,11 +236,14 @@ def test_a_failed_check_of_severity_error_stops_the_publication_and_a_warning_do
 
     def publish(home: Home, checks: dict[str, int], **options: object) -> Publication:
         published.append(dict(checks))
+        home.current.mkdir(parents=True)
+        with duckdb.connect(home.current / "marts.duckdb") as connection:
+            connection.execute(NOTHING_METERED)
         return Publication("b1", home.current, {"a_mart": 1}, datetime.now(UTC))
 
     monkeypatch.setattr("orchestration.publication.publish", publish)
     result = dg.materialize(
-        [a_mart, publication_of([dg.AssetKey("a_mart")])],
+        [a_mart, publication_of([dg.AssetKey("a_mart")], every_night(paths.catalogue().settings))],
         instance=instance,
         resources=default_resources(paths),
         raise_on_error=False,

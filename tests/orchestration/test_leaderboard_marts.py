@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 from dbt_runner import dbt_build
+from example_queries import STUDY, answer_to
 from states import row, save
 
 from evaluators.leaderboards.formats import read
@@ -228,3 +229,9 @@ def test_a_state_that_changes_nothing_but_being_the_newest(tmp_path: Path) -> No
     dbt_build(home, "--full-refresh", *without_tests)
     for name, rows in _marts(home).items():
         assert rows == one_more[name], name
+
+
+@pytest.mark.parametrize("query", STUDY, ids=lambda query: query.stem)
+def test_the_studys_questions_are_answered(marts: duckdb.DuckDBPyConnection, query: Path) -> None:
+    """As far as these few models tell: none of them has 70 B."""
+    assert answer_to(query, marts) or query.stem == "study_4_fine_tunes_at_70b"

@@ -7,10 +7,15 @@ m2, idle power 10 W, pue 1.5, 400 g/kWh.
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from math import exp, log, sqrt
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -18,6 +23,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from dbt_runner import dbt_build
+from example_queries import OWN, answer_to
 from landing_builder import START, BuiltRun, TaskOutcome
 from scipy import stats
 
@@ -26,10 +32,13 @@ from evaluators.engines import TokenCounts
 from evaluators.landing import END_BUNDLE, bundles
 from evaluators.records import RECORDS
 from orchestration import publication, warehouse
-from orchestration.home import Home
+from orchestration.built_tables import built_tables
+from orchestration.column_lineage import column_lineage
+from orchestration.home import PROJECT, Home
 
 MARTS = (
     "dim_models",
+    "fct_evaluation_runs",
     "fct_task_evaluations",
     "fct_samples",
     "mart_model_efficiency",
@@ -575,3 +584,95 @@ def test_a_rebuild_gives_the_same_raw_tables_and_marts_as_two_incremental_nights
     for table in (*(f"raw.{record.table}" for record in RECORDS), *(f"marts.{mart}" for mart in MARTS)):
         query = f"select * from {table} order by all"
         assert second.execute(query).fetchall() == rebuilt.execute(query).fetchall(), table
+
+
+@pytest.fixture(scope="module")
+def published(homes: dict[str, Home]) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(homes["decided"].published / "marts.duckdb", read_only=True) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize("query", OWN, ids=lambda query: query.stem)
+def test_our_own_questions_are_answered_on_what_is_published(published: duckdb.DuckDBPyConnection, query: Path) -> None:
+    assert answer_to(query, published), f"{query.name} finds nothing"
+
+
+def _answer(published: duckdb.DuckDBPyConnection, question: str) -> Rows:
+    (query,) = [query for query in OWN if query.stem == question]
+    return answer_to(query, published)
+
+
+def test_what_was_excluded_is_told_with_who_and_why(published: duckdb.DuckDBPyConnection) -> None:
+    why = {(row["model_id"], row["task"]): row["why"] for row in _answer(published, "what_was_excluded_and_why")}
+    assert why["base", ""].startswith("excluded: the fan failed (ann, ")
+    assert why["slow", ""] == "killed"
+
+
+def test_a_night_is_compared_with_the_one_before(published: duckdb.DuckDBPyConnection) -> None:
+    """The base's second night is excluded, so nothing of it is news."""
+    changed = {row["model_id"] for row in _answer(published, "what_changed_since_last_night") if row["energy_ratio"]}
+    assert "base" not in changed
+
+
+def test_a_better_score_has_its_cost(published: duckdb.DuckDBPyConnection) -> None:
+    rows = _answer(published, "cost_of_a_ten_percent_better_score")
+    assert all(row["cost_ratio"] > 1 for row in rows if row["better_model_id"])
+    assert any(row["better_model_id"] is None for row in rows), "nobody is better than the best"
+
+
+def test_published_parquet_is_read_without_duckdb(homes: dict[str, Home]) -> None:
+    current = homes["decided"].published
+    with duckdb.connect(current / "marts.duckdb", read_only=True) as connection:
+        for mart in (*MARTS, "publication"):
+            file = pq.read_table(current / "parquet" / f"{mart}.parquet")
+            assert file.num_rows == connection.table(f"marts.{mart}").count("*").fetchall()[0][0]
+            assert file.column_names == connection.table(f"marts.{mart}").columns
+    frame = pq.read_table(current / "parquet" / "mart_model_efficiency.parquet").to_pandas()
+    assert frame["energy_kwh"].dtype == "float64"
+    assert frame["is_current"].dtype == "bool"
+
+
+def test_the_notebook_runs_on_what_is_published(homes: dict[str, Home], tmp_path: Path) -> None:
+    pytest.importorskip("marimo", reason="the notebook is a marimo app")
+    (tmp_path / "published").mkdir()
+    (tmp_path / "published" / "current").symlink_to(homes["decided"].published.resolve())
+    command = [sys.executable, str(PROJECT / "examples" / "notebook.py")]
+    for home, words in ((tmp_path, ""), (tmp_path / "empty", "run `evalwatt run` first")):
+        done = subprocess.run(
+            command, env=os.environ | {"EVALWATT_HOME": str(home)}, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode == 0) == (not words), done.stderr
+        assert words in done.stderr
+
+
+def test_every_column_that_was_built_has_a_lineage(homes: dict[str, Home], first: duckdb.DuckDBPyConnection) -> None:
+    """Of every model: the columns that sqlglot sees are those that DuckDB made, and none is read from nowhere."""
+    manifest = json.loads((homes["first"].dbt_target / "manifest.json").read_bytes())
+    lineage = {key.rpartition(".")[2]: columns for key, columns in column_lineage(manifest).items()}
+    built = built_tables(homes["first"].warehouse)
+    models = [n for n in manifest["nodes"].values() if n["resource_type"] == "model"]
+    for model in models:
+        if model["config"]["materialized"] != "ephemeral":
+            columns = built[f"{model['schema']}.{model['name']}"].columns
+            assert set(lineage[model["name"]]) == set(columns), model["name"]
+    sources = {
+        f"{mart}.{column}": {f"{key.rpartition('.')[2]}.{name}" for key, name in found}
+        for mart in MARTS
+        for column, found in lineage[mart].items()
+    }
+    assert sources["fct_evaluation_runs.task_failures"] == {"stg_evaluation_runs.task_failures_json"}
+    assert sources["mart_emissions_history.control_flag"] == {"int_control_nights.control_flag"}
+    assert {"int_task_efficiency.energy_kwh", "int_task_efficiency.correct_answers"} <= sources[
+        "mart_verbosity.joules_per_correct"
+    ]
+    # through ephemeral models, and through unions by name
+    assert "int_leaderboard_pairs.emissions_ratio" in sources["mart_study_claims.effect"]
+    constants = {column for column, found in sources.items() if not found}
+    assert constants <= {
+        *(f"{mart}.basis" for mart in MARTS),
+        "mart_model_efficiency.tasks_covered",
+        "mart_family_deltas.n_models",
+        "mart_provider_comparison.n_models",
+        "mart_provider_comparison.n_pairs",
+        "mart_pareto_frontier.axis_pair",
+    }

@@ -7,9 +7,12 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import dagster as dg
 import pytest
 from rich.console import Console
 from tiny import model_entry, save_catalogue, save_model, save_tasks
@@ -64,6 +67,8 @@ def test_a_failed_model_stops_nothing_and_a_second_night_repeats_nothing(folder:
             ("refresh", None): "SUCCESS",
         }
         assert nights.models_being_evaluated(instance) == set()
+        _tables_are_described(instance)
+        _the_model_has_its_figures(instance)
 
     query = "select model_id, count(*) over () as n from marts.fct_task_evaluations"
     rows = evalwatt(folder, "sql", query, "--format", "json")
@@ -85,6 +90,42 @@ def test_a_failed_model_stops_nothing_and_a_second_night_repeats_nothing(folder:
 
     with open_instance(home) as instance:  # a daemon that starts now has nothing to publish: that is `build`'s
         assert nights.look(instance, None, datetime.now(UTC)).refreshes == []
+
+
+def _tables_are_described(instance: dg.DagsterInstance) -> None:
+    made = _metadata(instance, ["marts", "fct_task_evaluations"])
+    assert made["dagster/row_count"].value == 1
+    columns = {column.name: column for column in made["dagster/column_schema"].value.columns}
+    assert (columns["energy_kwh"].type, columns["started_at"].type) == ("double", "timestamp with time zone")
+    assert not columns["run_id"].constraints.nullable
+    assert columns["score"].description == (
+        "The metric as lm-eval computed it, on its own scale.\n\nFrom `int_task_evaluations.score`"
+    )
+    (source,) = made["dagster/column_lineage"].value.deps_by_column["score"]
+    assert (source.asset_key, source.column_name) == (dg.AssetKey(["intermediate", "int_task_evaluations"]), "score")
+    view = _metadata(instance, ["staging", "stg_samples"])
+    assert "dagster/row_count" not in view
+    assert "correct" in {column.name for column in view["dagster/column_schema"].value.columns}
+    assert _metadata(instance, ["raw", "evaluation_runs"])["dagster/row_count"].value == 2
+    assert (
+        _metadata(instance, ["publication"])["refresh_s"].value
+        > _metadata(instance, ["publication"])["publish_s"].value
+    )
+
+
+def _metadata(instance: dg.DagsterInstance, key: list[str]) -> Mapping[str, Any]:
+    (record,) = instance.fetch_materializations(dg.AssetKey(key), limit=5).records
+    assert record.asset_materialization is not None
+    return record.asset_materialization.metadata
+
+
+def _the_model_has_its_figures(instance: dg.DagsterInstance) -> None:
+    """As the marts have them: a window that is too short has no energy, and a model that failed has nothing."""
+    (record,) = instance.fetch_observations(dg.AssetKey("model_evaluations"), limit=5).records
+    observation = record.asset_observation
+    assert observation is not None
+    assert observation.partition == "base"
+    assert set(observation.metadata) == {"score tiny base", "comparability_key tiny base"}
 
 
 def test_a_flag_is_explained_once_with_what_to_do() -> None:

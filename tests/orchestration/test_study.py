@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 from dbt_runner import dbt_build
+from example_queries import QUERIES, STUDY, answer_to
 from scipy import stats
 from states import NO_REAL_STATES, REAL
 from study_document import DOCUMENT, answer, answers
@@ -208,3 +210,13 @@ def test_the_same_states_in_any_order_give_the_same_marts(
                 f"union all (from ordered.marts.{name} except from late.marts.{name}))"
             )
             assert both.execute(difference).fetchall() == [(0,)], name
+
+
+@pytest.mark.parametrize("query", STUDY, ids=lambda query: query.stem)
+def test_the_studys_questions_are_answered_on_both_bases(marts: duckdb.DuckDBPyConnection, query: Path) -> None:
+    assert {row["basis"] for row in answer_to(query, marts)} >= {"leaderboard_published", "leaderboard_per_run"}
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.stem)
+def test_no_question_fails_where_nothing_is_metered(marts: duckdb.DuckDBPyConnection, query: Path) -> None:
+    answer_to(query, marts)

@@ -6,24 +6,12 @@ models as (
     select * from {{ ref('stg_models') }}
 ),
 
-excluded as (
-    select * from {{ ref('int_excluded_runs') }}
-),
-
-calibrations as (
-    select * from {{ ref('int_calibrations') }}
-),
-
 control as (
     select * from {{ ref('int_control_nights') }}
 ),
 
 windows as (
-    select
-        *,
-        {{ countable('energy_kwh', 'quality_flags') }} as countable_kwh,
-        {{ energy_method() }} as energy_method
-    from {{ ref('stg_task_emissions') }}
+    select * from {{ ref('int_metered_windows') }}
 ),
 
 booked as (
@@ -32,28 +20,10 @@ booked as (
         runs.machine_id,
         models.model_key,
         models.model_id,
-        runs.run_id,
-        windows.phase,
-        windows.countable_kwh as energy_kwh,
-        calibrations.calibration_factor,
-        {{ emissions_kg('windows.countable_kwh', 'runs.pue', 'runs.grid_intensity_g_per_kwh') }} as emissions_kg,
-        excluded.run_id is not null as is_excluded,
-        case
-            when excluded.run_id is null and windows.countable_kwh is null
-                then
-                    windows.phase || case when windows.task = '' then '' else ' of ' || windows.task end
-                    || ': ' || coalesce('flagged ' || windows.quality_flags, 'not metered')
-        end as reason
+        windows.*
     from windows
     inner join runs on windows.run_id = runs.run_id
     inner join models on windows.run_id = models.run_id
-    left join excluded on windows.run_id = excluded.run_id
-    left join calibrations
-        on
-            runs.machine_id = calibrations.machine_id
-            and runs.meter = calibrations.meter
-            and windows.boundary = calibrations.boundary
-            and windows.energy_method = calibrations.energy_method
 ),
 
 nights as (
@@ -68,11 +38,11 @@ nights as (
             {{ whole_sum('energy_kwh', "phase = '" ~ phase ~ "' and not is_excluded") }} as {{ phase }}_kwh,
         {% endfor %}
         {{ whole_sum('energy_kwh', 'not is_excluded') }} as energy_kwh,
-        {{ whole_sum('energy_kwh * calibration_factor', 'not is_excluded') }} as calibrated_energy_kwh,
+        {{ whole_sum('calibrated_energy_kwh', 'not is_excluded') }} as calibrated_energy_kwh,
         {{ whole_sum('emissions_kg', 'not is_excluded') }} as emissions_kg,
         case
             when bool_and(is_excluded) then 'every run is excluded'
-            else string_agg(distinct reason, '; ' order by reason)
+            else string_agg(distinct energy_reason, '; ' order by energy_reason) filter (where not is_excluded)
         end as energy_reason
     from booked
     group by night, machine_id, model_key

@@ -1,0 +1,50 @@
+with runs as (
+    select * from {{ ref('stg_evaluation_runs') }}
+),
+
+excluded as (
+    select * from {{ ref('int_excluded_runs') }}
+),
+
+calibrations as (
+    select * from {{ ref('int_calibrations') }}
+),
+
+windows as (
+    select
+        *,
+        {{ countable('energy_kwh', 'quality_flags') }} as countable_kwh,
+        {{ energy_method() }} as energy_method
+    from {{ ref('stg_task_emissions') }}
+),
+
+final as (
+    select
+        windows.run_id,
+        windows.task,
+        windows.phase,
+        windows.repetition,
+        windows.countable_kwh as energy_kwh,
+        windows.countable_kwh * calibrations.calibration_factor as calibrated_energy_kwh,
+        {{ emissions_kg('windows.countable_kwh', 'runs.pue', 'runs.grid_intensity_g_per_kwh') }} as emissions_kg,
+        windows.energy_method,
+        windows.boundary,
+        excluded.run_id is not null as is_excluded,
+        case
+            when windows.countable_kwh is null
+                then
+                    windows.phase || case when windows.task = '' then '' else ' of ' || windows.task end
+                    || ': ' || coalesce('flagged ' || windows.quality_flags, 'not metered')
+        end as energy_reason
+    from windows
+    inner join runs on windows.run_id = runs.run_id
+    left join excluded on windows.run_id = excluded.run_id
+    left join calibrations
+        on
+            runs.machine_id = calibrations.machine_id
+            and runs.meter = calibrations.meter
+            and windows.boundary = calibrations.boundary
+            and windows.energy_method = calibrations.energy_method
+)
+
+select * from final

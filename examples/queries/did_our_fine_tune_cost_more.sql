@@ -1,0 +1,13 @@
+-- Did our fine-tune cost more energy per correct answer than its base, and how sure are we?
+select
+    finetuned_model_id,
+    base_model_id,
+    suite,
+    verdict,
+    joules_per_correct_ratio,
+    joules_per_correct_ratio_low,
+    joules_per_correct_ratio_high,
+    verdict_reason
+from marts.mart_base_vs_finetuned_deltas
+where scope = 'suite' and basis = 'measured'
+order by finetuned_model_id, suite

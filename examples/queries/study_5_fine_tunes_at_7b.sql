@@ -1,0 +1,5 @@
+-- The study, 5: is there a pattern between base and fine-tune at 7 to 9 B?
+select basis, as_of, family, model_group, n, emissions_ratio_mean, score_delta_mean, ratio_reason
+from marts.mart_family_deltas
+where size_class = '7–9 B' and model_group != 'base'
+order by as_of desc, basis, emissions_ratio_mean

@@ -1,0 +1,41 @@
+"""What lies in the build file after dbt has ended: the tables and views, their columns with types, and their rows.
+
+Read through a connection that is closed again before anything else happens, so that the file is free for the next
+process that writes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltTable:
+    """A table or view: its columns with DuckDB's types, in their order; `rows` is None for a view."""
+
+    columns: dict[str, str]
+    rows: int | None
+
+
+def built_tables(warehouse: Path) -> dict[str, BuiltTable]:
+    """By `schema.name`; nothing where dbt ended before there was a file. Raises duckdb.Error where it is in use."""
+    if not warehouse.exists():
+        return {}
+    with duckdb.connect(warehouse, read_only=True) as connection:
+        columns: dict[str, dict[str, str]] = {}
+        for table, column, type_ in connection.execute(
+            "select schema_name || '.' || table_name, column_name, lower(data_type) "
+            "from duckdb_columns() where not internal order by schema_name, table_name, column_index"
+        ).fetchall():
+            columns.setdefault(table, {})[column] = type_
+        tables = connection.execute("select schema_name, table_name from duckdb_tables()").fetchall()
+        rows = {f"{schema}.{name}": _count(connection, schema, name) for schema, name in tables}
+    return {table: BuiltTable(found, rows.get(table)) for table, found in columns.items()}
+
+
+def _count(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> int:
+    ((count,),) = connection.table(f'"{schema}"."{name}"').count("*").fetchall()
+    return int(count)

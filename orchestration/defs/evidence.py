@@ -1,0 +1,32 @@
+"""The tags that say what an asset rests on: own metered evaluations, the leaderboard's table, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from evaluators.records import LeaderboardSnapshot
+
+MEASURED = {"evidence/measured": ""}
+LEADERBOARD = {"evidence/leaderboard": ""}
+BOTH = MEASURED | LEADERBOARD
+
+
+def of_raw_table(table: str) -> dict[str, str]:
+    """Of a table of schema raw; `loads` tells of both."""
+    return {LeaderboardSnapshot.table: LEADERBOARD, "loads": BOTH}.get(table, MEASURED)
+
+
+def of_dbt_models(manifest: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """By dbt's unique id: of all raw tables that a model is made from. `loads` counts for nothing."""
+    found = {
+        key: {} if source["name"] == "loads" else of_raw_table(source["name"])
+        for key, source in manifest["sources"].items()
+    }
+
+    def of(key: str) -> dict[str, str]:
+        if key not in found:
+            found[key] = {tag: "" for parent in manifest["parent_map"].get(key, ()) for tag in of(parent)}
+        return found[key]
+
+    return {key: of(key) for key, node in manifest["nodes"].items() if node["resource_type"] == "model"}

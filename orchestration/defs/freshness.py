@@ -1,0 +1,16 @@
+"""How old the marts and their publication may be: every night makes them anew."""
+
+from datetime import timedelta
+
+import dagster as dg
+
+from evaluators.catalogue import Settings
+
+_A_DAY = timedelta(days=1)
+
+
+def every_night(settings: Settings) -> dg.FreshnessPolicy:
+    """A warning when a night's refresh is missing after its deadline, a failure when the next is, too."""
+    return dg.FreshnessPolicy.time_window(
+        fail_window=2 * _A_DAY + settings.deadline, warn_window=_A_DAY + settings.deadline
+    )

@@ -1,0 +1,37 @@
+"""What the published marts say of each model's suites now: the figures that Dagster plots over time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+# A model may have been metered in several settings: the newest says how it is now.
+_QUERY = """
+    select model_id, suite, score, energy_kwh, joules_per_correct, comparability_key
+    from marts.mart_model_efficiency
+    where basis = 'measured' and is_current
+    qualify row_number() over (partition by model_id, suite order by as_of desc, comparability_hash) = 1
+    order by model_id, suite
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteFigures:
+    """A model's figures in one suite; None where the mart has a reason instead."""
+
+    model: str
+    suite: str
+    score: float | None
+    energy_kwh: float | None
+    joules_per_correct: float | None
+    comparability_key: str
+
+
+def model_figures(published: Path) -> Iterator[SuiteFigures]:
+    """Of every model that was metered here; `published` is a version's `marts.duckdb`."""
+    with duckdb.connect(published, read_only=True) as connection:
+        rows = connection.execute(_QUERY).fetchall()
+    return (SuiteFigures(*row) for row in rows)
