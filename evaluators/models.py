@@ -146,14 +146,26 @@ def _download(entry: ModelEntry) -> Path:
             local_files_only=not _answers(client, entry),
         )
     except errors.GatedRepoError:
-        raise ModelUnavailable(f"{what} is gated; accept its terms on the hub and set HF_TOKEN") from None
+        raise ModelUnavailable(f"{what} {_gated(f'{client.endpoint}/{entry.repo}', bool(client.token))}") from None
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
         raise ModelUnavailable(f"{what} is not on the hub; check repo and revision, or set HF_TOKEN") from None
+    except ModelUnavailable:
+        raise
     except Exception as error:  # the hub's client lets its transports' many exceptions through
         reason = type(error).__name__
         remedy = "check the network and HF_HUB_OFFLINE, or use an entry with source: path or package"
         raise ModelUnavailable(f"{what} cannot be downloaded and is not in the cache ({reason}); {remedy}") from error
     return Path(folder)
+
+
+def _gated(page: str, has_token: bool) -> str:
+    """Why a gated model cannot be had, and what to do: as the end of a sentence."""
+    if not has_token:
+        return f"is gated; accept its terms at {page}, and set {hub.TOKEN_VARIABLE} to a token of that account"
+    return (
+        f"is gated, and the account of {hub.TOKEN_VARIABLE} has no access; accept the terms at {page} with that account "
+        "(some owners grant it by hand), and let the token read gated repositories"
+    )
 
 
 def _answers(client: Any, entry: ModelEntry) -> bool:
@@ -164,6 +176,11 @@ def _answers(client: Any, entry: ModelEntry) -> bool:
         client.model_info(str(entry.repo), revision=entry.revision, timeout=hub.TIMEOUT_S)
     except (errors.GatedRepoError, errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
         raise
+    except errors.HfHubHTTPError as error:
+        if client.token and error.response.status_code in (401, 403):
+            what = f"{entry.name}: the hub refuses {hub.TOKEN_VARIABLE} for {entry.repo}"
+            raise ModelUnavailable(f"{what}; set it to a valid token that may read this repository") from None
+        return False
     except Exception:
         return False
     return True
