@@ -6,6 +6,7 @@ entry needs (`models`).
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from typing import Any
 import filelock
 
 from evaluators.progress import terminal
+from evaluators.redaction import redact
 
 _TOKENIZER_FILES = ("tokenizer*", "special_tokens_map.json", "chat_template*", "vocab*", "merges.txt", "added_tokens*")
 
@@ -99,8 +101,21 @@ def convert_gguf(file: Path, target: Path) -> None:
 def train_adapter(script: Path, base: Path, target: Path, seed: int) -> None:
     """Run a recipe, which trains an adapter of the model in `base` and writes it to `target`."""
     command = [sys.executable, str(script), "--base", str(base), "--out", str(target), "--seed", str(seed)]
-    code = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stderr=terminal()).returncode
-    if code != 0:
+    # Its own process writes past our streams: what it says is read and said again, without secrets. A bar redraws its
+    # line after a carriage return, which ends a line here as well and is kept.
+    said = terminal() or sys.stderr
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
+    ) as recipe:
+        assert recipe.stdout is not None
+        try:
+            for line in io.TextIOWrapper(recipe.stdout, encoding="utf-8", errors="replace", newline=""):
+                print(redact(line), end="", file=said, flush=True)
+        except BaseException:
+            recipe.kill()
+            raise
+    if (code := recipe.returncode) != 0:
         raise ModelUnavailable(f"the recipe {script} ended with exit code {code}; what it printed above says why")
 
 
