@@ -11,6 +11,7 @@ later says since which schema version there is one; it allows NULL, and is NULL 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
 from dataclasses import dataclass, field
@@ -347,6 +348,7 @@ class Column:
     since: int  # the schema version that it came with
 
 
+@functools.cache
 def columns(record: type[Record]) -> tuple[Column, ...]:
     """The record's columns, in order. Raises TypeError for an annotation that no table could hold."""
     hints = typing.get_type_hints(record)
