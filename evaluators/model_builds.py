@@ -28,6 +28,10 @@ class ModelUnavailable(Exception):
     """The model cannot be had; the message is one sentence with its remedy."""
 
 
+class NotHere(ModelUnavailable):
+    """Nothing is wrong: it has not been made or downloaded here yet."""
+
+
 class Store:
     """Folders named by what they were made from. A folder is there whole or not at all, and is made by one process."""
 
@@ -35,9 +39,12 @@ class Store:
         self._path = path
         self._log = log
 
+    def folder(self, key: str) -> Path:
+        return self._path / key[:32]
+
     def once(self, key: str, announcement: str, build: Callable[[Path], None]) -> Path:
         """The folder of `key`; where it does not exist yet, `build` fills it. Raises ModelUnavailable."""
-        target = self._path / key[:32]
+        target = self.folder(key)
         if target.is_dir():
             return target
         try:
@@ -77,6 +84,22 @@ class Store:
             temporary.rename(target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+class Lookup(Store):
+    """Makes nothing, and notes in `asked` which folders would be needed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, lambda line: None)
+        self.asked: set[Path] = set()
+
+    def once(self, key: str, announcement: str, build: Callable[[Path], None]) -> Path:
+        """The folder of `key`. Raises NotHere."""
+        target = self.folder(key)
+        self.asked.add(target)
+        if not target.is_dir():
+            raise NotHere(f"{target} has not been made")
+        return target
 
 
 def convert_gguf(file: Path, target: Path) -> None:
