@@ -27,6 +27,7 @@ from evaluators.catalogue_fields import (
     Duration,
     Name,
     Problem,
+    Size,
     Zone,
     did_you_mean,
     misfit,
@@ -81,6 +82,8 @@ class Settings(Entry):
     meter: Literal["codecarbon", "none"] = "codecarbon"
     idle_s: float = Field(default=10.0, ge=0)
     keep_versions: int = Field(default=5, ge=1)
+    keep_runs: Duration = timedelta(days=90)  # of Dagster's own history; what is landed stays for ever
+    hub_cache_limit: Size | None = Field(default=None, ge=0)  # bytes; None: the hub's cache grows
     seed: int = Field(default=1234, ge=0)
     control: ControlEntry | None = None  # evaluated first each scheduled night; None: nothing is
 
@@ -173,6 +176,18 @@ class Catalogue:
     def suite(self, name: str) -> SuiteEntry:
         """Raises CatalogueError, naming the known ones, for a name that is not in the catalogue."""
         return _lookup("suite", name, self.suites)
+
+    def lineage(self, entry: ModelEntry) -> Iterator[ModelEntry]:
+        """The entries that `base_model` leads to, nearest first; there are no cycles."""
+        entries = {model.name: model for model in self.models}
+        while entry.base_model in entries:
+            entry = entries[entry.base_model]
+            yield entry
+
+    def needed(self) -> dict[str, ModelEntry]:
+        """The entries that may still be loaded, by name: those that are not retired, and what they descend from."""
+        living = [entry for entry in self.models if entry.retired is None]
+        return {needed.name: needed for entry in living for needed in (entry, *self.lineage(entry))}
 
 
 class _Document(Entry):

@@ -24,6 +24,8 @@ _PART = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
 _NAME = re.compile(rf"{_PART}(?:/{_PART})?")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(MB|GB|TB)")
+_BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 _PATTERNS = {  # what a field's pattern means
     "revision": "the commit's full sha, 40 characters of 0-9 and a-f",
     "package": "name==version",
@@ -50,6 +52,16 @@ def _duration(value: Any) -> Any:
     return timedelta(**{_UNITS[match[2]]: float(match[1])})
 
 
+def size(value: Any) -> Any:
+    """Bytes from a number and its unit; raises PydanticCustomError for anything else."""
+    if isinstance(value, int):  # as pydantic writes it
+        return value
+    match = _SIZE.fullmatch(str(value))
+    if not match:
+        raise PydanticCustomError("size", "not a size; write a number and its unit, such as 500MB, 200GB or 1.5TB")
+    return round(float(match[1]) * _BYTES[match[2]])
+
+
 def _clock(value: Any) -> str:
     if type(value) is int:  # YAML 1.1 reads an unquoted 12:30 as a number to base 60
         value = f"{value // 60:02d}:{value % 60:02d}"
@@ -70,6 +82,7 @@ def _zone(value: str) -> str:
 Name = Annotated[str, AfterValidator(_name)]
 Clock = Annotated[str, BeforeValidator(_clock)]
 Zone = Annotated[str, AfterValidator(_zone)]
+Size = Annotated[int, BeforeValidator(size)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 
 

@@ -6,6 +6,7 @@ entry needs (`models`).
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
@@ -18,12 +19,17 @@ from typing import Any
 import filelock
 
 from evaluators.progress import terminal
+from evaluators.redaction import redact
 
 _TOKENIZER_FILES = ("tokenizer*", "special_tokens_map.json", "chat_template*", "vocab*", "merges.txt", "added_tokens*")
 
 
 class ModelUnavailable(Exception):
     """The model cannot be had; the message is one sentence with its remedy."""
+
+
+class NotHere(ModelUnavailable):
+    """Nothing is wrong: it has not been made or downloaded here yet."""
 
 
 class Store:
@@ -33,9 +39,12 @@ class Store:
         self._path = path
         self._log = log
 
+    def folder(self, key: str) -> Path:
+        return self._path / key[:32]
+
     def once(self, key: str, announcement: str, build: Callable[[Path], None]) -> Path:
         """The folder of `key`; where it does not exist yet, `build` fills it. Raises ModelUnavailable."""
-        target = self._path / key[:32]
+        target = self.folder(key)
         if target.is_dir():
             return target
         try:
@@ -77,6 +86,22 @@ class Store:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+class Lookup(Store):
+    """Makes nothing, and notes in `asked` which folders would be needed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, lambda line: None)
+        self.asked: set[Path] = set()
+
+    def once(self, key: str, announcement: str, build: Callable[[Path], None]) -> Path:
+        """The folder of `key`. Raises NotHere."""
+        target = self.folder(key)
+        self.asked.add(target)
+        if not target.is_dir():
+            raise NotHere(f"{target} has not been made")
+        return target
+
+
 def convert_gguf(file: Path, target: Path) -> None:
     """Write a GGUF file's weights, in float32, and its tokenizer as a transformers folder."""
     import transformers
@@ -99,8 +124,21 @@ def convert_gguf(file: Path, target: Path) -> None:
 def train_adapter(script: Path, base: Path, target: Path, seed: int) -> None:
     """Run a recipe, which trains an adapter of the model in `base` and writes it to `target`."""
     command = [sys.executable, str(script), "--base", str(base), "--out", str(target), "--seed", str(seed)]
-    code = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stderr=terminal()).returncode
-    if code != 0:
+    # Its own process writes past our streams: what it says is read and said again, without secrets. A bar redraws its
+    # line after a carriage return, which ends a line here as well and is kept.
+    said = terminal() or sys.stderr
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
+    ) as recipe:
+        assert recipe.stdout is not None
+        try:
+            for line in io.TextIOWrapper(recipe.stdout, encoding="utf-8", errors="replace", newline=""):
+                print(redact(line), end="", file=said, flush=True)
+        except BaseException:
+            recipe.kill()
+            raise
+    if (code := recipe.returncode) != 0:
         raise ModelUnavailable(f"the recipe {script} ended with exit code {code}; what it printed above says why")
 
 

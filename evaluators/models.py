@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -17,9 +18,17 @@ from typing import Any
 
 from evaluators.catalogue import ModelEntry
 from evaluators.leaderboards import hub
-from evaluators.model_builds import ModelUnavailable, Store, convert_gguf, merge_adapter, train_adapter
+from evaluators.model_builds import (
+    Lookup,
+    ModelUnavailable,
+    NotHere,
+    Store,
+    convert_gguf,
+    merge_adapter,
+    train_adapter,
+)
 
-__all__ = ["LocalModel", "ModelUnavailable", "prepare"]
+__all__ = ["LocalModel", "ModelUnavailable", "folders_of", "prepare"]
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -51,14 +60,35 @@ def prepare(
 
     `root` is the catalogue's folder, `log` gets a line before anything slow. Raises ModelUnavailable.
     """
-    store = Store(home / "models", log)
+    return _prepare(entry, catalogue_models, Store(home / "models", log), root, _download)
 
+
+def folders_of(
+    entry: ModelEntry, catalogue_models: Mapping[str, ModelEntry], home: Path, root: Path
+) -> frozenset[Path]:
+    """The folders under home/models that the entry is evaluated from or made from; downloads and makes nothing.
+
+    Raises ModelUnavailable where that cannot be known.
+    """
+    lookup = Lookup(home / "models")
+    with suppress(NotHere):
+        _prepare(entry, catalogue_models, lookup, root, _cached)
+    return frozenset(lookup.asked)
+
+
+def _prepare(
+    entry: ModelEntry,
+    catalogue_models: Mapping[str, ModelEntry],
+    store: Store,
+    root: Path,
+    download: Callable[[ModelEntry], Path],
+) -> LocalModel:
     def base() -> LocalModel:
         name = entry.base_model or ""
         if name not in catalogue_models:
             remedy = "add its base to the catalogue and name it as base_model"
             raise ModelUnavailable(f"{entry.name} is an adapter, and {name or 'its base'} is no entry; {remedy}")
-        return prepare(catalogue_models[name], catalogue_models, home, root, log)
+        return _prepare(catalogue_models[name], catalogue_models, store, root, download)
 
     if entry.source == "recipe":
         script = (root / str(entry.recipe)).absolute()
@@ -73,7 +103,7 @@ def prepare(
     if entry.source == "package":
         return _from_gguf(entry, store, *_package_file(entry), str(entry.package))
     if entry.source == "hub":
-        folder, revision, reference = _download(entry), str(entry.revision), str(entry.repo)
+        folder, revision, reference = download(entry), str(entry.revision), str(entry.repo)
     else:
         folder, reference = (root / str(entry.path)).absolute(), str(entry.path)
         if folder.suffix == ".gguf":
@@ -146,14 +176,36 @@ def _download(entry: ModelEntry) -> Path:
             local_files_only=not _answers(client, entry),
         )
     except errors.GatedRepoError:
-        raise ModelUnavailable(f"{what} is gated; accept its terms on the hub and set HF_TOKEN") from None
+        raise ModelUnavailable(f"{what} {_gated(f'{client.endpoint}/{entry.repo}', bool(client.token))}") from None
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
         raise ModelUnavailable(f"{what} is not on the hub; check repo and revision, or set HF_TOKEN") from None
+    except ModelUnavailable:
+        raise
     except Exception as error:  # the hub's client lets its transports' many exceptions through
         reason = type(error).__name__
         remedy = "check the network and HF_HUB_OFFLINE, or use an entry with source: path or package"
         raise ModelUnavailable(f"{what} cannot be downloaded and is not in the cache ({reason}); {remedy}") from error
     return Path(folder)
+
+
+def _cached(entry: ModelEntry) -> Path:
+    """The snapshot of the pinned commit in the hub's cache. Raises NotHere."""
+    from huggingface_hub import errors, snapshot_download
+
+    try:
+        return Path(snapshot_download(str(entry.repo), revision=entry.revision, local_files_only=True))
+    except errors.LocalEntryNotFoundError:
+        raise NotHere(f"{entry.repo} is not in the hub's cache") from None
+
+
+def _gated(page: str, has_token: bool) -> str:
+    """Why a gated model cannot be had, and what to do: as the end of a sentence."""
+    if not has_token:
+        return f"is gated; accept its terms at {page}, and set {hub.TOKEN_VARIABLE} to a token of that account"
+    return (
+        f"is gated, and the account of {hub.TOKEN_VARIABLE} has no access; accept the terms at {page} with it "
+        "(some owners grant it by hand), and let the token read gated repositories"
+    )
 
 
 def _answers(client: Any, entry: ModelEntry) -> bool:
@@ -164,6 +216,11 @@ def _answers(client: Any, entry: ModelEntry) -> bool:
         client.model_info(str(entry.repo), revision=entry.revision, timeout=hub.TIMEOUT_S)
     except (errors.GatedRepoError, errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
         raise
+    except errors.HfHubHTTPError as error:
+        if client.token and error.response.status_code in (401, 403):
+            what = f"{entry.name}: the hub refuses {hub.TOKEN_VARIABLE} for {entry.repo}"
+            raise ModelUnavailable(f"{what}; set it to a valid token that may read this repository") from None
+        return False
     except Exception:
         return False
     return True

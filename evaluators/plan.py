@@ -98,7 +98,7 @@ def make_spec(catalogue: Catalogue, planned: PlannedRun, home: Path, *, force: b
         home=home.absolute(),
         root=catalogue.path.parent,
         model=entry,
-        lineage=tuple(_lineage(catalogue, entry)),
+        lineage=tuple(catalogue.lineage(entry)),
         suite=catalogue.suite(planned.suite),
         settings=catalogue.settings,
         plan_key=planned.plan_key,
@@ -211,7 +211,7 @@ def _expectation(home: Path, runs: list[dict[str, Any]]) -> tuple[float | None, 
 def _plan_key(catalogue: Catalogue, entry: ModelEntry, suite: SuiteEntry) -> str:
     exclude = {"suites", "refresh_every", "batch_size", "retired"}
     root = catalogue.path.parent
-    models = [entry, *_lineage(catalogue, entry)]
+    models = [entry, *catalogue.lineage(entry)]
     # Whether they were repeated often enough is known by what is landed, and once was the rule before it was stated.
     unsaid = {"description"} | ({"repetitions"} if suite.repetitions == 1 else set())
     folders = [OUR_TASKS] + ([root / suite.include_path] if suite.include_path is not None else [])
@@ -226,14 +226,6 @@ def _plan_key(catalogue: Catalogue, entry: ModelEntry, suite: SuiteEntry) -> str
             "lm-eval": version("lm-eval"),
         }
     )[:16]
-
-
-def _lineage(catalogue: Catalogue, entry: ModelEntry) -> Iterator[ModelEntry]:
-    """The catalogue's entries that `base_model` leads to; the catalogue has no cycles."""
-    entries = {model.name: model for model in catalogue.models}
-    while entry.base_model in entries:
-        entry = entries[entry.base_model]
-        yield entry
 
 
 def _task_files(folder: Path) -> list[Path]:

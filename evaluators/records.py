@@ -347,10 +347,17 @@ class Column:
     since: int  # the schema version that it came with
 
 
+_COLUMNS: dict[type[Record], tuple[Column, ...]] = {}
+
+
 def columns(record: type[Record]) -> tuple[Column, ...]:
     """The record's columns, in order. Raises TypeError for an annotation that no table could hold."""
-    hints = typing.get_type_hints(record)
-    return tuple(_column(f.name, hints[f.name], f.metadata.get("since", 1)) for f in dataclasses.fields(record))
+    if record not in _COLUMNS:  # asked several times for each landed bundle
+        hints = typing.get_type_hints(record)
+        _COLUMNS[record] = tuple(
+            _column(f.name, hints[f.name], f.metadata.get("since", 1)) for f in dataclasses.fields(record)
+        )
+    return _COLUMNS[record]
 
 
 def _column(name: str, hint: Any, since: int) -> Column:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 from filelock import FileLock, Timeout
 
-from evaluators import engines, landing, lifecycle, machine, rows
+from evaluators import engines, hub_cache, landing, lifecycle, machine, rows
 from evaluators.decisions import excluded_runs
 from evaluators.energy import Ledger, Meter, Reading, make_meter, quality
 from evaluators.engines import Engine, EngineFailed, TokenCounts
@@ -80,7 +80,11 @@ class _Run:
         self.record = start_record(spec, self.meter)
 
     def go(self) -> RunSummary:
-        with lifecycle.open_run(self.spec.landing, self.record), _device_lock(self.spec, self.progress):
+        with (
+            lifecycle.open_run(self.spec.landing, self.record),
+            _device_lock(self.spec, self.progress),
+            hub_cache.in_use((self.spec.model, *self.spec.lineage)),
+        ):
             try:
                 self._evaluate()
             except (ModelUnavailable, EngineFailed, TaskUnavailable) as error:

@@ -10,6 +10,7 @@ from orchestration.defs import automation
 from orchestration.defs.checks import every_planned_evaluation_ended_well, quarantine_is_empty
 from orchestration.defs.evaluations import catalogue, model_evaluations
 from orchestration.defs.freshness import every_night
+from orchestration.defs.housekeeping import daily_schedule, housekeeping
 from orchestration.defs.leaderboard import leaderboard_states
 from orchestration.defs.marts import dbt_models, marts_of
 from orchestration.defs.publication import publication_of
@@ -37,8 +38,8 @@ def build_defs(paths: Paths | None = None, overrides: Mapping[str, object] | Non
             publication_of(marts_of(models), freshness),
         ],
         asset_checks=[quarantine_is_empty, every_planned_evaluation_ended_well],
-        jobs=[automation.read_catalogue, automation.evaluate_model, automation.refresh],
-        schedules=[automation.nightly_schedule(settings)],
+        jobs=[automation.read_catalogue, automation.evaluate_model, automation.refresh, housekeeping],
+        schedules=[automation.nightly_schedule(settings), daily_schedule(settings)],
         sensors=[automation.refresh_after_evaluations, automation.catalogue_changed],
         resources={**default_resources(paths), **(overrides or {})},
         # One process per run: a step of its own would cost seconds, and evaluations have their own process anyway.

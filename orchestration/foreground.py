@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from evaluators.progress import TTY_VARIABLE
-from orchestration.home import Home
+from orchestration.home import Home, catalogue_path
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -73,13 +73,16 @@ def foreground(home: Home) -> Iterator[Foreground]:
     os.environ["DAGSTER_COMPUTE_LOG_TAIL_WAIT_AFTER_FINISH"] = "0.2"  # else the last lines may be lost
     warnings.simplefilter("ignore")
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    from evaluators.catalogue import load
     from orchestration.definitions import build_defs
+    from orchestration.housekeeping import delete_old_runs
     from orchestration.instance import open_instance
     from orchestration.janitor import close_dead_runs
 
     definitions = build_defs()
     with open_instance(home) as instance:
         close_dead_runs(instance, home)
+        delete_old_runs(instance, home, load(catalogue_path()).settings.keep_runs)
         yield Foreground(instance, definitions)
 
 

@@ -22,6 +22,7 @@ from evaluators.leaderboards import StateRejected, formats
 from evaluators.redaction import redact
 
 REPOSITORY = "open-llm-leaderboard/contents"
+TOKEN_VARIABLE = "HF_TOKEN"
 TIMEOUT_S = 20.0
 
 
@@ -67,7 +68,7 @@ def connect() -> Any:
 
     get_session().event_hooks["request"].append(limit)
     disable_progress_bars()  # a bar of ours counts the states
-    return HfApi(token=os.environ.get("HF_TOKEN") or False)
+    return HfApi(token=os.environ.get(TOKEN_VARIABLE) or False)
 
 
 def revisions(client: Client, since: date | None = None) -> list[Revision]:

@@ -13,13 +13,27 @@ import click
 
 from evaluators.redaction import standard_streams_redacted
 
-VERBS = ("run", "plan", "evaluate", "import-leaderboard", "build", "sql", "exclude", "calibrate", "doctor", "rebuild")
+VERBS = (
+    "run",
+    "plan",
+    "evaluate",
+    "import-leaderboard",
+    "build",
+    "sql",
+    "exclude",
+    "calibrate",
+    "doctor",
+    "cache",
+    "rebuild",
+)
 
 # Errors that are written for people, and their exit codes. Named, not imported: most verbs never load their modules.
 EXPECTED = {
     "evaluators.catalogue.CatalogueError": 2,
     "evaluators.decisions.DecisionRefused": 2,
     "evaluators.leaderboards.hub.HubUnavailable": 1,
+    "evaluators.model_builds.ModelUnavailable": 1,
+    "evaluators.prepared_models.EvaluationRunning": 1,
     "evaluators.spec.SpecError": 2,
     "orchestration.manifest.ManifestError": 1,
     "orchestration.publication.NothingPublished": 1,

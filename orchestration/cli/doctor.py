@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 import sys
 from importlib import metadata
@@ -43,6 +44,7 @@ def command(online: bool, as_json: bool) -> None:
         "machine": _machine(settings, problems),
         "energy": _energy(settings, problems, remedies),
         "state": _state(Home.from_env(), problems),
+        "models": _models(settings, remedies),
         "versions": _versions(remedies),
     }
     if online:
@@ -93,6 +95,26 @@ def _state(home: Home, problems: list[str]) -> dict[str, Any]:
         "runs_landed": len(list(home.landing.glob("*/run.json"))),
         "bundles_quarantined": len(list(home.quarantine.rglob("reason.json"))),
         "published": str(home.current.resolve()) if home.current.exists() else None,
+    }
+
+
+def _models(settings: Settings, remedies: list[str]) -> dict[str, Any]:
+    """What the hub's cache holds, and whether there is a token for gated models; never which."""
+    from evaluators import hub_cache
+    from evaluators.leaderboards.hub import TOKEN_VARIABLE
+
+    held, limit = hub_cache.size_bytes(), settings.hub_cache_limit
+    if limit is not None and held > limit:
+        size, bound = hub_cache.gigabytes(held), hub_cache.gigabytes(limit)
+        remedies.append(
+            f"the hub's cache holds {size}, hub_cache_limit is {bound}: `evalwatt cache --evict --to '{bound}'`, "
+            "or the next evaluation, frees the rest"
+        )
+    return {
+        "hub_cache": str(hub_cache.path()),
+        "hub_cache_gb": round(held / 1e9, 2),
+        "hub_cache_limit_gb": None if limit is None else limit / 1e9,
+        "token_for_gated_models": f"{TOKEN_VARIABLE} is {'set' if os.environ.get(TOKEN_VARIABLE) else 'not set'}",
     }
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.errors import DagsterPipesExecutionError  # it has no public name
 
-from evaluators import lifecycle, machine
+from evaluators import hub_cache, lifecycle, machine
 from evaluators.catalogue import Catalogue
 from evaluators.plan import PlannedRun, make_spec, plan
 from evaluators.summary import RunSummary
@@ -99,6 +99,11 @@ def model_evaluations(
     )
     for run in planned:
         context.log.info(f"{run.model} on {run.suite}: {'due' if run.due else 'not due'}: {run.reason}")
+    limit, entry = entries.settings.hub_cache_limit, entries.model(context.partition_key)
+    if limit is not None and any(run.due for run in planned):
+        freed = hub_cache.free_to(limit, entries, keep=(entry, *entries.lineage(entry)))
+        if freed.revisions or freed.left_bytes > limit:
+            context.log.info(f"{freed}; settings.hub_cache_limit is {hub_cache.gigabytes(limit)}")
     summaries = [_evaluate(context, run, entries, paths, evaluator, config) for run in planned if run.due]
     failures = [f"{s.suite}: {s.reason}" for s in summaries if s.status != "completed"]
     if failures:

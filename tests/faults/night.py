@@ -31,6 +31,17 @@ def mean(values):
 """
 
 
+# Trains nothing: it says what it should not, on both streams, and fails.
+RECIPE = f"""
+import os, sys
+
+spilt = " and ".join(os.environ[name] for name in {sorted(SECRETS)})
+print("trained:", spilt)
+print("with losses:", spilt, end="\\r", file=sys.stderr)
+sys.exit("ended at https://me:{IN_NO_VARIABLE}@example.org")
+"""
+
+
 @dataclass(frozen=True)
 class Night:
     folder: Path
@@ -46,11 +57,15 @@ _nights: list[Night] = []
 
 
 def the_night(factory: pytest.TempPathFactory) -> Night:
-    """`evalwatt run` of three models: `base` is well, `leaky` runs SPILL, `far` is on the hub. Made once a session."""
+    """`evalwatt run` of four models: `base` is well, `leaky` runs SPILL, `made` is RECIPE's, `far` is on the hub.
+
+    Made once a session.
+    """
     if not _nights:
         folder = factory.mktemp("night")
         save_workplace(folder, "tiny_one", "tiny_two", meter="codecarbon", country_iso_code="DEU", idle_s=0)
         (folder / "tasks" / "spill.py").write_text(SPILL)
+        (folder / "recipe.py").write_text(RECIPE)
         tiny.use_function(folder / "tasks", "tiny_two", "aggregation", "spill.mean")
         catalogue = json.loads((folder / "catalogue.yml").read_text())
         suite = catalogue["suites"].pop("tiny")
@@ -59,10 +74,13 @@ def the_night(factory: pytest.TempPathFactory) -> Night:
             "leaky": suite | {"tasks": ["tiny_one", "tiny_two"]},
         }
         far = tiny.model_entry("far", "", source="hub", repo="nobody/nothing", revision="0" * 40, suites=["well"])
-        del far["path"]
+        made = tiny.model_entry("made", "", source="recipe", recipe="recipe.py", kind="adapter", base_model="base")
+        for entry in (far, made):
+            del entry["path"]
         catalogue["models"] = [
             tiny.model_entry("base", "base", suites=["well"]),
             tiny.model_entry("leaky", "base", suites=["leaky"]),
+            made | {"suites": ["well"]},
             far,
         ]
         (folder / "catalogue.yml").write_text(json.dumps(catalogue))

@@ -3,6 +3,7 @@ Dagster's metadata."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import sys
 import zlib
@@ -11,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import hub_server
 import pyarrow.parquet as pq
 import pytest
-from evaluations import evaluate_all, rows, save_workplace
+import tiny
+from evaluations import evaluate_all, rows, save_workplace, specs, start_evaluator
 from night import IN_NO_VARIABLE, SECRETS, Night, the_night
 
 from evaluators.redaction import BLANK, redact
@@ -73,7 +76,7 @@ def test_what_was_spilt_arrived_without_them(night: Night) -> None:
     (run,) = [row for row in rows(night.folder, "evaluation_runs") if row["model_id"] == "leaky"]
     assert f"spilt at https://{BLANK}@example.org: {BLANK} and {BLANK}" in run["task_failures_json"]
     logs = b"".join(content for place, content in everything_in(night.folder / "data" / "dagster"))
-    for word in ("printed:", "complained:", "spilt at"):
+    for word in ("printed:", "complained:", "spilt at", "trained:", "with losses:", "ended at"):
         assert f"{word} ".encode() in logs, word
 
 
@@ -96,6 +99,25 @@ def test_arguments_land_without_them(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert run["command"] == (
         f"own.py --hf-token {BLANK} --password={BLANK} API_KEY={BLANK} https://{BLANK}@host/x spec"
     )
+
+
+def test_a_gated_model_is_a_failed_row_without_the_token(tmp_path: Path) -> None:
+    """The hub stands on this machine, and repeats the token in its refusal."""
+    token = SECRETS["HF_TOKEN"]
+    save_workplace(tmp_path, "tiny_one")
+    catalogue = json.loads((tmp_path / "catalogue.yml").read_text())
+    locked = tiny.model_entry("locked", "", source="hub", repo=hub_server.REPO, revision=hub_server.REVISION)
+    del locked["path"]
+    catalogue["models"] = [locked]
+    (tmp_path / "catalogue.yml").write_text(json.dumps(catalogue))
+    with hub_server.gated_hub(**{token: False}) as hub:
+        environment = {"HF_TOKEN": token, "HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / "cache")}
+        _, said = start_evaluator(tmp_path, specs(tmp_path)[0], environment=environment).communicate()
+    (run,) = rows(tmp_path, "evaluation_runs")
+    assert (run["status"], "HF_TOKEN has no access" in run["reason"]) == ("failed", True)
+    assert token not in said
+    for place, content in everything_in(tmp_path):
+        assert token.encode() not in content, place
 
 
 @pytest.mark.parametrize(

@@ -166,6 +166,41 @@ def test_doctor_fails_where_the_catalogue_does(evalwatt: Run) -> None:
     assert "in the way: " in out
 
 
+def test_doctor_says_whether_there_is_a_token_and_never_which(
+    evalwatt: Run, catalogue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_NobodyMayReadThisHere")
+    code, out, err = evalwatt("doctor", "--json")
+    assert (code, json.loads(out)["models"]["token_for_gated_models"]) == (0, "HF_TOKEN is set")
+    assert "NobodyMayReadThisHere" not in out + err
+    monkeypatch.delenv("HF_TOKEN")
+    assert json.loads(evalwatt("doctor", "--json")[1])["models"]["token_for_gated_models"] == "HF_TOKEN is not set"
+
+
+def test_cache_lists_what_was_downloaded_and_frees_what_no_entry_names(
+    evalwatt: Run, catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    snapshot = tmp_path / "hub" / "models--a--one" / "snapshots" / ("a" * 40)
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_bytes(bytes(2_000_000))
+    code, out, _ = evalwatt("cache")
+    assert (code, "a/one@aaaaaaaaaaaa  2.00 MB" in out, "no entry" in out) == (0, True, True)
+    (found,) = json.loads(evalwatt("cache", "--json")[1])["revisions"]
+    assert (found["repo"], found["size_bytes"], found["named_by"], found["in_use"]) == ("a/one", 2_000_000, [], False)
+    code, _, err = evalwatt("cache", "--to", "1GB")
+    assert (code, "cache --evict --to" in err) == (2, True)
+    code, _, err = evalwatt("cache", "--evict", "--to", "much")
+    assert (code, "such as 500MB, 200GB" in err) == (2, True)
+    assert evalwatt("cache", "--evict", "--to", "5MB")[1].startswith("freed 0.00 MB of the hub's cache (nothing)")
+    code, out, _ = evalwatt("cache", "--evict")
+    assert (code, snapshot.exists()) == (0, False)
+    assert out.splitlines()[:2] == [
+        "freed 2.00 MB of the hub's cache (a/one@aaaaaaaaaaaa); 0.00 MB are left",
+        "freed 0.00 MB of prepared models (nothing)",
+    ]
+
+
 def test_a_run_that_is_not_there_is_neither_excluded_nor_calibrated_with(evalwatt: Run) -> None:
     code, _, err = evalwatt("exclude", "01ABC", "--reason", "the fan failed")
     assert (code, err) == (2, "Error: no run '01ABC' is landed\n")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from evaluators.records import RECORDS
 from orchestration.data_dictionary import marts_in
 from orchestration.definitions import build_defs
 from orchestration.defs.freshness import every_night
+from orchestration.defs.housekeeping import housekeeping
 from orchestration.defs.publication import checks_of, publication_of
 from orchestration.defs.resources import Paths, default_resources
 from orchestration.home import Home
+from orchestration.housekeeping import delete_old_runs
 from orchestration.instance import open_instance
 from orchestration.manifest import manifest
 from orchestration.publication import Publication
@@ -210,6 +213,64 @@ def test_a_failed_model_is_a_failed_partition_with_its_reason(
     (failure,) = [event.step_failure_data for event in result.all_events if event.is_step_failure]
     assert reason in str(failure.user_failure_data.description)
     assert instance.get_run_by_id(result.run_id).tags["dagster/partition"] == model
+
+
+def test_the_hubs_cache_is_within_its_limit_before_a_model_is_evaluated(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Path(paths.evalwatt_home)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(home / "hub"))
+    snapshots = [home / "hub" / f"models--a--{name}" / "snapshots" / (name * 40) for name in "bc"]
+    for used, snapshot in enumerate(snapshots):
+        snapshot.mkdir(parents=True)
+        (snapshot / "model.safetensors").write_bytes(bytes(3_000_000))
+        os.utime(snapshot / "model.safetensors", (1e9 + used, 1e9))
+    models = [model_entry(name, name) for name in ("good", "weak", "slow")]
+    save_catalogue(Path(paths.catalogue_file).parent, tasks=["tiny_one"], models=models, hub_cache_limit="4MB")
+    result = evaluate(definitions, instance, "good")
+    assert [snapshot.exists() for snapshot in snapshots] == [False, True]
+    said = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    line = "freed 3.00 MB of the hub's cache (a/b@bbbbbbbbbbbb); 3.00 MB are left; settings.hub_cache_limit is 4.00 MB"
+    assert line in said
+
+
+def test_runs_older_than_the_setting_are_forgotten_but_not_what_a_partition_rests_on(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, paths: Paths
+) -> None:
+    home = Home(Path(paths.evalwatt_home))
+    runs = [evaluate(definitions, instance, model).run_id for model in ("good", "weak", "good")]
+    reads = [run.run_id for run in instance.get_runs() if run.job_name == "read_catalogue"]
+    landed = sorted(home.landing.rglob("*"))
+    later = datetime.now(UTC) + timedelta(days=100)
+    assert delete_old_runs(instance, home, timedelta(days=101), later) == []
+
+    gone = delete_old_runs(instance, home, timedelta(days=90), later)
+    assert set(gone) == {*runs[:2], *reads[1:]}
+    assert {run.run_id for run in instance.get_runs()} == {runs[2], reads[0]}
+    assert instance.get_materialized_partitions(dg.AssetKey("model_evaluations")) == {"good"}
+    files = {path.name for path in home.dagster.rglob("*") if any(run_id in path.name for run_id in gone)}
+    assert files == set()
+    remembered = instance.fetch_materializations(dg.AssetKey("model_evaluations"), limit=9).records
+    assert [record.run_id for record in remembered] == [runs[2]]
+    assert sorted(home.landing.rglob("*")) == landed
+
+
+def test_a_run_that_has_not_ended_is_never_forgotten(instance: dg.DagsterInstance, paths: Paths) -> None:
+    run = instance.create_run_for_job(housekeeping, status=dg.DagsterRunStatus.STARTED)
+    later = datetime.now(UTC) + timedelta(days=100)
+    assert delete_old_runs(instance, Home(Path(paths.evalwatt_home)), timedelta(days=1), later) == []
+    assert instance.has_run(run.run_id)
+
+
+def test_the_daily_job_takes_its_setting_from_the_catalogue(
+    definitions: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    result = definitions.resolve_job_def("housekeeping").execute_in_process(instance=instance)
+    assert "deleted 0 runs older than 90 days, 0:00:00; what they landed stays" in [
+        entry.user_message for entry in instance.all_logs(result.run_id)
+    ]
+    cron = {s.name: s.cron_schedule for s in definitions.schedules or () if isinstance(s, dg.ScheduleDefinition)}
+    assert cron == {"nightly": "0 2 * * *", "housekeeping_schedule": "0 14 * * *"}
 
 
 def test_publication_refuses_a_run_that_checked_nothing(

@@ -1,0 +1,31 @@
+"""Housekeeping: a job of its own, so that nothing depends on it, at the other end of the day from the night."""
+
+import dagster as dg
+
+from evaluators.catalogue import Settings
+from orchestration import housekeeping as library
+from orchestration.defs.resources import Paths
+
+
+@dg.op(description="Delete what Dagster remembers of runs older than the setting `keep_runs`.")
+def old_runs(context: dg.OpExecutionContext, paths: Paths) -> None:
+    keep = paths.catalogue().settings.keep_runs
+    deleted = library.delete_old_runs(context.instance, paths.home, keep)
+    context.log.info(f"deleted {len(deleted)} runs older than {keep}; what they landed stays")
+
+
+@dg.job(description="Delete what Dagster remembers of old runs.")
+def housekeeping() -> None:
+    old_runs()
+
+
+def daily_schedule(settings: Settings) -> dg.ScheduleDefinition:
+    """Twelve hours after the night begins."""
+    hour, minute = settings.nightly_at.split(":")
+    return dg.ScheduleDefinition(
+        job=housekeeping,
+        cron_schedule=f"{int(minute)} {(int(hour) + 12) % 24} * * *",
+        execution_timezone=settings.time_zone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Delete what Dagster remembers of old runs.",
+    )
