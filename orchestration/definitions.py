@@ -11,6 +11,7 @@ from orchestration.defs.checks import every_planned_evaluation_ended_well, quara
 from orchestration.defs.evaluations import catalogue, model_evaluations
 from orchestration.defs.leaderboard import leaderboard_states
 from orchestration.defs.marts import dbt_models, marts_of
+from orchestration.defs.night_watch import night_message
 from orchestration.defs.publication import publication_of
 from orchestration.defs.raw_tables import raw_tables
 from orchestration.defs.resources import Paths, default_resources
@@ -29,7 +30,7 @@ def build_defs(paths: Paths | None = None, overrides: Mapping[str, object] | Non
         asset_checks=[quarantine_is_empty, every_planned_evaluation_ended_well],
         jobs=[automation.read_catalogue, automation.evaluate_model, automation.refresh],
         schedules=[automation.nightly_schedule(paths.catalogue().settings)],
-        sensors=[automation.refresh_after_evaluations, automation.catalogue_changed],
+        sensors=[automation.refresh_after_evaluations, automation.catalogue_changed, night_message],
         resources={**default_resources(paths), **(overrides or {})},
         # One process per run: a step of its own would cost seconds, and evaluations have their own process anyway.
         executor=dg.in_process_executor,

@@ -26,7 +26,7 @@ models:
   - {{name: base, source: path, path: base, family: f, provider: own, kind: pretrained, suites: [toy]}}
   - {{name: {second}, source: path, path: b, family: f, provider: own, kind: pretrained, suites: [toy]}}
 """
-NIGHT = "2026-01-02T03:30:00+01:00"
+NIGHT = "2126-01-02T03:30:00+01:00"  # its deadline never passes
 SOON = datetime.now(UTC) + timedelta(hours=4)
 
 
@@ -192,7 +192,7 @@ def test_the_schedule_plans_one_run_per_due_model(instance: DagsterInstance, pat
     requests = evaluate_schedule(schedule, instance, paths)
     assert sorted(str(request.partition_key) for request in requests) == ["base", "other"]
     assert {request.tags[nights.NIGHT_SIZE_TAG] for request in requests} == {"2"}
-    assert {request.tags[nights.DEADLINE_TAG] for request in requests} == {"2026-01-02T06:30:00+00:00"}
+    assert {request.tags[nights.DEADLINE_TAG] for request in requests} == {"2126-01-02T06:30:00+00:00"}
     assert set(instance.get_dynamic_partitions("models")) == {"base", "other"}
 
 
@@ -204,7 +204,7 @@ def test_a_night_without_anything_due_begins_with_the_control(instance: DagsterI
     assert [request.partition_key for request in requests] == ["other", "base"]
     configs = [request.run_config["ops"]["model_evaluations"]["config"] for request in requests]
     assert configs == [
-        {"control": True, "order_seed": "1234/2026-01-02", "order_position": position} for position in (1, 2)
+        {"control": True, "order_seed": "1234/2126-01-02", "order_position": position} for position in (1, 2)
     ]
     priorities = [int(request.tags["dagster/priority"]) for request in requests]
     assert priorities == sorted(priorities, reverse=True)
