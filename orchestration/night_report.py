@@ -34,6 +34,7 @@ from orchestration.tags import (
 )
 
 _LATE = timedelta(minutes=10)
+KEEP_IT_RUNNING = "keep the daemon running: `systemctl status evalwatt-daemon`; `evalwatt status` says whether it lives"
 _NOW = "`evalwatt run` evaluates it now, else it is due in the next night"
 _DRIFTED = """
     select distinct machine_id, control_reason from marts.mart_emissions_history
@@ -55,7 +56,7 @@ def report(
 
     `night` is what its runs are tagged with; `not_begun` are models without a run; `further` lines come first.
     """
-    ended = _Ended(instance, refresh)
+    ended = Refreshed(instance, refresh)
     models = [_Model.of(instance, run) for run in _last_runs(instance, night)]
     lines = [*further, *_model_lines(models, not_begun)]
     size = max((model.night_size for model in models), default=0)
@@ -79,15 +80,14 @@ def without_runs(settings: Settings, night: datetime, lines: Sequence[Line]) -> 
 def schedule_lines(instance: dg.DagsterInstance, settings: Settings, night: datetime, begun: datetime) -> list[Line]:
     """Nights before this one on which the schedule did not run, and how late it ran tonight."""
     lines = []
-    remedy = "keep the daemon running: `systemctl status evalwatt-daemon`; `evalwatt status` says whether it lives"
     if missed := schedule.missed_before(instance, settings, night):
         days = ", ".join(map(str, missed)) if len(missed) <= 3 else f"{missed[0]} to {missed[-1]} ({len(missed)})"
         words = f"the night of {days} did not begin: no daemon ran at {settings.nightly_at}; what was due stayed due"
-        lines.append(Line("missed", words, remedy))
+        lines.append(Line("missed", words, KEEP_IT_RUNNING))
     if begun - night > _LATE:
         local = begun.astimezone(ZoneInfo(settings.time_zone))
         words = f"no daemon ran at {settings.nightly_at}; it came back at {local:%Y-%m-%d %H:%M}"
-        lines.append(Line("late", words, remedy))
+        lines.append(Line("late", words, KEEP_IT_RUNNING))
     return lines
 
 
@@ -158,7 +158,7 @@ def _model_lines(models: Sequence[_Model], not_begun: Collection[str]) -> Iterat
     by_hand = "`evalwatt evaluate {name}`, then `evalwatt build`"
     remedies = {
         "failed": f"mend it, then {by_hand}",
-        "over budget": f"{by_hand} goes on with it before the next night does",
+        "over budget": f"to go on before the next night: {by_hand}",
         "not begun": _NOW,
         "canceled": _NOW,
         "running": None,
@@ -191,7 +191,7 @@ def _sensor_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
         yield Line("sensors", words, quality.REMEDIES.get(flag, "`evalwatt doctor` says what is metered here and how"))
 
 
-class _Ended:
+class Refreshed:
     """The refresh after a night."""
 
     def __init__(self, instance: dg.DagsterInstance, refresh: dg.DagsterRun | None) -> None:
