@@ -85,6 +85,7 @@ class Settings(Entry):
     keep_runs: Duration = timedelta(days=90)  # of Dagster's own history; what is landed stays for ever
     hub_cache_limit: Size | None = Field(default=None, ge=0)  # bytes; None: the hub's cache grows
     seed: int = Field(default=1234, ge=0)
+    notification: tuple[Literal["log", "webhook", "email"], ...] = ("log",)  # where a night's message goes; log: always
     control: ControlEntry | None = None  # evaluated first each scheduled night; None: nothing is
 
 
@@ -116,6 +117,19 @@ class SuiteEntry(Entry):
     repetitions: int = Field(default=1, ge=1)  # of each task; three give an energy an interval
 
 
+class BudgetEntry(Entry):
+    """What a model may take in one night, all its suites together; None: no limit."""
+
+    time: Duration | None = None
+    energy_kwh: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> BudgetEntry:
+        if self.time is None and self.energy_kwh is None:
+            raise ValueError("names neither time nor energy_kwh; state one, such as time: 90m, or remove it")
+        return self
+
+
 class ModelEntry(Entry):
     """A model: where it comes from, what it descends from, how it is loaded and what it is asked."""
 
@@ -140,6 +154,7 @@ class ModelEntry(Entry):
     batch_size: int = Field(default=16, ge=1)
     suites: tuple[Name, ...] = Field(min_length=1)
     refresh_every: Duration | None = None  # None: once evaluated, never due again
+    budget: BudgetEntry | None = None  # what exceeds it is stopped, and goes on in the next night
     retired: str | None = Field(default=None, min_length=1)  # why it is never evaluated again; its history stays
 
     @model_validator(mode="after")
@@ -301,6 +316,8 @@ def _keys_around(location: Location) -> Iterable[str]:
             return ControlEntry.model_fields
         case ("models", int()):
             return ModelEntry.model_fields
+        case ("models", int(), "budget"):
+            return BudgetEntry.model_fields
         case ("suites", str()):
             return SuiteEntry.model_fields.keys() - {"name"}
         case ("suites", str(), "tasks", int()):

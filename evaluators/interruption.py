@@ -17,11 +17,15 @@ class Interrupted(BaseException):
     """The process was asked to end. What is finished stays, and the run says that it was interrupted."""
 
 
+class OverBudget(Interrupted):
+    """The run was asked to end because its model is over its budget."""
+
+
 class Interruption:
-    """Notes SIGTERM and SIGINT while `watching`."""
+    """Notes SIGTERM and SIGINT while `watching`, and what `ask` hands over."""
 
     def __init__(self) -> None:
-        self._reason: str | None = None
+        self._pending: Interrupted | None = None
         self._at_once = False
 
     @contextmanager
@@ -34,10 +38,14 @@ class Interruption:
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
+    def ask(self, why: Interrupted) -> None:
+        """Ask the run to end, as a signal does; what asked first is the reason. From any thread."""
+        self._pending = self._pending or why
+
     def check(self) -> None:
-        """Raises Interrupted if a signal has come."""
-        if self._reason is not None:
-            raise Interrupted(self._reason)
+        """Raises Interrupted if the run was asked to end."""
+        if self._pending is not None:
+            raise self._pending
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
@@ -60,6 +68,6 @@ class Interruption:
         self.check()
 
     def _note(self, number: int, frame: Any) -> None:
-        self._reason = f"stopped by {signal.Signals(number).name}"
+        self.ask(Interrupted(f"stopped by {signal.Signals(number).name}"))
         if self._at_once:
-            raise Interrupted(self._reason)
+            self.check()

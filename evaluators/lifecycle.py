@@ -73,6 +73,17 @@ def close(landing: Path, run_id: str, status: str, reason: str) -> bool:
     return True
 
 
+def lives(landing: Path, run_id: str) -> bool:
+    """Whether the run's process holds its lock."""
+    if not (landing / run_id / LOCK_FILE).exists():
+        return False
+    try:
+        with FileLock(landing / run_id / LOCK_FILE).acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
 def unreadable(landing: Path) -> list[Path]:
     """Folders of runs without an end that nobody can end, because their own beginning is damaged."""
     folders = [p for p in landing.iterdir() if (p / RUN_FILE).exists()] if landing.is_dir() else []

@@ -209,7 +209,7 @@ def _expectation(home: Path, runs: list[dict[str, Any]]) -> tuple[float | None, 
 
 
 def _plan_key(catalogue: Catalogue, entry: ModelEntry, suite: SuiteEntry) -> str:
-    exclude = {"suites", "refresh_every", "batch_size", "retired"}
+    exclude = {"suites", "refresh_every", "batch_size", "budget", "retired"}
     root = catalogue.path.parent
     models = [entry, *catalogue.lineage(entry)]
     # Whether they were repeated often enough is known by what is landed, and once was the rule before it was stated.

@@ -16,7 +16,7 @@ from typing import Any
 BLANK = "[redacted]"
 _SHORTEST = 8  # characters; a shorter value may be any word
 
-_SECRET = r"(?:TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY)"
+_SECRET = r"(?:TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|WEBHOOK_?URL)"
 _VARIABLE = re.compile(rf"(?:^|_|PG){_SECRET}(?:_|$)", re.IGNORECASE)
 _SHAPES = (
     re.compile(r"(?<=://)[^\s/@]*:[^\s/@]+(?=@)"),  # user and password in an address

@@ -16,14 +16,15 @@ from datetime import UTC, datetime
 
 from filelock import FileLock, Timeout
 
-from evaluators import engines, hub_cache, landing, lifecycle, machine, rows
+from evaluators import budget, engines, hub_cache, landing, lifecycle, machine, rows
 from evaluators.decisions import excluded_runs
 from evaluators.energy import Ledger, Meter, Reading, make_meter, quality
 from evaluators.engines import Engine, EngineFailed, TokenCounts
 from evaluators.harness import Harness, LoadedTask, Outcome, TaskUnavailable, requests_of, run_task
-from evaluators.interruption import Interrupted, Interruption
+from evaluators.interruption import Interrupted, Interruption, OverBudget
 from evaluators.metered import MeteredLM, expected_s, warm_up
 from evaluators.models import LocalModel, ModelUnavailable, prepare
+from evaluators.now import Now
 from evaluators.precision import reason_to_stop
 from evaluators.progress import Progress
 from evaluators.provenance import ModelFacts, start_record
@@ -40,7 +41,7 @@ _ESTIMATE_DOCUMENTS = 4
 def evaluate(
     spec: RunSpec, on_task: Callable[[TaskSummary], None] | None = None, meter: Meter | None = None
 ) -> RunSummary:
-    """Run the spec. Failures of the model or of single tasks end up in the summary and in the landing.
+    """Run the spec. Failures, and a budget that is used up, end up in the summary and in the landing.
 
     `meter` None: the one that the settings name. Raises Interrupted on SIGTERM and SIGINT, after landing what there
     is, and OSError where the landing cannot be written.
@@ -71,6 +72,7 @@ class _Run:
         )
         self.interruption = Interruption()
         self.ledger = Ledger(self.meter)
+        self.watch = budget.Watch(spec.model.budget, self.interruption, self._spent, self.ledger.energy_now)
         self.progress = Progress(self.meter.watts_now)
         self.summaries: list[TaskSummary] = []
         self.reused: list[str] = []
@@ -85,8 +87,13 @@ class _Run:
             _device_lock(self.spec, self.progress),
             hub_cache.in_use((self.spec.model, *self.spec.lineage)),
         ):
+            self.started = time.perf_counter()  # waiting for the device is nobody's time
+            self.now = Now(self.spec.home, self.spec.run_id, self.spec.model.name, self.spec.suite.name)
             try:
-                self._evaluate()
+                with self.watch.running():
+                    self._evaluate()
+            except OverBudget:
+                return self._end_over_budget()
             except (ModelUnavailable, EngineFailed, TaskUnavailable) as error:
                 return self._end("failed", str(error))
             except Interrupted as error:
@@ -98,6 +105,7 @@ class _Run:
                 traceback.print_exc()  # not foreseen: whoever mends it needs more than a sentence
                 return self._end("failed", f"{type(error).__name__}: {error}")
             finally:
+                self.now.close()
                 self.progress.stop()
                 self.meter.close()
             if self.failures:
@@ -129,7 +137,7 @@ class _Run:
         if not due:
             return
         engine = self._set_up(local, model)
-        lm = MeteredLM(engine, self.ledger, self.interruption, self.progress.tick)
+        lm = MeteredLM(engine, self.ledger, self.interruption, self._tick)
         self._announce([task for _, task in due], lm, engine)
         evaluating = _Evaluating(lm, engine, model)
         for number, (repetition, task) in enumerate(due, start=1):
@@ -170,7 +178,23 @@ class _Run:
         lifecycle.note_loaded(self.spec.landing, self.record)
         windows = [self._emission("", phase, readings[phase]) for phase in ("idle", "load", "warmup")]
         landing.write_bundle(self.spec.landing, self.spec.run_id, "setup", [model.record(engine), *windows])
+        if (note := self.watch.note()) is not None:
+            self.progress.say(f"{entry.name}: {note}")
         return engine
+
+    def _tick(self) -> None:
+        """A request is answered."""
+        self.progress.tick()
+        self.now.tick()
+        self.watch.look()
+
+    def _spent(self) -> budget.Spent:
+        """What this and the earlier runs of the night have taken of the model's budget, without open windows."""
+        return self.spec.spent + budget.Spent(time.perf_counter() - self.started, self._energy_kwh())
+
+    def _energy_kwh(self) -> float | None:
+        known = [energy for energy in self.energies_kwh if energy is not None]
+        return sum(known) if len(known) == len(self.energies_kwh) else None
 
     def _wait_idle(self) -> None:
         asked_s = self.spec.settings.idle_s
@@ -217,8 +241,10 @@ class _Run:
 
     def _one_task(self, task: LoadedTask, repetition: int, number: int, tasks: int, evaluating: _Evaluating) -> None:
         lm, engine, model = evaluating.lm, evaluating.engine, evaluating.model
+        self.watch.look()
         self.interruption.check()
         self.progress.start(task.name, number, tasks, requests=_request_count(task))
+        self.now.start(task.name, number, tasks, requests=_request_count(task))
         self.ledger.switch("scoring")
         engine.counted()  # what warm-up, or a task that failed, has forwarded is not this task's
         try:
@@ -297,7 +323,15 @@ class _Run:
         path = self.spec.landing / self.spec.run_id / lifecycle.TASKS_FILE
         landing.write_durably(path, json.dumps(self.planned, sort_keys=True).encode())
 
-    def _end(self, status: str, reason: str | None) -> RunSummary:
+    def _end_over_budget(self) -> RunSummary:
+        # What the unfinished task took counts, though it has no row.
+        self.energies_kwh += [reading.energy_kwh for reading in self.ledger.settle().values()]
+        reason = self.watch.reason()
+        self.progress.stop()
+        self.progress.say(f"{self.spec.model.name}: {reason}")
+        return self._end("interrupted", reason, over_budget=True)
+
+    def _end(self, status: str, reason: str | None, *, over_budget: bool = False) -> RunSummary:
         duration_s = time.perf_counter() - self.started
         reason = redact(reason) if reason is not None else None
         end = dataclasses.replace(
@@ -313,7 +347,6 @@ class _Run:
             task_evaluations_json=json.dumps(self.planned, sort_keys=True) if self.planned is not None else None,
             task_failures_json=json.dumps(self.failures, sort_keys=True) if self.failures else None,
         )
-        known = [energy for energy in self.energies_kwh if energy is not None]
         summary = RunSummary(
             run_id=self.spec.run_id,
             model=self.spec.model.name,
@@ -321,10 +354,12 @@ class _Run:
             status=status,
             reason=reason,
             duration_s=duration_s,
-            energy_kwh=sum(known) if known and len(known) == len(self.energies_kwh) else None,
+            energy_kwh=self._energy_kwh() if self.energies_kwh else None,
             tasks=tuple(self.summaries),
             reused=tuple(self.reused),
             failures=self.failures,
+            over_budget=over_budget,
+            budget_note=self.watch.note(),
         )
         content = json.dumps(dataclasses.asdict(summary), indent=1).encode()
         landing.write_durably(self.spec.landing / self.spec.run_id / lifecycle.SUMMARY_FILE, content)

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from evaluators.budget import Spent
 from evaluators.catalogue import ModelEntry, Settings, SuiteEntry
 
 
@@ -36,6 +37,7 @@ class RunSpec(BaseModel):
     force: bool = False  # evaluate again what was evaluated before
     until_precise: float | None = None  # repeat a task until its energy's interval is this wide, as a share of the mean
     budget_s: float | None = None  # for that; None: no end
+    spent: Spent = Spent()  # what the model's other runs of this night took of its budget
     is_control: bool = False  # the night's control workload
     order_seed: str | None = None  # shuffled the models that were due; None: a run by itself
     order_position: int | None = None  # the model's place in that order, from 1

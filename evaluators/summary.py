@@ -52,6 +52,8 @@ class RunSummary:
     tasks: tuple[TaskSummary, ...]
     reused: tuple[str, ...]
     failures: dict[str, str]
+    over_budget: bool = False  # it was asked to end because its model is over its budget
+    budget_note: str | None = None  # what the budget could not be held to
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> RunSummary:

@@ -13,6 +13,7 @@ from orchestration.defs.freshness import every_night
 from orchestration.defs.housekeeping import daily_schedule, housekeeping
 from orchestration.defs.leaderboard import leaderboard_states
 from orchestration.defs.marts import dbt_models, marts_of
+from orchestration.defs.night_watch import night_message
 from orchestration.defs.publication import publication_of
 from orchestration.defs.raw_tables import raw_tables
 from orchestration.defs.resources import Paths, default_resources
@@ -40,7 +41,7 @@ def build_defs(paths: Paths | None = None, overrides: Mapping[str, object] | Non
         asset_checks=[quarantine_is_empty, every_planned_evaluation_ended_well],
         jobs=[automation.read_catalogue, automation.evaluate_model, automation.refresh, housekeeping],
         schedules=[automation.nightly_schedule(settings), daily_schedule(settings)],
-        sensors=[automation.refresh_after_evaluations, automation.catalogue_changed],
+        sensors=[automation.refresh_after_evaluations, automation.catalogue_changed, night_message],
         resources={**default_resources(paths), **(overrides or {})},
         # One process per run: a step of its own would cost seconds, and evaluations have their own process anyway.
         executor=dg.in_process_executor,

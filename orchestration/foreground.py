@@ -7,23 +7,26 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from evaluators.progress import TTY_VARIABLE
+from orchestration.failures import reasons
 from orchestration.home import Home, catalogue_path
+from orchestration.tags import CANCEL_TAG, NIGHT, NIGHT_TAG
 
 if TYPE_CHECKING:
     import dagster as dg
 
+    from evaluators.catalogue import Settings
+    from orchestration.night_message import Message
+
 # Errors are told by the verbs, with their remedies; Dagster keeps the details for its UI.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-_DBT_WORDS = "Errors parsed from dbt logs:"  # what dagster-dbt puts before dbt's own error
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,21 @@ class Foreground:
         ops = {"ops": {"model_evaluations": {"config": dict(config)}}}
         return self._run("evaluate_model", config=ops, partition_key=model, tags=dict(tags))
 
+    def is_canceled(self, night: str) -> bool:
+        """Whether somebody asked to end the night (`evalwatt cancel`)."""
+        import dagster as dg
+
+        return bool(self._instance.get_runs(dg.RunsFilter(tags={NIGHT_TAG: night, CANCEL_TAG: NIGHT}), limit=1))
+
+    def message(
+        self, home: Home, settings: Settings, night: str, refreshed: Outcome, not_begun: Sequence[str]
+    ) -> Message:
+        """What happened in the night, in the words of the one message."""
+        from orchestration.night_report import report
+
+        refresh = self._instance.get_run_by_id(refreshed.run_id)
+        return report(self._instance, home, settings, night, refresh, not_begun=not_begun)
+
     def refresh(self) -> Outcome:
         """Load, build, check, publish."""
         return self._run("refresh")
@@ -62,7 +80,7 @@ class Foreground:
             )
         if any(_is_interruption(event) for event in result.all_events):
             raise KeyboardInterrupt
-        return Outcome(result.run_id, result.success, tuple(_reasons(result)))
+        return Outcome(result.run_id, result.success, tuple(reasons(result.all_events)))
 
 
 @contextmanager
@@ -91,27 +109,6 @@ def _is_interruption(event: dg.DagsterEvent) -> bool:
     while error is not None and error.cls_name != "DagsterExecutionInterruptedError":
         error = error.cause
     return error is not None
-
-
-def _reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
-    for event in result.all_events:
-        if event.is_step_failure:
-            failure = event.step_failure_data
-            words = failure.user_failure_data and failure.user_failure_data.description
-            yield _dbts_own(words or _innermost(failure.error))
-        elif event.event_type_value == "RUN_FAILURE" and event.job_failure_data.error:
-            yield _innermost(event.job_failure_data.error)
-
-
-def _innermost(error: Any) -> str:
-    while error.cause:
-        error = error.cause
-    # Dagster puts the class before the words; the words are written for people.
-    return re.sub(rf"^[\w.]*{error.cls_name}: ", "", str(error.message)).strip()
-
-
-def _dbts_own(words: str) -> str:
-    return (words.partition(_DBT_WORDS)[2] or words).strip()
 
 
 @contextmanager

@@ -64,6 +64,11 @@ class Home:
         return self.path / "dbt_target"
 
     @property
+    def nights(self) -> Path:
+        """What each night's message said, and where it went."""
+        return self.path / "nights"
+
+    @property
     def locks(self) -> Path:
         return self.path / "locks"
 

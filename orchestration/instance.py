@@ -76,6 +76,11 @@ def prepare(home: Home) -> Path:
     return home.dagster
 
 
+def has_instance(home: Home) -> bool:
+    """Whether anything was ever run here; opening the instance would create it."""
+    return (home.dagster / "dagster.yaml").exists()
+
+
 def open_instance(home: Home) -> DagsterInstance:
     """The instance, for use as a context manager, with its pools."""
     from dagster import DagsterInstance

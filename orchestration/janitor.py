@@ -47,6 +47,11 @@ def living(home: Home, run_id: str) -> Iterator[None]:
         os.close(descriptor)
 
 
+def is_dead(home: Home, run_id: str) -> bool:
+    """Whether the run began here and its process is gone. False for one that has not begun."""
+    return _is_free(_locks(home) / f"{run_id}{_SUFFIX}")
+
+
 def close_dead_runs(instance: DagsterInstance, home: Home) -> list[str]:
     """Fail every run whose process is gone, and free all slots that ended runs hold in pools; returns the runs' ids."""
     closed = []

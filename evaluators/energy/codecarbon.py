@@ -52,8 +52,8 @@ class CodecarbonMeter:
         self._cpu_time = CpuTime()
         self._windows = 0
         self._started_at = datetime.now(UTC)
-        self._started = self._last_look = 0.0
-        self._last_energy_kwh = 0.0
+        self._started = self._last_look = self._last_flush = 0.0
+        self._last_energy_kwh = self._first_energy_kwh = 0.0
         # The first window makes codecarbon detect the hardware, for seconds: no phase should pay for that.
         self.start()
         self._tracker.stop_task()
@@ -71,10 +71,10 @@ class CodecarbonMeter:
         self._rapl = rapl.counters()
         self._gpu.start()
         self._started_at = datetime.now(UTC)
-        self._started = self._last_look = time.perf_counter()
+        self._started = self._last_look = self._last_flush = time.perf_counter()
         self._cpu_time.start()
         self._tracker.start_task(f"window {self._windows}")
-        self._last_energy_kwh = self._tracker._total_energy.kWh
+        self._last_energy_kwh = self._first_energy_kwh = self._tracker._total_energy.kWh
 
     def stop(self) -> Reading:
         duration_s = time.perf_counter() - self._started
@@ -127,6 +127,13 @@ class CodecarbonMeter:
         watts = (total_kwh - self._last_energy_kwh) * 3.6e6 / elapsed_s
         self._last_look, self._last_energy_kwh = now, total_kwh
         return float(watts)
+
+    def energy_now(self) -> float | None:
+        now = time.perf_counter()
+        if now - self._last_flush >= 1:
+            self._tracker.flush()
+            self._last_flush = now
+        return float(self._tracker._total_energy.kWh - self._first_energy_kwh)
 
     def close(self) -> None:
         self._tracker.stop()

@@ -34,5 +34,8 @@ class NoMeter:
     def watts_now(self) -> float | None:
         return None
 
+    def energy_now(self) -> float | None:
+        return None
+
     def close(self) -> None:
         pass

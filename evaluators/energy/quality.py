@@ -40,6 +40,12 @@ MEANINGS = {
     "shared_device": "other programs computed on the GPU",
 }
 
+# What to do about the doubts that anybody's machine may meet.
+REMEDIES = {
+    "foreign_load": "`evalwatt evaluate MODEL --force` with nothing beside it, then `evalwatt build`",
+    "too_short": "ask more documents (`limit` in the catalogue)",
+}
+
 
 def examine(reading: Reading) -> Reading:
     """The reading with what cannot be believed replaced by None, and a flag for each doubt."""

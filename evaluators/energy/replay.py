@@ -29,5 +29,8 @@ class ReplayMeter:
     def watts_now(self) -> float | None:
         return None
 
+    def energy_now(self) -> float | None:
+        return None
+
     def close(self) -> None:
         pass

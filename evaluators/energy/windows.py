@@ -82,6 +82,9 @@ class Meter(Protocol):
     def watts_now(self) -> float | None:
         """Power since the last call, for people to look at; None where it is not known."""
 
+    def energy_now(self) -> float | None:
+        """kWh of the open window until now, unexamined; None where it is not known."""
+
     def close(self) -> None:
         """Give the sensors back."""
 
@@ -148,6 +151,13 @@ class Ledger:
         self._open = phase
         if phase is not None:
             self._meter.start()
+
+    def energy_now(self) -> float | None:
+        """kWh of all that is not settled, the open window included; None where it is not known."""
+        closed = [reading.energy_kwh for phase in self._phases.values() for reading in phase.readings]
+        energies = [*closed, self._meter.energy_now()] if self._open is not None else closed
+        known = [energy for energy in energies if energy is not None]
+        return sum(known) if len(known) == len(energies) else None
 
     def settle(self) -> dict[str, Reading]:
         """Close the open window and hand over every phase's total; the ledger is empty afterwards."""

@@ -26,8 +26,8 @@ def command(model: str, suites: tuple[str, ...], force: bool, precision: float |
         for run in planned:
             print(f"{run.model} on {run.suite}: not due: {run.reason}; --force evaluates it all the same")
         return
-    from orchestration.defs.nights import FOREGROUND_TAG
     from orchestration.foreground import foreground
+    from orchestration.tags import FOREGROUND_TAG
 
     with foreground(home) as dagster:
         if not (read := dagster.read_catalogue()).succeeded:

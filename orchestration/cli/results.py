@@ -27,12 +27,6 @@ _DELTAS = """
     order by all
 """
 
-# What to do about the doubts that a first run on anybody's machine may meet.
-_REMEDIES = {
-    "foreign_load": "`evalwatt evaluate MODEL --force` with nothing beside it, then `evalwatt build`",
-    "too_short": "ask more documents (`limit` in the catalogue)",
-}
-
 
 def show_published(home: Home, console: Console) -> None:
     """Models, fine-tuned models against their bases, and where to ask more."""
@@ -55,7 +49,9 @@ def show_published(home: Home, console: Console) -> None:
 def explanations(notes: Sequence[str]) -> list[str]:
     """What the flags that the notes name mean, and what to do, a line each."""
     named = [flag for flag in quality.MEANINGS if any(flag in note for note in notes)]
-    return ["; ".join(filter(None, (f"{flag}: {quality.MEANINGS[flag]}", _REMEDIES.get(flag)))) for flag in named]
+    return [
+        "; ".join(filter(None, (f"{flag}: {quality.MEANINGS[flag]}", quality.REMEDIES.get(flag)))) for flag in named
+    ]
 
 
 def _print_models(rows: Sequence[tuple[Any, ...]], console: Console) -> list[str]:

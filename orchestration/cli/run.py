@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from evaluators.plan import PlannedRun
     from orchestration.foreground import Foreground, Outcome
     from orchestration.home import Home
+    from orchestration.night_message import Message
 
 
 @click.command("run")
@@ -36,19 +37,25 @@ def command(precision: float | None, budget_s: float, as_json: bool) -> None:
     planned = plan(catalogue, home.path)
     _announce(planned)
     from orchestration.foreground import foreground
+    from orchestration.notification import tell
 
     with foreground(home) as dagster:
         if not (read := dagster.read_catalogue()).succeeded:
             raise click.ClickException("\n".join(read.reasons))
         models, seed = in_order({run.model for run in planned if run.due}, catalogue, started)
         config = {"order_seed": seed, **precision_options.config(precision, budget_s)}
-        evaluated = _evaluate(dagster, models, config, started)
+        night = started.isoformat(timespec="seconds")
+        evaluated = _evaluate(dagster, models, config, night)
         _say("loading, building and checking the marts")
         refreshed = dagster.refresh()
+        not_begun = [model for model in models if model not in evaluated]
+        message = dagster.message(home, catalogue.settings, night, refreshed, not_begun)
     failures = [f"{model}: {_reason(outcome)}" for model, outcome in evaluated.items() if not outcome.succeeded]
     if not refreshed.succeeded:
         failures.append(f"nothing new is published: {_reason(refreshed)}")
-    _show(home, as_json, evaluated, refreshed, failures)
+    failures += [f"{model}: canceled before it began" for model in not_begun]
+    _show(home, as_json, evaluated, refreshed, failures, message)
+    tell(home, message, catalogue.settings.notification, _say)
     if failures:
         sys.exit(1)
 
@@ -62,12 +69,15 @@ def _announce(planned: list[PlannedRun]) -> None:
         terminal.print("\nNothing is due: no model is evaluated again.")
 
 
-def _evaluate(dagster: Foreground, models: list[str], config: dict[str, Any], started: datetime) -> dict[str, Outcome]:
-    from orchestration.defs.nights import FOREGROUND_TAG, NIGHT_TAG
+def _evaluate(dagster: Foreground, models: list[str], config: dict[str, Any], night: str) -> dict[str, Outcome]:
+    """The models that were begun; `evalwatt cancel` leaves the others out."""
+    from orchestration.tags import FOREGROUND_TAG, NIGHT_TAG
 
-    tags = {NIGHT_TAG: started.isoformat(timespec="seconds"), FOREGROUND_TAG: "true"}
-    outcomes = {}
+    tags = {NIGHT_TAG: night, FOREGROUND_TAG: "true"}
+    outcomes: dict[str, Outcome] = {}
     for number, model in enumerate(models, start=1):
+        if outcomes and dagster.is_canceled(night):
+            break
         _say(f"evaluating {model} ({number} of {len(models)})")
         outcomes[model] = dagster.evaluate(model, {**config, "order_position": number}, tags)
         if not outcomes[model].succeeded:
@@ -75,12 +85,20 @@ def _evaluate(dagster: Foreground, models: list[str], config: dict[str, Any], st
     return outcomes
 
 
-def _show(home: Home, as_json: bool, evaluated: dict[str, Outcome], refreshed: Outcome, failures: list[str]) -> None:
+def _show(
+    home: Home,
+    as_json: bool,
+    evaluated: dict[str, Outcome],
+    refreshed: Outcome,
+    failures: list[str],
+    message: Message,
+) -> None:
     if as_json:
         answer = {
             "evaluated": {model: outcome.succeeded for model, outcome in evaluated.items()},
             "published": str((home.current / "marts.duckdb").resolve()) if refreshed.succeeded else None,
             "failures": failures,
+            "message": message.text(),
         }
         print(json.dumps(answer, indent=2))
         return
@@ -89,10 +107,6 @@ def _show(home: Home, as_json: bool, evaluated: dict[str, Outcome], refreshed: O
         from orchestration.cli.show import console
 
         show_published(home, console())
-    for failure in failures:
-        print(f"FAILED {failure}", file=sys.stderr)
-    if any(not outcome.succeeded for outcome in evaluated.values()):
-        print("What was finished is kept: `evalwatt run` evaluates only the rest.", file=sys.stderr)
 
 
 def _reason(outcome: Outcome) -> str:

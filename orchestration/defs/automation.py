@@ -16,12 +16,14 @@ import dagster as dg
 
 from evaluators.catalogue import Settings
 from evaluators.plan import in_order, plan
+from orchestration.cancellation import leave_the_queue
 from orchestration.defs import nights
 from orchestration.defs.evaluations import catalogue, model_evaluations, sync_partitions
 from orchestration.defs.leaderboard import leaderboard_states
 from orchestration.defs.resources import Paths
+from orchestration.schedule import NIGHTLY
+from orchestration.tags import DEADLINE, REFRESH_OF_TAG
 
-REFRESH_JOB = "refresh"
 PRIORITY_TAG = "dagster/priority"
 
 read_catalogue = dg.define_asset_job(
@@ -35,7 +37,7 @@ evaluate_model = dg.define_asset_job(
     description="Evaluate what is due of one model, the partition.",
 )
 refresh = dg.define_asset_job(
-    REFRESH_JOB,
+    nights.REFRESH_JOB,
     dg.AssetSelection.all() - dg.AssetSelection.assets(catalogue, model_evaluations, leaderboard_states),
     description="Load what was landed, build, check, publish.",
 )
@@ -46,7 +48,7 @@ def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
     hour, minute = settings.nightly_at.split(":")
 
     @dg.schedule(
-        name="nightly",
+        name=NIGHTLY,
         job=evaluate_model,
         cron_schedule=f"{int(minute)} {int(hour)} * * *",
         execution_timezone=settings.time_zone,
@@ -56,6 +58,10 @@ def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
     def nightly(context: dg.ScheduleEvaluationContext, paths: Paths) -> Iterator[dg.RunRequest | dg.SkipReason]:
         entries = paths.catalogue()
         sync_partitions(context.instance, entries)
+        deadline = context.scheduled_execution_time + entries.settings.deadline
+        if datetime.now(UTC) >= deadline:
+            yield dg.SkipReason("no daemon ran before the night's deadline; what is due stays due")
+            return
         planned = plan(entries, paths.home.path, control=True, now=context.scheduled_execution_time.astimezone(UTC))
         running = nights.models_being_evaluated(context.instance)
         due = {run.model for run in planned if run.due and run.model not in running}
@@ -66,7 +72,6 @@ def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
             yield dg.SkipReason("nothing to start: " + "; ".join(words))
             return
         night = context.scheduled_execution_time.isoformat()
-        deadline = context.scheduled_execution_time + entries.settings.deadline
         for position, model in enumerate(models, start=1):
             config = {"control": True, "order_seed": seed, "order_position": position}
             yield dg.RunRequest(
@@ -88,7 +93,9 @@ def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
 )
 def refresh_after_evaluations(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     seen = nights.look(context.instance, context.cursor, datetime.now(UTC))
-    requests = [dg.RunRequest(run_key=key, tags={nights.REFRESH_OF_TAG: key}) for key in seen.refreshes]
+    # Nothing begins after its night's deadline. Without them the night may be over, which the next look sees.
+    leave_the_queue(context.instance, seen.late, DEADLINE)
+    requests = [dg.RunRequest(run_key=key, tags={REFRESH_OF_TAG: key}) for key in seen.refreshes]
     if requests:
         return dg.SensorResult(run_requests=requests, cursor=seen.cursor)
     context.update_cursor(seen.cursor)

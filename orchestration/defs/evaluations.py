@@ -8,12 +8,14 @@ import contextlib
 import hashlib
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 from dagster._core.errors import DagsterPipesExecutionError  # it has no public name
 
 from evaluators import hub_cache, lifecycle, machine
+from evaluators.budget import REMEDY, Spent, excess, spent_since
 from evaluators.catalogue import Catalogue
 from evaluators.plan import PlannedRun, make_spec, plan
 from evaluators.summary import RunSummary
@@ -21,9 +23,13 @@ from orchestration.defs import evidence
 from orchestration.defs.resources import OWNERS, Paths, RunLock
 from orchestration.instance import DEVICE_POOL
 from orchestration.summaries import energy_chart, markdown_table, scores_table
+from orchestration.tags import CANCEL_TAG, NIGHT_TAG
 
 MODELS = dg.DynamicPartitionsDefinition(name="models")
 EVALUATIONS = dg.AssetKey("model_evaluations")
+
+_STOPPED = "stopped by a signal; what was finished is kept, and the rest is due in the next night"
+_IN_THE_LOG = "its own words are in the run's log (stderr)"
 
 
 class EvaluationConfig(dg.Config):
@@ -104,11 +110,33 @@ def model_evaluations(
         freed = hub_cache.free_to(limit, entries, keep=(entry, *entries.lineage(entry)))
         if freed.revisions or freed.left_bytes > limit:
             context.log.info(f"{freed}; settings.hub_cache_limit is {hub_cache.gigabytes(limit)}")
-    summaries = [_evaluate(context, run, entries, paths, evaluator, config) for run in planned if run.due]
+    night, summaries = _night(context), list[RunSummary]()
+    for run in (run for run in planned if run.due):
+        spent = spent_since(paths.home.landing, entry, night) if entry.budget is not None else Spent()
+        if (why_not := _stopped(context, summaries)) is not None:
+            summaries.append(_without_summary(run, "", f"not begun: {why_not}"))
+        elif (over := excess(entry.budget, spent)) is not None:
+            summaries.append(_without_summary(run, "", f"not begun: {over}: {REMEDY}", over_budget=True))
+        else:
+            summaries.append(_evaluate(context, run, entries, paths, evaluator, config, spent))
     failures = [f"{s.suite}: {s.reason}" for s in summaries if s.status != "completed"]
     if failures:
         raise dg.Failure("; ".join(failures), metadata=_metadata(planned, summaries))
     return dg.MaterializeResult(metadata=_metadata(planned, summaries))
+
+
+def _night(context: dg.AssetExecutionContext) -> datetime:
+    """When the night began that the run belongs to; a run by itself is a night of its own."""
+    night = context.run.tags.get(NIGHT_TAG)
+    return datetime.fromisoformat(night) if night else datetime.now(UTC)
+
+
+def _stopped(context: dg.AssetExecutionContext, before: list[RunSummary]) -> str | None:
+    """Why nothing more of this run is evaluated: somebody stopped it; None where nobody did."""
+    run = context.instance.get_run_by_id(context.run_id)
+    if run is not None and CANCEL_TAG in run.tags:
+        return "canceled by `evalwatt cancel`"
+    return next((summary.reason for summary in before if summary.reason == _STOPPED), None)
 
 
 def _evaluate(
@@ -118,6 +146,7 @@ def _evaluate(
     paths: Paths,
     evaluator: dg.PipesSubprocessClient,
     config: EvaluationConfig,
+    spent: Spent,
 ) -> RunSummary:
     spec = make_spec(
         entries,
@@ -128,6 +157,7 @@ def _evaluate(
         budget_s=config.budget_s,
         order_seed=config.order_seed,
         order_position=config.order_position,
+        spent=spent,
     )
     with tempfile.TemporaryDirectory(prefix="evalwatt-") as folder:
         file = Path(folder, "spec.json")
@@ -141,16 +171,18 @@ def _evaluate(
             status, reason = _end_of_process(str(error), for_memory=machine.memory_kills() > kills_before)
             with contextlib.suppress(OSError):  # on a full disk that is left to the loader
                 lifecycle.close(paths.home.landing, spec.run_id, status, reason)
-            return _without_summary(run, spec.run_id, reason)
+            return _without_summary(run, spec.run_id, reason if reason == _STOPPED else f"{reason}; {_IN_THE_LOG}")
     return (
         RunSummary.from_json(messages[-1])
         if messages
-        else _without_summary(run, spec.run_id, "the evaluator ended without a word")
+        else _without_summary(run, spec.run_id, f"the evaluator ended without a word; {_IN_THE_LOG}")
     )
 
 
 def _end_of_process(error: str, *, for_memory: bool) -> tuple[str, str]:
     """A crashed evaluator's status and reason. `for_memory`: the kernel has killed for memory meanwhile."""
+    if error.endswith(("code 130", "code -15", "code -2")):
+        return "interrupted", _STOPPED
     if not error.endswith("code -9"):
         return "failed", error
     if not for_memory:
@@ -158,18 +190,19 @@ def _end_of_process(error: str, *, for_memory: bool) -> tuple[str, str]:
     return "failed", f"{error}: killed for memory; give it more, or choose a smaller batch_size, dtype or model"
 
 
-def _without_summary(run: PlannedRun, run_id: str, reason: str) -> RunSummary:
+def _without_summary(run: PlannedRun, run_id: str, reason: str, *, over_budget: bool = False) -> RunSummary:
     return RunSummary(
         run_id=run_id,
         model=run.model,
         suite=run.suite,
         status="failed",
-        reason=f"{reason}; its own words are in the run's log (stderr)",
+        reason=reason,
         duration_s=0.0,
         energy_kwh=None,
         tasks=(),
         reused=(),
         failures={},
+        over_budget=over_budget,
     )
 
 
@@ -184,8 +217,11 @@ def _metadata(planned: list[PlannedRun], summaries: list[RunSummary]) -> dict[st
     metadata |= {
         "scores": dg.MetadataValue.md(scores_table(summaries)),
         "duration_s": dg.MetadataValue.float(round(sum(summary.duration_s for summary in summaries), 1)),
-        "run_ids": dg.MetadataValue.text(", ".join(summary.run_id for summary in summaries)),
+        "run_ids": dg.MetadataValue.text(", ".join(summary.run_id for summary in summaries if summary.run_id)),
+        "over_budget": dg.MetadataValue.bool(any(summary.over_budget for summary in summaries)),
     }
+    if notes := [f"{summary.suite}: {summary.budget_note}" for summary in summaries if summary.budget_note]:
+        metadata["budget_notes"] = dg.MetadataValue.text("; ".join(notes))
     if any(summary.tasks for summary in summaries):
         metadata["energy_by_task"] = dg.MetadataValue.md(energy_chart(summaries))
     if None not in energies:

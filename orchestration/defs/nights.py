@@ -13,23 +13,18 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from orchestration.defs.evaluations import EVALUATIONS
+from orchestration.tags import DEADLINE_TAG, FOREGROUND_TAG, NIGHT_SIZE_TAG, NIGHT_TAG, PARTITION_TAG, REFRESH_OF_TAG
 
 EVALUATE_JOB = "evaluate_model"
-
-NIGHT_TAG = "evalwatt/night"
-NIGHT_SIZE_TAG = "evalwatt/night_size"
-DEADLINE_TAG = "evalwatt/deadline"
-FOREGROUND_TAG = "evalwatt/foreground"  # its run makes its own refresh
-REFRESH_OF_TAG = "evalwatt/refresh_of"
+REFRESH_JOB = "refresh"
 
 _BACKFILL_TAG = "dagster/backfill"
-_PARTITION_TAG = "dagster/partition"
 _ROOT_RUN_TAG = "dagster/root_run_id"
 _WILL_RETRY_TAG = "dagster/will_retry"
 _RETRIED_TAG = "dagster/auto_retry_run_id"
 
 _ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
-_ALIVE = [status for status in dg.DagsterRunStatus if status not in _ENDED]
+ALIVE = [status for status in dg.DagsterRunStatus if status not in _ENDED]
 _BACKFILL_ALIVE = {"REQUESTED", "CANCELING", "FAILING"}
 _FIRST_LOOK = timedelta(hours=1)
 _OVERLAP = timedelta(minutes=1)  # a run's update may become visible a moment after a later one; run keys absorb this
@@ -43,6 +38,7 @@ class Look:
     refreshes: list[str]
     waiting: list[str]
     cursor: str
+    late: list[dg.DagsterRun]  # still in the queue though their night's deadline has passed
 
 
 def tags(night: str, size: int, deadline: datetime) -> dict[str, str]:
@@ -52,8 +48,7 @@ def tags(night: str, size: int, deadline: datetime) -> dict[str, str]:
 
 def models_being_evaluated(instance: dg.DagsterInstance) -> set[str]:
     """Models with an evaluation that is queued or running."""
-    runs = instance.get_runs(dg.RunsFilter(statuses=_ALIVE))
-    return {run.tags[_PARTITION_TAG] for run in runs if _evaluates(run) and _PARTITION_TAG in run.tags}
+    return {run.tags[PARTITION_TAG] for run in running(instance) if PARTITION_TAG in run.tags}
 
 
 def look(instance: dg.DagsterInstance, cursor: str | None, now: datetime) -> Look:
@@ -65,7 +60,7 @@ def look(instance: dg.DagsterInstance, cursor: str | None, now: datetime) -> Loo
         if _wants_refresh(record.dagster_run):
             group, updated = _group(record.dagster_run), record.update_timestamp.replace(tzinfo=UTC)
             oldest[group] = min(updated, oldest.get(group, updated))
-    refreshes, waiting, held = [], [], [now]
+    refreshes, waiting, held, late = [], [], [now], list[dg.DagsterRun]()
     for group, updated in oldest.items():
         records = _records(instance, group)
         open_reason = _open_reason(instance, group, records, now)
@@ -75,9 +70,29 @@ def look(instance: dg.DagsterInstance, cursor: str | None, now: datetime) -> Loo
             continue
         held.append(updated)
         waiting.append(f"{group}: {open_reason}")
-        if _is_late(records, now):
+        if not _is_late(records, now):
+            continue
+        queued = [record.dagster_run for record in records if record.dagster_run.status == dg.DagsterRunStatus.QUEUED]
+        late += queued
+        if not queued:
             refreshes.append(f"{group} at its deadline")
-    return Look(sorted(refreshes), sorted(waiting), (min(held) - _OVERLAP).isoformat())
+    return Look(sorted(refreshes), sorted(waiting), (min(held) - _OVERLAP).isoformat(), late)
+
+
+def running(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """Evaluations that are queued or running, oldest first."""
+    records = instance.get_run_records(dg.RunsFilter(statuses=ALIVE))
+    alive = [record for record in records if _evaluates(record.dagster_run)]
+    return [record.dagster_run for record in sorted(alive, key=lambda record: record.storage_id)]
+
+
+def refresh_of(instance: dg.DagsterInstance, night: str, now: datetime) -> dg.DagsterRun | None:
+    """The first refresh of a night that has ended; None while there is none."""
+    begun = datetime.fromisoformat(night)
+    records = instance.get_run_records(dg.RunsFilter(job_name=REFRESH_JOB, created_after=begun))
+    of_night = [r for r in records if r.dagster_run.tags.get(REFRESH_OF_TAG, "").startswith(f"night {night} ")]
+    ended = sorted((record for record in of_night if _is_over(record, now)), key=lambda record: record.storage_id)
+    return ended[0].dagster_run if ended else None
 
 
 def _evaluates(run: dg.DagsterRun) -> bool:
@@ -124,7 +139,7 @@ def _open_reason(
 
 
 def _partitions(records: Iterable[dg.RunRecord]) -> set[str]:
-    return {record.dagster_run.tags.get(_PARTITION_TAG, record.dagster_run.run_id) for record in records}
+    return {record.dagster_run.tags.get(PARTITION_TAG, record.dagster_run.run_id) for record in records}
 
 
 def _is_over(record: dg.RunRecord, now: datetime) -> bool:

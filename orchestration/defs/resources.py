@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
@@ -17,10 +18,12 @@ import dagster as dg
 from dagster_dbt import DbtCliResource, DbtProject
 from packaging.version import Version
 
+from evaluators.budget import in_words
 from evaluators.catalogue import Catalogue, load
 from evaluators.leaderboards import hub
 from orchestration.home import DBT_PROJECT, Home, catalogue_path
 from orchestration.janitor import living
+from orchestration.tags import WAITED_TAG
 from orchestration.warehouse import WarehouseBusy, refresh_lock
 
 OWNERS = ["team:evaluation"]
@@ -73,8 +76,20 @@ class RefreshLock(dg.ConfigurableResource):
                 held.enter_context(refresh_lock(home))
             except WarehouseBusy as busy:
                 print(f"{busy}; waiting for up to {self.wait_s / 60:.0f} minutes", file=sys.stderr, flush=True)
-                held.enter_context(refresh_lock(home, self.wait_s))
+                self._wait(context, home, held)
             yield self
+
+    def _wait(self, context: dg.InitResourceContext, home: Home, held: ExitStack) -> None:
+        """Waits for the other refresh; the run's tag tells the night's message of it."""
+        assert context.instance is not None
+        assert context.run is not None
+        started, waited = time.monotonic(), "gave up after"
+        try:
+            held.enter_context(refresh_lock(home, self.wait_s))
+            waited = "waited"
+        finally:
+            words = f"{waited} {in_words(time.monotonic() - started)}"
+            context.instance.add_run_tags(context.run.run_id, {WAITED_TAG: words})
 
 
 class LeaderboardHub(dg.ConfigurableResource):

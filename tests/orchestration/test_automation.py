@@ -12,6 +12,7 @@ import pytest
 from dagster import DagsterInstance, DagsterRunStatus
 from dagster._core.events import JobFailureData, RunFailureReason
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.test_utils import create_run_for_test
 
 from orchestration.defs import automation, nights
@@ -26,7 +27,7 @@ models:
   - {{name: base, source: path, path: base, family: f, provider: own, kind: pretrained, suites: [toy]}}
   - {{name: {second}, source: path, path: b, family: f, provider: own, kind: pretrained, suites: [toy]}}
 """
-NIGHT = "2026-01-02T03:30:00+01:00"
+NIGHT = "2126-01-02T03:30:00+01:00"  # its deadline never passes
 SOON = datetime.now(UTC) + timedelta(hours=4)
 
 
@@ -131,6 +132,27 @@ def test_the_deadline_refreshes_once_and_the_straggler_once_more(instance: Dagst
     assert nights.look(instance, looked.cursor, later).refreshes == [f"night {NIGHT} until {second.run_id}"]
 
 
+def test_what_waits_at_the_deadline_leaves_the_queue_and_one_refresh_follows(instance: DagsterInstance) -> None:
+    tags = {**nights.tags(NIGHT, 2, datetime.now(UTC) - timedelta(minutes=1))}
+    done = add_run(instance, "m0", DagsterRunStatus.SUCCESS, **tags)
+    location = RegisteredCodeLocationOrigin("evalwatt")
+    waits = create_run_for_test(
+        instance,
+        nights.EVALUATE_JOB,
+        status=DagsterRunStatus.QUEUED,
+        tags={**tags, "dagster/partition": "m1"},
+        remote_job_origin=RemoteJobOrigin(RemoteRepositoryOrigin(location, "evalwatt"), nights.EVALUATE_JOB),
+    )
+    keys, cursor = tick(instance)
+    assert keys == []
+    left = instance.get_run_by_id(waits.run_id)
+    assert left is not None
+    assert (left.status, left.tags["evalwatt/canceled"]) == (DagsterRunStatus.CANCELED, "deadline")
+    (key,), cursor = tick(instance, cursor)
+    assert key in {f"night {NIGHT} until {run.run_id}" for run in (done, waits)}
+    assert tick(instance, cursor)[0] in ([], [key])
+
+
 def test_a_reexecution_after_the_night_refreshes_again_and_only_at_its_end(instance: DagsterInstance) -> None:
     deadline = datetime.now(UTC) + timedelta(seconds=0.5)
     for run in add_night(instance, size=1, deadline=deadline):
@@ -192,7 +214,7 @@ def test_the_schedule_plans_one_run_per_due_model(instance: DagsterInstance, pat
     requests = evaluate_schedule(schedule, instance, paths)
     assert sorted(str(request.partition_key) for request in requests) == ["base", "other"]
     assert {request.tags[nights.NIGHT_SIZE_TAG] for request in requests} == {"2"}
-    assert {request.tags[nights.DEADLINE_TAG] for request in requests} == {"2026-01-02T06:30:00+00:00"}
+    assert {request.tags[nights.DEADLINE_TAG] for request in requests} == {"2126-01-02T06:30:00+00:00"}
     assert set(instance.get_dynamic_partitions("models")) == {"base", "other"}
 
 
@@ -204,7 +226,7 @@ def test_a_night_without_anything_due_begins_with_the_control(instance: DagsterI
     assert [request.partition_key for request in requests] == ["other", "base"]
     configs = [request.run_config["ops"]["model_evaluations"]["config"] for request in requests]
     assert configs == [
-        {"control": True, "order_seed": "1234/2026-01-02", "order_position": position} for position in (1, 2)
+        {"control": True, "order_seed": "1234/2126-01-02", "order_position": position} for position in (1, 2)
     ]
     priorities = [int(request.tags["dagster/priority"]) for request in requests]
     assert priorities == sorted(priorities, reverse=True)
@@ -218,11 +240,19 @@ def test_the_schedule_starts_nothing_that_still_runs(instance: DagsterInstance, 
     assert skip.skip_message == "nothing to start: base: being evaluated already; other: being evaluated already"
 
 
-def evaluate_schedule(schedule: dg.ScheduleDefinition, instance: DagsterInstance, paths: Paths) -> list[dg.RunRequest]:
+def test_the_schedule_begins_nothing_after_the_deadline(instance: DagsterInstance, paths: Paths) -> None:
+    schedule = automation.nightly_schedule(paths.catalogue().settings)
+    (skip,) = evaluate_schedule(schedule, instance, paths, at="2026-01-02T03:30:00+01:00")
+    assert skip.skip_message == "no daemon ran before the night's deadline; what is due stays due"
+
+
+def evaluate_schedule(
+    schedule: dg.ScheduleDefinition, instance: DagsterInstance, paths: Paths, at: str = NIGHT
+) -> list[dg.RunRequest]:
     # As a context manager: it opens an instance of its own, which only its end closes.
     with dg.build_schedule_context(
         instance=instance,
-        scheduled_execution_time=datetime.fromisoformat(NIGHT),
+        scheduled_execution_time=datetime.fromisoformat(at),
         resources={"paths": paths},
     ) as context:
         return list(schedule(context))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,45 +21,134 @@ import pytest
 from rich.console import Console
 from tiny import model_entry, save_catalogue, save_model, save_tasks
 
+from evaluators.catalogue import load
+from evaluators.plan import in_order
 from orchestration.cli.results import explanations, show_published
 from orchestration.defs import nights
 from orchestration.home import Home
 from orchestration.instance import open_instance
 
+# A metric that stands still until it is let go.
+HOLDING = """
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parents[1]
+
+
+def wait(doc, results):
+    (HERE / "held").touch()
+    while not (HERE / "go").exists():
+        time.sleep(0.01)
+    return {"acc": 1.0}
+"""
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A model that works, and one whose folder is missing; in a folder whose name has a space."""
+    """A model that works, one whose folder is missing, and two that stand still; in a folder whose name has a space."""
     folder = tmp_path / "a place"
     save_model(folder / "base")
-    save_tasks(folder / "tasks", ("tiny_one",))
+    tasks = save_tasks(folder / "tasks", ("tiny_one", "tiny_held", "tiny_after"))
+    (tasks / "holding.py").write_text(HOLDING)
+    held = (tasks / "tiny_held.yaml").read_text().removesuffix("}")
+    (tasks / "tiny_held.yaml").write_text(held + ', "process_results": !function holding.wait}')
     models = [model_entry("base", "base"), model_entry("gone", "nowhere")]
-    save_catalogue(folder, tasks=["tiny_one"], models=models)
+    models += [model_entry(name, "base", suites=["held"]) for name in ("slow-1", "slow-2")]
+    path = save_catalogue(folder, tasks=["tiny_one"], models=models)
+    document = json.loads(path.read_text())
+    document["suites"]["held"] = document["suites"]["tiny"] | {"tasks": ["tiny_held", "tiny_after"]}
+    path.write_text(json.dumps(document))
+    document["settings"]["seed"] = seed_for(["base", "gone", "slow-1", "slow-2"], path)
+    path.write_text(json.dumps(document))
     return folder
 
 
-def evalwatt(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def seed_for(order: list[str], catalogue: Path) -> int:
+    """A seed that tonight gives the models this order."""
+    entries, tonight = load(catalogue), datetime.now(UTC)
+    for seed in range(1000):
+        settings = entries.settings.model_copy(update={"seed": seed})
+        if in_order(order, dataclasses.replace(entries, settings=settings), tonight)[0] == order:
+            return seed
+    raise AssertionError("no seed gives that order")
+
+
+@contextmanager
+def started(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """The command line as a process; nothing that it started outlives the block."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("EVALWATT_", "DAGSTER_"))}
-    return subprocess.run(
+    process = subprocess.Popen(
         [sys.executable, "-m", "orchestration.cli", *arguments],
         cwd=folder,
         env=environment,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
+        start_new_session=True,
     )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
-def test_a_failed_model_stops_nothing_and_a_second_night_repeats_nothing(folder: Path) -> None:
-    first = evalwatt(folder, "run", "--json")
-    assert first.returncode == 1, first.stderr
-    assert "tiny_one: acc" in first.stderr, "the evaluator's words arrive"
-    answer = json.loads(first.stdout)
-    assert answer["evaluated"] == {"base": True, "gone": False}
-    assert len(answer["failures"]) == 1
+def evalwatt(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    with started(folder, *arguments) as process:
+        out, err = process.communicate()
+    return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 300
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_canceled_night_publishes_what_is_good_and_a_second_one_repeats_nothing(folder: Path) -> None:
+    with started(folder, "run", "--json") as night:
+        wait_for(folder / "held", night)
+        status = json.loads(evalwatt(folder, "status", "--json").stdout)
+        assert status["running"][0]["model"] == "slow-1"
+        doing = status["evaluating"]
+        assert (doing["model"], doing["suite"], doing["task"]) == ("slow-1", "held", "tiny_held")
+        assert (doing["number"], doing["tasks"], doing["requests"]) == (1, 2, 12)
+        assert (status["published"], status["last_night"], status["daemon"]["lives"]) == (None, None, False)
+        with started(folder, "cancel") as cancel:
+            assert cancel.stderr is not None
+            assert cancel.stderr.readline().startswith("telling slow-1 to stop")
+            (folder / "go").touch()
+            said, _ = cancel.communicate()
+        assert cancel.returncode == 0
+        assert said.splitlines() == [
+            "slow-1: stopped, its finished tasks are kept",
+            "the `evalwatt run` that was evaluating refreshes the marts now, and says what happened",
+            "what is missing is due again: `evalwatt plan` says what, `evalwatt run` goes on with it",
+        ]
+        out, err = night.communicate()
+    assert night.returncode == 1, err
+    assert "tiny_one: acc" in err, "the evaluator's words arrive"
+    assert "Traceback" not in err
+    answer = json.loads(out)
+    assert answer["evaluated"] == {"base": True, "gone": False, "slow-1": False}
     assert "nowhere" in answer["failures"][0]
     assert Path(answer["published"]).is_file()
-    assert "Traceback" not in first.stderr
+    told = answer["message"].splitlines()
+    assert f"1 of 4 models are good, build {Path(answer['published']).parent.name} is published" in told[0]
+    assert any(line.startswith("  failed      gone: tiny: ") and "nowhere" in line for line in told)
+    assert "  canceled    slow-1: stopped by `evalwatt cancel`; what was finished is kept" in told
+    assert "  not begun   slow-2: canceled by `evalwatt cancel`" in told
+    assert "  good        base" in told
+    assert answer["message"] in err, "it is told once, in the log"
+
+    status = evalwatt(folder, "status").stdout
+    assert status.startswith("running     nothing\n")
+    assert answer["message"] in status
+    assert f"published   {Path(answer['published']).parent.name}, " in status
 
     home = Home(folder / "data")
     with open_instance(home) as instance:
@@ -64,15 +157,17 @@ def test_a_failed_model_stops_nothing_and_a_second_night_repeats_nothing(folder:
             ("read_catalogue", None): "SUCCESS",
             ("evaluate_model", "base"): "SUCCESS",
             ("evaluate_model", "gone"): "FAILURE",
+            ("evaluate_model", "slow-1"): "FAILURE",
             ("refresh", None): "SUCCESS",
         }
         assert nights.models_being_evaluated(instance) == set()
         _tables_are_described(instance)
         _the_model_has_its_figures(instance)
 
-    query = "select model_id, count(*) over () as n from marts.fct_task_evaluations"
+    query = "select model_id, task from marts.fct_task_evaluations order by all"
     rows = evalwatt(folder, "sql", query, "--format", "json")
-    assert json.loads(rows.stdout) == [{"model_id": "base", "n": 1}], rows.stderr
+    finished = [{"model_id": "base", "task": "tiny_one"}, {"model_id": "slow-1", "task": "tiny_held"}]
+    assert json.loads(rows.stdout) == finished, rows.stderr
 
     shown = io.StringIO()
     show_published(home, Console(file=shown, width=200))

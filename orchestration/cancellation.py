@@ -1,0 +1,92 @@
+"""Ending evaluations cleanly before their time: those that wait leave the queue, the one that runs gets SIGTERM.
+
+It works the same with and without a daemon, because it needs nothing but the instance and the evaluator's process: the
+runs are marked first, so that whoever works on them begins nothing more; then the evaluator is told, lands what it has
+finished, and its run ends as failed with that reason. The refresh is left to whom it belongs: the sensor, or the
+`evalwatt run` that waits for its models.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from evaluators import now
+from orchestration.home import Home
+from orchestration.tags import CANCEL_TAG, CANCELED_TAG, PARTITION_TAG
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance, DagsterRun
+
+# As long as the asset itself would wait for an evaluator that finishes its document and lands what it has.
+WAIT_S = 150.0
+_LOOK_EVERY_S = 0.2
+
+
+@dataclass(slots=True)
+class Canceled:
+    """Models by what became of them; `still_running` did not end in time."""
+
+    left_the_queue: list[str] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+    still_running: list[str] = field(default_factory=list)
+
+
+def leave_the_queue(instance: DagsterInstance, runs: Sequence[DagsterRun], why: str) -> list[str]:
+    """Cancel those of the runs that have not begun; returns their models."""
+    from dagster import DagsterRunStatus
+
+    models = []
+    for run in runs:
+        if run.status == DagsterRunStatus.QUEUED:
+            instance.add_run_tags(run.run_id, {CANCELED_TAG: why})
+            instance.run_coordinator.cancel_run(run.run_id)
+            models.append(_model(run))
+    return models
+
+
+def cancel(
+    instance: DagsterInstance,
+    home: Home,
+    runs: Sequence[DagsterRun],
+    scope: str,
+    why: str,
+    say: Callable[[str], None],
+    wait_s: float = WAIT_S,
+) -> Canceled:
+    """End the runs and wait for it. `scope`: RUN, or NIGHT, which begins no further model either."""
+    canceled = Canceled(left_the_queue=leave_the_queue(instance, runs, why))
+    left = {run.run_id: run for run in runs if _model(run) not in canceled.left_the_queue}
+    for run_id in left:
+        instance.add_run_tags(run_id, {CANCEL_TAG: scope})
+    told: set[int] = set()
+    deadline = time.monotonic() + wait_s
+    while left:
+        evaluating = now.read(home.path)
+        if (
+            evaluating is not None
+            and evaluating.process_id not in told
+            and evaluating.model in {_model(run) for run in left.values()}
+        ):
+            say(f"telling {evaluating.model} to stop; it finishes its document and lands what it has")
+            with suppress(ProcessLookupError):
+                os.kill(evaluating.process_id, signal.SIGTERM)
+            told.add(evaluating.process_id)
+        for run_id in list(left):
+            found = instance.get_run_by_id(run_id)
+            if found is None or found.is_finished:
+                canceled.stopped.append(_model(left.pop(run_id)))
+        if time.monotonic() > deadline:
+            break
+        time.sleep(_LOOK_EVERY_S)
+    canceled.still_running = [_model(run) for run in left.values()]
+    return canceled
+
+
+def _model(run: DagsterRun) -> str:
+    return run.tags.get(PARTITION_TAG, run.run_id)

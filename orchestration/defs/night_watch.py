@@ -1,0 +1,79 @@
+"""One message per scheduled night, when its refresh has ended.
+
+Why neither Dagster's e-mail sensor nor a run-status sensor: they tell of one run that ended in one way, so ten failed
+models are ten messages and a good night is none; and of a night that never began there is no run to tell of. This one
+looks at the schedule's own ticks, which know all of that, and at what came of each.
+"""
+
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+from dagster._core.scheduler.instigation import InstigatorTick, TickStatus  # they have no public name
+
+from evaluators.catalogue import Settings
+from orchestration import notification, schedule
+from orchestration.defs import nights
+from orchestration.defs.resources import Paths
+from orchestration.failures import innermost
+from orchestration.home import Home
+from orchestration.night_message import Line, Message
+from orchestration.night_report import report, schedule_lines, without_runs
+from orchestration.tags import NIGHT_TAG
+
+_FIRST_LOOK, _LOOKS_BACK = timedelta(days=1), timedelta(days=7)
+_REFRESH_GRACE = timedelta(hours=2)  # after the deadline; a refresh waits for another one for up to an hour
+
+
+@dg.sensor(
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="One message per night, when its refresh has ended: what is good, what is not, and what to do.",
+)
+def night_message(context: dg.SensorEvaluationContext, paths: Paths) -> dg.SkipReason:
+    settings, now = paths.catalogue().settings, datetime.now(UTC)
+    # The cursor is when it looked first: what was before nobody waits for.
+    first_look = datetime.fromisoformat(context.cursor) if context.cursor else now - _FIRST_LOOK
+    context.update_cursor(first_look.isoformat())
+
+    def log(text: str) -> None:
+        context.log.info(text)
+        print(text, file=sys.stderr, flush=True)
+
+    told = []
+    for message in untold(context.instance, paths.home, settings, max(first_look, now - _LOOKS_BACK), now):
+        notification.tell(paths.home, message, settings.notification, log)
+        told.append(message.headline)
+    return dg.SkipReason("; ".join(told) or "no night has ended since the last message")
+
+
+def untold(
+    instance: dg.DagsterInstance, home: Home, settings: Settings, since: datetime, now: datetime
+) -> Iterator[Message]:
+    """The messages of nights that are over and were not told of, oldest first."""
+    for tick in schedule.ticks(instance, since):
+        night = datetime.fromtimestamp(tick.timestamp, UTC)
+        if notification.was_told(home, night) or tick.status == TickStatus.STARTED:
+            continue
+        message = _message(instance, home, settings, tick, night, now)
+        if message is not None:
+            yield message
+
+
+def _message(
+    instance: dg.DagsterInstance, home: Home, settings: Settings, tick: InstigatorTick, night: datetime, now: datetime
+) -> Message | None:
+    begun = datetime.fromtimestamp(tick.end_timestamp or tick.timestamp, UTC)
+    lines = schedule_lines(instance, settings, night, begun)
+    if tick.status == TickStatus.SKIPPED:
+        return without_runs(settings, night, [*lines, Line("not begun", tick.skip_reason or "no reason was given")])
+    first = next(filter(None, map(instance.get_run_by_id, tick.run_ids)), None)
+    if first is None or NIGHT_TAG not in first.tags:
+        words = innermost(tick.error) if tick.error is not None else "its runs are not there any more"
+        return without_runs(settings, night, [*lines, Line("not begun", words, "mend it, then `evalwatt run`")])
+    name = first.tags[NIGHT_TAG]
+    refresh = nights.refresh_of(instance, name, now)
+    if refresh is None and now < night + settings.deadline + _REFRESH_GRACE:
+        return None
+    return report(instance, home, settings, name, refresh, further=lines)

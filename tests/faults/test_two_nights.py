@@ -1,0 +1,121 @@
+"""Two nights in a row with a fault in the middle of each: the marts of the third are what they would have been.
+
+The first night's evaluator is killed between two tasks, the second night's dbt in the middle of its tables. Energies come
+from a replayed meter, so that they are the same in both homes.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import tiny
+from conftest import HELD_TASK, TASKS, Workplace
+from dbt_runner import dbt_build
+from processes import evaluator, python
+from test_03_killed_dbt import DBT
+from test_energy import READING
+
+from evaluators import run
+from evaluators.catalogue import load
+from evaluators.energy import Reading
+from evaluators.energy.replay import ReplayMeter
+from evaluators.plan import in_order, make_spec, plan
+from orchestration import publication, warehouse
+from orchestration.home import DBT_PROJECT, Home
+
+NO_TESTS = ("--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
+
+
+def replay() -> None:
+    """In the evaluator's process: every window has the same reading."""
+
+    def readings() -> Iterator[Reading]:
+        while True:
+            yield READING
+
+    run.make_meter = lambda *_, **__: ReplayMeter(readings())
+
+
+@pytest.fixture
+def place(held_workplace: Workplace) -> Workplace:
+    """Three models, one of them a fine-tune of the first; a task of the suite stands still until it is let go."""
+    folder = held_workplace.path
+    for seed, name in enumerate(("second", "third"), start=1):
+        tiny.save_model(folder / name, seed=seed)
+    entries = [
+        tiny.model_entry("tiny-base", "model"),
+        tiny.model_entry("tiny-tuned", "second", kind="fine_tuned", base_model="tiny-base"),
+        tiny.model_entry("tiny-other", "third"),
+    ]
+    tiny.save_catalogue(folder, tasks=[TASKS[0], HELD_TASK, *TASKS[1:]], models=entries)
+    return held_workplace
+
+
+def evaluate(place: Workplace, home: Home, *models: str, kill: bool = False) -> None:
+    """What is due of the models; with `kill`, the last of them is killed when it has answered its second task."""
+    catalogue = load(place.path / "catalogue.yml")
+    due = [planned for planned in plan(catalogue, home.path) if planned.due and planned.model in models]
+    for planned in due:
+        spec = make_spec(catalogue, planned, home.path)
+        path = place.path / f"{spec.run_id}.json"
+        path.write_text(spec.model_dump_json())
+        with evaluator(path, before=replay) as process:
+            if kill:
+                process.wait_for_file(place.held)
+                process.send(signal.SIGKILL)
+                assert process.end() == -signal.SIGKILL
+            else:
+                assert process.end() == 0, process.said
+
+
+def refresh(home: Home) -> None:
+    warehouse.load(home)
+    dbt_build(home, *NO_TESTS)
+    publication.publish(home)
+
+
+def refresh_killed(home: Home) -> None:
+    warehouse.load(home)
+    environment = {"EVALWATT_HOME": str(home.path), "DBT_TARGET_PATH": str(home.dbt_target)}
+    environment["DBT_LOG_PATH"] = str(home.dbt_target)
+    with python(
+        *("-c", DBT, "--no-use-colors", "build", *NO_TESTS, "--profiles-dir", "."),
+        cwd=DBT_PROJECT,
+        environment=environment,
+    ) as dbt:
+        dbt.wait_for("OK created sql incremental model")
+        assert dbt.kill() == -signal.SIGKILL
+
+
+def test_the_third_night_is_what_it_would_have_been(place: Workplace, tmp_path: Path, marts: Any) -> None:
+    home, undisturbed = place.home, Home(tmp_path / "undisturbed")
+    evaluate(place, home, "tiny-base", kill=True)
+    refresh(home)
+    place.let_go()
+    evaluate(place, home, "tiny-base", "tiny-tuned")
+    refresh_killed(home)
+    evaluate(place, home, "tiny-other")
+    refresh(home)
+
+    for model in ("tiny-base", "tiny-tuned", "tiny-other"):
+        evaluate(place, undisturbed, model)
+    refresh(undisturbed)
+    a = marts(home.current / publication.MARTS_FILE)
+    b = marts(undisturbed.current / publication.MARTS_FILE)
+    assert a.keys() == b.keys()
+    with duckdb.connect(home.current / publication.MARTS_FILE, read_only=True) as connection:
+        for name in sorted(a):
+            columns = [c for (c, *_) in connection.execute(f"describe {name}").fetchall()]
+            print(name, len(a[name]), len(b[name]))
+            for x, y in zip(a[name], b[name]):
+                d = {c: (p, q) for c, p, q in zip(columns, x, y) if p != q}
+                if d:
+                    print("   ", d)
+    raise AssertionError
