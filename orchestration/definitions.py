@@ -13,6 +13,7 @@ from orchestration.defs.leaderboard import leaderboard_states
 from orchestration.defs.marts import dbt_models, marts_of
 from orchestration.defs.publication import publication_of
 from orchestration.defs.raw_tables import raw_tables
+from orchestration.defs.report import report
 from orchestration.defs.resources import Paths, default_resources
 from orchestration.manifest import manifest
 
@@ -25,7 +26,10 @@ def build_defs(paths: Paths | None = None, overrides: Mapping[str, object] | Non
     paths = paths or Paths.from_env()
     models = dbt_models(manifest())
     return dg.Definitions(
-        assets=[catalogue, model_evaluations, leaderboard_states, raw_tables, models, publication_of(marts_of(models))],
+        assets=[
+            *(catalogue, model_evaluations, leaderboard_states, raw_tables),
+            *(models, publication_of(marts_of(models)), report),
+        ],
         asset_checks=[quarantine_is_empty, every_planned_evaluation_ended_well],
         jobs=[automation.read_catalogue, automation.evaluate_model, automation.refresh],
         schedules=[automation.nightly_schedule(paths.catalogue().settings)],

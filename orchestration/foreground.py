@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # Errors are told by the verbs, with their remedies; Dagster keeps the details for its UI.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_PUBLICATION = "publication"  # the asset
 _DBT_WORDS = "Errors parsed from dbt logs:"  # what dagster-dbt puts before dbt's own error
 
 
@@ -33,6 +34,12 @@ class Outcome:
     run_id: str
     succeeded: bool
     reasons: tuple[str, ...]
+    published: bool = False  # a refresh whose report failed has published
+
+    @property
+    def what_failed(self) -> str:
+        """Of a refresh that did not succeed."""
+        return "the marts are published, the report is not written" if self.published else "nothing new is published"
 
 
 class Foreground:
@@ -51,7 +58,7 @@ class Foreground:
         return self._run("evaluate_model", config=ops, partition_key=model, tags=dict(tags))
 
     def refresh(self) -> Outcome:
-        """Load, build, check, publish."""
+        """Load, build, check, publish, write the report."""
         return self._run("refresh")
 
     def _run(self, job: str, config: Mapping[str, Any] | None = None, **options: Any) -> Outcome:
@@ -62,7 +69,13 @@ class Foreground:
             )
         if any(_is_interruption(event) for event in result.all_events):
             raise KeyboardInterrupt
-        return Outcome(result.run_id, result.success, tuple(_reasons(result)))
+        made = {event.asset_key for event in result.all_events if event.is_step_materialization}
+        return Outcome(
+            result.run_id,
+            result.success,
+            tuple(_reasons(result)),
+            _PUBLICATION in {key and key.path[-1] for key in made},
+        )
 
 
 @contextmanager

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @options.as_json
 @options.places()
 def command(precision: float | None, budget_s: float, as_json: bool) -> None:
-    """Plan, evaluate what is due, load, build, check and publish; then show the result.
+    """Plan, evaluate what is due, load, build, check, publish and report; then show the result.
 
     A model that fails does not stop the others; the exit code is 1 then.
     """
@@ -47,7 +47,7 @@ def command(precision: float | None, budget_s: float, as_json: bool) -> None:
         refreshed = dagster.refresh()
     failures = [f"{model}: {_reason(outcome)}" for model, outcome in evaluated.items() if not outcome.succeeded]
     if not refreshed.succeeded:
-        failures.append(f"nothing new is published: {_reason(refreshed)}")
+        failures.append(f"{refreshed.what_failed}: {_reason(refreshed)}")
     _show(home, as_json, evaluated, refreshed, failures)
     if failures:
         sys.exit(1)
@@ -79,16 +79,19 @@ def _show(home: Home, as_json: bool, evaluated: dict[str, Outcome], refreshed: O
     if as_json:
         answer = {
             "evaluated": {model: outcome.succeeded for model, outcome in evaluated.items()},
-            "published": str((home.current / "marts.duckdb").resolve()) if refreshed.succeeded else None,
+            "published": str((home.current / "marts.duckdb").resolve()) if refreshed.published else None,
+            "report": str(home.report_page) if refreshed.succeeded else None,
             "failures": failures,
         }
         print(json.dumps(answer, indent=2))
         return
-    if refreshed.succeeded:
+    if refreshed.published:
         from orchestration.cli.results import show_published
         from orchestration.cli.show import console
 
         show_published(home, console())
+    if refreshed.succeeded:
+        print(f"Report:    {home.report_page}")
     for failure in failures:
         print(f"FAILED {failure}", file=sys.stderr)
     if any(not outcome.succeeded for outcome in evaluated.values()):

@@ -1,4 +1,4 @@
-"""Publication: the last asset. It runs only where everything before it went well."""
+"""Publication: it runs only where everything before it went well."""
 
 from collections import Counter
 
@@ -10,6 +10,8 @@ from orchestration.defs.resources import OWNERS, Paths, RefreshLock
 from orchestration.home import PROJECT
 from orchestration.instance import WAREHOUSE_POOL
 from orchestration.summaries import markdown_table
+
+PUBLICATION = dg.AssetKey("publication")
 
 
 def publication_of(marts: list[dg.AssetKey]) -> dg.AssetsDefinition:

@@ -14,10 +14,13 @@ from typing import Any
 import altair as alt
 import vl_convert
 
+Layers = alt.LayerChart | alt.FacetChart  # what Altair says that layers are
+
 INK, MUTED, GRID, PAPER = "var(--ink)", "var(--muted)", "var(--grid)", "var(--paper)"
 TIP = {"expr": "'tip'"}  # the mark has one; the script writes it
 
 _CONFIG: dict[str, Any] = {
+    "aria": False,  # a canvas has none; the table below a chart is what is read
     "background": "transparent",
     "font": "system-ui, sans-serif",
     "view": {"stroke": None},
@@ -31,7 +34,8 @@ _CONFIG: dict[str, Any] = {
         "titleFontSize": 12,
         "titleFontWeight": "normal",
         "titlePadding": 8,
-        "labelLimit": 160,
+        "labelLimit": 190,
+        "labelSeparation": 10,
     },
     "axisY": {"grid": True},
     "text": {"color": INK, "fontSize": 12},
@@ -40,13 +44,18 @@ _OWN_COLOUR: Any = {"field": "colour", "type": "nominal", "scale": None, "legend
 _FILL: Any = {"field": "fill", "type": "nominal", "scale": None, "legend": None}
 
 
+# 1, 2 and 5 of every decade: what a logarithmic axis shows, as far as there is room.
+_STEPS = [digit * 10.0**power for power in range(-9, 7) for digit in (1, 2, 5)]
+_DECADES = [10.0**power for power in range(-9, 7)]
+
+
 def _axis(form: str, **options: Any) -> alt.Axis:
     return alt.Axis(labelExpr=f"{form}(datum.value)", labelOverlap="greedy", **options)
 
 
 def _log(field: str, title: str, form: str, **options: Any) -> alt.X:
     return alt.X(
-        f"{field}:Q", scale=alt.Scale(type="log", nice=False, padding=12), axis=_axis(form, tickCount=6), title=title
+        f"{field}:Q", scale=alt.Scale(type="log", nice=False, padding=12), axis=_axis(form, values=_STEPS), title=title
     )
 
 
@@ -54,19 +63,17 @@ def _rows(dataset: str) -> alt.Chart:
     return alt.Chart(alt.NamedData(dataset))
 
 
-def _labels() -> alt.Chart:
-    """Names that the script places where they overlap nothing."""
-    return (
-        _rows("labels")
-        .mark_text(fontSize=11, color=INK, dy=-11, align="center")
-        .encode(x="x:Q", y="y:Q", text="name:N")
-    )
+def _labels() -> list[alt.Chart]:
+    """Names that the script places where they overlap no other; with a halo, since points may lie behind."""
+    names = _rows("labels").encode(x="x:Q", y="y:Q", text="name:N")
+    halo = names.mark_text(fontSize=11, dy=-11, stroke=PAPER, strokeWidth=4, strokeJoin="round", strokeOpacity=0.85)
+    return [halo, names.mark_text(fontSize=11, dy=-11, color=INK)]
 
 
-def frontier() -> alt.LayerChart:
+def frontier() -> Layers:
     """Datasets: points (x, y, low, high, params_b, colour), steps (x, y of the frontier), labels."""
     x = _log("x", "{cost}", "cost")
-    y = alt.Y("y:Q", title="Score, points of 100", scale=alt.Scale(zero=False, padding=14))
+    y = alt.Y("y:Q", title="Score, points of 100", scale=alt.Scale(zero=False, nice=False, padding=16))
     points = _rows("points")
     return alt.layer(
         points.mark_rule(strokeWidth=1.5, opacity=0.6).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=_OWN_COLOUR),
@@ -80,14 +87,14 @@ def frontier() -> alt.LayerChart:
             order="order:Q",
         ),
         _rows("steps").mark_line(interpolate="step-after", strokeWidth=2, color=INK).encode(x=x, y=y, order="x:Q"),
-        _labels(),
+        *_labels(),
     ).properties(height=440)
 
 
-def arrows() -> alt.LayerChart:
+def arrows() -> Layers:
     """Dataset: pairs (x, y of the base; x2, y2 of the fine-tune; low, high of y2, xlow, xhigh of x2), labels."""
     x = _log("x", "{cost}", "cost")
-    y = alt.Y("y:Q", title="Score, points of 100", scale=alt.Scale(zero=False, padding=14))
+    y = alt.Y("y:Q", title="Score, points of 100", scale=alt.Scale(zero=False, nice=False, padding=16))
     pairs = _rows("pairs")
     width = alt.StrokeWidth("width:Q", scale=None, legend=None)
     return alt.layer(
@@ -98,18 +105,20 @@ def arrows() -> alt.LayerChart:
             x=alt.X("xlow:Q"), x2="xhigh:Q", y=alt.Y("y2:Q"), color=_OWN_COLOUR
         ),
         pairs.mark_rule(opacity=0.75).encode(x=x, y=y, x2="x2:Q", y2="y2:Q", color=_OWN_COLOUR, strokeWidth=width),
-        pairs.mark_circle(size=45, fill=PAPER, strokeWidth=1.5, opacity=1, tooltip=TIP).encode(x=x, y=y, stroke=_OWN_COLOUR),
+        pairs.mark_circle(size=45, fill=PAPER, strokeWidth=1.5, opacity=1, tooltip=TIP).encode(
+            x=x, y=y, stroke=_OWN_COLOUR
+        ),
         pairs.mark_point(filled=True, size=70, opacity=1, tooltip=TIP).encode(
             x="x2:Q",
             y="y2:Q",
             color=_OWN_COLOUR,
             shape=alt.Shape("shape:N", scale=None, legend=None),
         ),
-        _labels(),
+        *_labels(),
     ).properties(height=400)
 
 
-def families() -> alt.LayerChart:
+def families() -> Layers:
     """Dataset: ratios (family, group, x, colour, fill): emissions of fine-tunes over their base's."""
     x = _log("x", "Emissions, times the base's", "figure")
     rows = _rows("ratios").encode(
@@ -117,12 +126,12 @@ def families() -> alt.LayerChart:
     )
     return alt.layer(
         _rows("one").mark_rule(color=MUTED, strokeDash=[4, 3]).encode(x="x:Q"),
-        rows.mark_line(strokeWidth=1.5).encode(x=x, color=_OWN_COLOUR, detail="group:N"),
+        rows.mark_line(strokeWidth=1.5).encode(x=x, color=_OWN_COLOUR, detail=["family:N", "group:N"]),
         rows.mark_point(size=75, strokeWidth=2, opacity=1, tooltip=TIP).encode(x=x, stroke=_OWN_COLOUR, fill=_FILL),
     ).properties(height=alt.Step(17))
 
 
-def sizes() -> alt.LayerChart:
+def sizes() -> Layers:
     """Dataset: boxes (bucket, basis, p25, median, p75, p95, mean, colour)."""
     x = _log("p25", "Emissions of one evaluation of the suite, CO₂e", "mass")
     boxes = _rows("boxes").encode(
@@ -142,7 +151,7 @@ def sizes() -> alt.LayerChart:
     ).properties(height=alt.Step(26))
 
 
-def marginal() -> alt.LayerChart:
+def marginal() -> Layers:
     """Dataset: steps (step, y, label, colour, basis): points gained per kg from a class to the next."""
     steps = _rows("steps").encode(
         x=alt.X(
@@ -152,7 +161,7 @@ def marginal() -> alt.LayerChart:
             "y:Q",
             title="Points gained per kg CO₂e",
             scale=alt.Scale(type="log", padding=22),
-            axis=_axis("figure", tickCount=5),
+            axis=_axis("figure", values=_DECADES),
         ),
         xOffset="basis:N",
     )
@@ -162,7 +171,7 @@ def marginal() -> alt.LayerChart:
     ).properties(height=230)
 
 
-def providers() -> alt.LayerChart:
+def providers() -> Layers:
     """Dataset: medians (bucket, group, x, low, high, colour, fill): points per kg with 95 % intervals."""
     x = _log("x", "Median points per kg CO₂e", "figure")
     rows = _rows("medians").encode(
@@ -180,7 +189,7 @@ def providers() -> alt.LayerChart:
     ).properties(height=alt.Step(16))
 
 
-def verbosity() -> alt.LayerChart:
+def verbosity() -> Layers:
     """Datasets: words (x, y, xlow, xhigh, task, colour), labels."""
     words = _rows("words")
     x = _log("x", "Tokens written per answer", "figure")
@@ -188,17 +197,17 @@ def verbosity() -> alt.LayerChart:
         "y:Q",
         title="Energy per correct answer",
         scale=alt.Scale(type="log", nice=False, padding=24),
-        axis=_axis("joules", tickCount=5),
+        axis=_axis("joules", values=_STEPS),
     )
     return alt.layer(
         words.mark_line(strokeWidth=1, strokeDash=[3, 3]).encode(x=x, y=y, color=_OWN_COLOUR, detail="task:N"),
         words.mark_rule(strokeWidth=1.5).encode(x=alt.X("xlow:Q"), x2="xhigh:Q", y=y, color=_OWN_COLOUR),
         words.mark_circle(size=90, opacity=1, tooltip=TIP).encode(x=x, y=y, color=_OWN_COLOUR),
-        _labels(),
+        *_labels(),
     ).properties(height=320)
 
 
-def nights() -> alt.LayerChart:
+def nights() -> Layers:
     """Datasets: bars (night, phase, order, kwh, colour), marks (night, y, flag, colour, shape)."""
     x = alt.X(
         "night:N",
@@ -208,7 +217,7 @@ def nights() -> alt.LayerChart:
     )
     return alt.layer(
         _rows("bars")
-        .mark_bar(tooltip=TIP)
+        .mark_bar(size=alt.ExprRef("min(56, 0.8 * bandwidth('x'))"), tooltip=TIP)
         .encode(
             x=x,
             y=alt.Y("kwh:Q", title="Energy, all phases", stack="zero", axis=_axis("energy", tickCount=5)),
@@ -221,7 +230,7 @@ def nights() -> alt.LayerChart:
     ).properties(height=260)
 
 
-def scenarios() -> alt.LayerChart:
+def scenarios() -> Layers:
     """Dataset: bars (scenario, kg, label, colour)."""
     rows = _rows("bars").encode(
         x=alt.X(
@@ -240,7 +249,7 @@ def scenarios() -> alt.LayerChart:
     ).properties(height=alt.Step(26))
 
 
-_CHARTS: dict[str, Callable[[], alt.LayerChart]] = {
+_CHARTS: dict[str, Callable[[], Layers]] = {
     chart.__name__: chart
     for chart in (frontier, arrows, families, sizes, marginal, providers, verbosity, nights, scenarios)
 }
@@ -261,7 +270,7 @@ def runtime() -> str:
     return str(vl_convert.javascript_bundle(snippet="window.vegaEmbed = vegaEmbed;"))
 
 
-def _compiled(chart: alt.LayerChart) -> dict[str, Any]:
+def _compiled(chart: Layers) -> dict[str, Any]:
     whole = chart.properties(width="container").configure(**_CONFIG).to_dict()
     compiled: dict[str, Any] = vl_convert.vegalite_to_vega(whole)
     return compiled

@@ -18,6 +18,8 @@ MEASURED, PUBLISHED, PER_RUN = "measured", "leaderboard_published", "leaderboard
 BASES = {PUBLISHED: "Leaderboard, as published", PER_RUN: "Leaderboard, per run", MEASURED: "Own evaluations"}
 TOLD_NOT = "cannot be told"
 
+_CONTROL = {"no control": "did not run"}
+
 Answers = Mapping[str, Answer]
 
 
@@ -99,13 +101,16 @@ def tonight(answers: Answers) -> tuple[str, list[Figure]]:
             if both
             else f", {cheap['model']} takes the least energy for a correct answer"
         )
-    flags = ", ".join(sorted({row["control_flag"] for row in rows}))
+    flags = ", ".join(sorted({str(_CONTROL.get(row["control_flag"], row["control_flag"])) for row in rows}))
     return f"{sentence}.", [
         _best(best),
         _cheapest(cheap, own),
         Figure("Energy of the night", formats.energy(energy), "all phases of all runs", missing or method),
         Figure(
-            "Emissions of the night", f"{formats.mass(kg)} CO₂e", "grid and site of the catalogue", f"control: {flags}"
+            "Emissions of the night",
+            f"{formats.mass(kg)} CO₂e",
+            "grid and site of the catalogue",
+            f"control workload: {flags}",
         ),
     ]
 
@@ -121,7 +126,7 @@ def _best(row: Row | None) -> Figure:
 def _cheapest(row: Row | None, own: Sequence[Row]) -> Figure:
     title = "Least energy per correct answer"
     if row is None:
-        reasons = {r["joules_per_correct_reason"] or r["missing_reason"] for r in own} - {None}
+        reasons = {str(r["joules_per_correct_reason"] or r["missing_reason"]) for r in own}
         return Figure(title, formats.NOT_KNOWN, "", "; ".join(sorted(reasons)))
     return Figure(title, f"{formats.number(row['joules_per_correct'])} J", row["model"], row["energy_method"])
 

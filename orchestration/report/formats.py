@@ -41,8 +41,8 @@ def points(value: float | None) -> str:
 
 
 def ratio(value: float | None) -> str:
-    """0.345 ×"""
-    return NOT_KNOWN if value is None else f"{number(value)} ×"
+    """0.345 ×, in one piece."""
+    return NOT_KNOWN if value is None else f"{number(value)}\u00a0×"
 
 
 def interval(low: float | None, high: float | None, reason: str | None = None) -> str:
@@ -56,4 +56,4 @@ def _scaled(value: float | None, units: tuple[tuple[float, str], ...]) -> str:
     if value is None or not math.isfinite(value):
         return NOT_KNOWN
     factor, unit = next((unit for unit in units if abs(value) >= unit[0]), units[-1])
-    return f"{number(value / factor)} {unit}"
+    return f"{number(value / factor)}\u00a0{unit}"

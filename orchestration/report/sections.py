@@ -34,6 +34,7 @@ class Section:
     """One section; `controls` names a template with its filters."""
 
     id: str
+    name: str  # in the list of sections
     title: str
     lead: str
     queries: tuple[str, ...]
@@ -73,16 +74,18 @@ def _frontier(answers: Answers) -> Section:
     rows = bool(own or len(answers["leaderboard_models"]))
     return Section(
         id="frontier",
+        name="Frontier",
         title="Score against energy",
-        lead="Up and to the left is better. On the line are the models that no other beats: none scores as much for as little.",
+        lead="Up and to the left is better. On the line are the models that no other beats: none scores as much for "
+        "as little.",
         charts=(Chart("frontier", "frontier", "Score against what one evaluation takes"),) if rows else (),
         notes=notes,
         list_of="models" if rows else None,
         controls="frontier" if rows else None,
         queries=("own_models", "leaderboard_models"),
         method="Own models: gross energy of inference over the suite, by the method that the axis names, within one "
-        "comparability key. Leaderboard: nameplate power (5.6 kW) × hours × 269.8 g/kWh, no measurement; `as published` "
-        "sums repeated evaluations, `per run` is one of them, read from the sequence of states.",
+        "comparability key. Leaderboard: nameplate power (5.6 kW) × hours × 269.8 g/kWh, no measurement; `as "
+        "published` sums repeated evaluations, `per run` is one of them, read from the sequence of states.",
     )
 
 
@@ -103,22 +106,23 @@ def _finetunes(answers: Answers) -> Section:
         charts.append(
             Chart("arrows", "arrows", "From the base to the fine-tune", "○ base, ● fine-tune, lines: 95 % intervals")
         )
-    reading = "● per run, ○ as published; left of the line: less than the base"
+    reading = "● per run, ○ as published, ○ alone: not known per run; left of the line: less than the base"
     for place, size_class in (("families-70", "65–80 B"), ("families-7", "7–9 B")):
         if answers["families"].where(size_class=size_class):
             charts.append(Chart(place, "families", f"{size_class}: median emissions against the base's", reading))
     return Section(
         id="fine-tunes",
+        name="Fine-tunes",
         title="Base against fine-tuned",
-        lead="Does fine-tuning buy points, and at what price? Down the axis is cheaper for the same work, up is better.",
+        lead="Does fine-tuning buy points, and at what price? Left is cheaper, up is better.",
         charts=tuple(charts),
         notes=notes,
         table=tables.families(answers) if answers["families"] else None,
         list_of="pairs" if pairs else None,
         controls="fine-tunes" if pairs else None,
         queries=("finetunes", "families"),
-        method="Own pairs answer the same documents: the score's interval is paired, that of the energy comes from repetitions. "
-        "A pair of the leaderboard is one row a side, so it has no interval.",
+        method="Own pairs answer the same documents: the score's interval is paired, that of the energy comes from "
+        "repetitions. A pair of the leaderboard is one row a side, so it has no interval.",
     )
 
 
@@ -143,14 +147,16 @@ def _size(answers: Answers) -> Section:
         charts.append(Chart("own-sizes", "sizes", "Own models by size class", "box: middle half, bar: median, ◆ mean"))
     return Section(
         id="size",
+        name="Size",
         title="Size and diminishing returns",
         lead="Larger models emit more and score more, and each further point costs more than the one before.",
         charts=tuple(charts),
         notes=_absent(answers),
         table=tables.sizes(answers),
         queries=("sizes",),
-        method="The study's population, classed by the parameters that the table publishes; own models by the parameters counted "
-        "in their weights. Points per kg are won by the smallest model that can do anything: look at the score.",
+        method="The study's population, classed by the parameters that the table publishes; own models by the "
+        "parameters counted in their weights. Points per kg are won by the smallest model that can do "
+        "anything: look at the score.",
     )
 
 
@@ -169,14 +175,16 @@ def _official(answers: Answers) -> Section:
     )
     return Section(
         id="official",
+        name="Official and community",
         title="Official against community",
         lead="Who gets more points out of a kilogram: the publishers of the base models, or the community?",
         charts=charts,
         notes=() if states(answers) else (NO_LEADERBOARD,),
         table=tables.providers(answers) if answers["providers"] else None,
         queries=("providers",),
-        method="Medians over the study's population. `Official at equal size and month` is a regression of log kg on size and "
-        "month of submission: how many times as much an official model emits as a like community model.",
+        method="Medians over the study's population. `Official at equal size and month` is a regression of log kg on"
+        " size and month of submission: how many times as much an official model emits as a like community "
+        "model.",
     )
 
 
@@ -193,6 +201,7 @@ def _verbosity(answers: Answers) -> Section:
         )
     return Section(
         id="verbosity",
+        name="Verbosity",
         title="Verbosity",
         lead="Down and to the left is better: fewer words, less energy for a correct answer.",
         charts=(
@@ -212,13 +221,14 @@ def _verbosity(answers: Answers) -> Section:
 def _claims(answers: Answers) -> Section:
     return Section(
         id="claims",
+        name="Claims",
         title="The study's claims",
         lead="CO₂ Emissions and Models Performance (Hugging Face, 9 January 2025), put to three kinds of evidence.",
         notes=_absent(answers),
         table=tables.claims(answers) if answers["claims"] else None,
         queries=("claims",),
-        method="Each verdict follows a rule that stands in its row. `As published` the table's CO₂ sums repeated evaluations, "
-        "official models' more often than others'; `per run` counts one each.",
+        method="Each verdict follows a rule that stands in its row. `As published` the table's CO₂ sums repeated "
+        "evaluations, official models' more often than others'; `per run` counts one each.",
     )
 
 
@@ -226,6 +236,7 @@ def _nights(answers: Answers) -> Section:
     there = bool(answers["nights"])
     return Section(
         id="nights",
+        name="Nights",
         title="Emissions of the nights",
         lead="What every night took on each machine, and whether its control workload was as steady as before.",
         charts=(Chart("nights", "nights", "Energy of every night by phase", "marks: the control workload"),)
@@ -235,8 +246,8 @@ def _nights(answers: Answers) -> Section:
         table=tables.nights(answers) if there else None,
         controls="nights" if there else None,
         queries=("nights",),
-        method="Gross energy of all phases of all runs begun on the date (UTC). A sum is not known where one of its windows has "
-        "no believable figure. The control workload runs in scheduled nights only.",
+        method="Gross energy of all phases of all runs begun on the date (UTC). A sum is not known where one of its "
+        "windows has no believable figure. The control workload runs in scheduled nights only.",
     )
 
 
@@ -244,6 +255,7 @@ def _scenarios(answers: Answers) -> Section:
     there = bool(answers["scenarios"])
     return Section(
         id="scenarios",
+        name="Other grids",
         title="On another grid",
         lead="The same kilowatt-hours, elsewhere: choose a grid and the overhead of the site, and the figures follow.",
         charts=(Chart("scenarios", "scenarios", "Emissions by scenario"),) if there else (),
@@ -251,21 +263,24 @@ def _scenarios(answers: Answers) -> Section:
         list_of="scenarios-list" if there else None,
         controls="scenarios" if there else None,
         queries=("scenarios",),
-        method="kWh × PUE × g/kWh ÷ 1000. The leaderboard's kWh are recovered from its CO₂. Grids are averages of 2023, of "
-        "codecarbon's table.",
+        method="kWh × PUE × g/kWh ÷ 1000. The leaderboard's kWh are recovered from its CO₂. Grids are averages of "
+        "2023, of codecarbon's table.",
     )
 
 
 def _methods(answers: Answers) -> Section:
     return Section(
         id="methods",
+        name="Methods",
         title="How each figure was obtained",
-        lead="Energies may be compared only within one comparability key. Modelled is essentially time; nameplate is no measurement.",
+        lead="Energies may be compared only within one comparability key. Modelled is essentially time; nameplate is"
+        " no measurement.",
         notes=_absent(answers),
         table=tables.methods(answers) if answers["methods"] else None,
         queries=("methods", "publication"),
-        method="`modelled`: power from the processor's rating and load, watts per memory module. `integrated`: sampled power. `measured`: "
-        "an energy counter. `nameplate power × hours`: what the leaderboard multiplies.",
+        method="`modelled`: power from the processor's rating and load, watts per memory module. `integrated`: "
+        "sampled power. `measured`: an energy counter. `nameplate power × hours`: what the leaderboard "
+        "multiplies.",
     )
 
 

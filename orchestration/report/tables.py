@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any
 
 from orchestration.report import formats
-from orchestration.report.findings import BASES, MEASURED, PER_RUN, PUBLISHED, Answers
+from orchestration.report.findings import BASES, MEASURED, PER_RUN, PUBLISHED, TOLD_NOT, Answers
 from orchestration.report.queries import Row
 
 
@@ -50,7 +50,7 @@ def sizes(answers: Answers) -> Table:
         evidence = BASES[row["basis"]] + (f": {row['suite']}, {machine(row)}" if row["basis"] == MEASURED else "")
         if row["n"]:
             cells = (
-                Cell(row["bucket"], row["bucket_order"]),
+                Cell(_unbroken(row["bucket"]), row["bucket_order"]),
                 _figure(row["n"]),
                 Cell(evidence, evidence),
                 _mass(row["emissions_kg_mean"]),
@@ -76,7 +76,7 @@ def providers(answers: Answers) -> Table:
         "Official at equal size and month",
     )
     rows = []
-    for row in answers["providers"]:
+    for row in sorted(answers["providers"], key=lambda row: _bucket_order(answers, row["bucket"])):
         multiplier = (
             ""
             if row["official_multiplier"] is None
@@ -87,7 +87,7 @@ def providers(answers: Answers) -> Table:
         )
         low, high = row["score_per_kg_median_low"], row["score_per_kg_median_high"]
         cells = (
-            Cell(row["bucket"], _bucket_order(answers, row["bucket"])),
+            Cell(_unbroken(row["bucket"]), _bucket_order(answers, row["bucket"])),
             Cell(row["provider"], row["provider"]),
             Cell(BASES[row["basis"]], row["basis"]),
             _figure(row["n"]),
@@ -118,17 +118,23 @@ def families(answers: Answers) -> Table:
         lines.setdefault((row["as_of"], row["size_class"], row["family"], row["model_group"]), {})[row["basis"]] = row
     rows = []
     for (as_of, size_class, family, group), found in lines.items():
-        cells = [Cell(size_class, size_class), Cell(family, family), Cell(group, group)]
+        cells = [
+            Cell(_unbroken(size_class), size_class),
+            Cell(_unbroken(family), family),
+            Cell(_unbroken(group), group),
+        ]
         models = max(row["n"] for row in found.values())
         cells.append(_figure(models))
         for basis in (PUBLISHED, PER_RUN):
-            row = found.get(basis)
-            if row is None:
+            if basis not in found:
                 cells += [Cell(formats.NOT_KNOWN), Cell(formats.NOT_KNOWN)]
                 continue
-            times = row["emissions_ratio_median"]
-            why = row["ratio_reason"] or formats.NOT_KNOWN
-            cells += [_mass(row["emissions_kg_median"]), Cell(why if times is None else formats.ratio(times), times)]
+            times = found[basis]["emissions_ratio_median"]
+            why = found[basis]["ratio_reason"] or formats.NOT_KNOWN
+            cells += [
+                _mass(found[basis]["emissions_kg_median"]),
+                Cell(why if times is None else formats.ratio(times), times),
+            ]
         rows.append((as_of, tuple(cells)))
     return Table("Fine-tunes against their family's base", columns, tuple(rows))
 
@@ -186,7 +192,7 @@ def _verdict(row: Row | None) -> Cell:
     if row is None:
         return Cell("no such evidence yet")
     effect = ""
-    if row["effect"] is not None:
+    if row["effect"] is not None and row["verdict"] != TOLD_NOT:
         effect = f"{formats.number(row['effect'])} {formats.interval(row['effect_low'], row['effect_high'])}".strip()
     details = [
         ("Why", row["reason"]),
@@ -216,7 +222,7 @@ def nights(answers: Answers) -> Table:
         excluded = f", {row['runs_excluded']} excluded" if row["runs_excluded"] else ""
         why = row["energy_reason"]
         cells = (
-            Cell(str(row["night"]), row["night"]),
+            Cell(str(row["night"]).replace("-", "\u2011"), row["night"]),
             Cell(row["machine"], row["machine"]),
             Cell(row["model"] or "set-up did not arrive", row["model"]),
             Cell(f"{row['runs']}{excluded}", row["runs"]),
@@ -241,20 +247,21 @@ def methods(answers: Answers) -> Table:
         "#Models",
         "#With energy",
         "#With interval",
+        "What is missing",
         "Comparability key",
     )
     rows = []
     for row in answers["methods"]:
-        missing = f"; without: {row['missing_reasons']}" if row["missing_reasons"] else ""
-        without = f"; without: {row['interval_reasons']}" if row["interval_reasons"] else ""
+        missing = {"energy": row["missing_reasons"], "interval": row["interval_reasons"]}
         cells = (
             Cell(f"{BASES[row['basis']]}: {row['suite']}", row["basis"]),
             Cell(row["energy_method"] or formats.NOT_KNOWN, row["energy_method"]),
             Cell(row["boundary"] or formats.NOT_KNOWN, row["boundary"]),
             Cell(row["energy_valid_for"] or "", row["energy_valid_for"]),
             _figure(row["models"]),
-            Cell(f"{row['with_energy']:,}{missing}", row["with_energy"]),
-            Cell(f"{row['with_interval']:,}{without}", row["with_interval"]),
+            _figure(row["with_energy"]),
+            _figure(row["with_interval"]),
+            Cell("; ".join(f"no {what}: {why}" for what, why in missing.items() if why)),
             Cell(row["comparability_key"], row["comparability_key"]),
         )
         rows.append((None, cells))
@@ -275,6 +282,10 @@ def _part(row: Row, name: str) -> str:
     return parts.get(name, formats.NOT_KNOWN)
 
 
+def _unbroken(words: str) -> str:
+    return words.replace(" ", "\u00a0")
+
+
 def _columns(*titles: str) -> tuple[tuple[str, bool], ...]:
     """A leading # marks numbers."""
     return tuple((title.lstrip("#"), title.startswith("#")) for title in titles)
@@ -285,7 +296,7 @@ def _state(row: Row) -> date | None:
 
 
 def _bucket_order(answers: Answers, bucket: str) -> int:
-    return next((row["bucket_order"] for row in answers["sizes"] if row["bucket"] == bucket), 0)
+    return next((row["bucket_order"] for row in answers["sizes"] if row["bucket"] == bucket), 99)
 
 
 def _figure(value: float | None, reason: str | None = None) -> Cell:

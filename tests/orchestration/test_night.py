@@ -52,6 +52,7 @@ def test_a_failed_model_stops_nothing_and_a_second_night_repeats_nothing(folder:
     assert len(answer["failures"]) == 1
     assert "nowhere" in answer["failures"][0]
     assert Path(answer["published"]).is_file()
+    assert "<h1" in Path(answer["report"]).read_text(encoding="utf-8")
     assert "Traceback" not in first.stderr
 
     home = Home(folder / "data")

@@ -21,7 +21,7 @@ function familiesChart(id, sizeClass) {
   showKey(id, Object.keys(GROUPS).filter((group) => used.includes(group)).map((group) => [GROUP_NAMES[group], GROUPS[group]]));
   const data = known.map((row) => ({ row, family: row.family, group: row.model_group, x: row.emissions_ratio_median, colour: GROUPS[row.model_group], fill: hollow(row) ?? GROUPS[row.model_group] }));
   return {
-    data: { ratios: data, one: [{ x: 1 }] },
+    data: { ratios: data.sort((a, b) => (b.row.basis === PUBLISHED) - (a.row.basis === PUBLISHED)), one: [{ x: 1 }] },
     tip: ({ row }) => [`${row.family}, ${row.model_group}`, [["Evidence", BASES[row.basis]], ["Times the base's", ratio(row.emissions_ratio_median)], ["Median", mass(row.emissions_kg_median)], ["Models", figure(row.n)], ["Median score", points(row.score_median)]]],
   };
 }
@@ -72,7 +72,7 @@ function verbosityChart() {
   const known = rows("verbosity").filter((row) => row.comparability_key === key && row.joules_per_correct !== null && row.tokens_out_per_request > 0);
   if (!known.length) return null;
   const colour = palette(known.map((row) => row.task));
-  showKey("verbosity", [...colour, [`${keyPart(key, "machine")}, ${keyPart(key, "methods")}`, "transparent"]]);
+  showKey("verbosity", [...colour, [`${keyPart(key, "machine")}, ${keyPart(key, "methods")}`]]);
   const data = known.map((row) => ({ row, x: row.tokens_out_per_request, y: row.joules_per_correct, xlow: row.tokens_out_per_request_low, xhigh: row.tokens_out_per_request_high, task: row.task, colour: colour.get(row.task) ?? OTHER }));
   return {
     data: { words: data }, names: data.map(({ x, y, row }) => ({ x, y, name: row.model })),

@@ -59,8 +59,8 @@ function element(name, attributes = {}, ...children) {
 function showKey(id, entries) {
   document.getElementById(`${id}-key`).replaceChildren(
     ...entries.map(([name, colour]) => {
-      const dot = element("i", { style: `background: ${colour}` });
-      return element("li", {}, dot, name);
+      const dot = colour ? [element("i", { style: `background: ${colour}` })] : [];
+      return element("li", {}, ...dot, name);
     }),
   );
 }

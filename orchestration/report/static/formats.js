@@ -16,15 +16,23 @@ function scaled(value, units) {
   if (value === null || value === undefined || !Number.isFinite(value)) return NOT_KNOWN;
   if (value === 0) return `0 ${units[1][1]}`;
   const [factor, unit] = units.find(([size]) => Math.abs(value) >= size) ?? units.at(-1);
-  return `${figure(value / factor)} ${unit}`;
+  return `${figure(value / factor)}\u00a0${unit}`;
 }
 
-const energy = (kwh) => scaled(kwh, [[1e3, "MWh"], [1, "kWh"], [1e-3, "Wh"], [1e-6, "mWh"]]);
-const mass = (kg) => scaled(kg, [[1e3, "t"], [1, "kg"], [1e-3, "g"], [1e-6, "mg"]]);
-const joules = (value) => (Number.isFinite(value) && value !== null ? `${figure(value)} J` : NOT_KNOWN);
+const ENERGY = [[1e3, "MWh"], [1, "kWh"], [1e-3, "Wh"], [1e-6, "mWh"]]; // in kWh
+const MASS = [[1e3, "t"], [1, "kg"], [1e-3, "g"], [1e-6, "mg"]]; // in kg
+const energy = (kwh) => scaled(kwh, ENERGY);
+const mass = (kg) => scaled(kg, MASS);
+const joules = (value) => (Number.isFinite(value) && value !== null ? `${figure(value)}\u00a0J` : NOT_KNOWN);
 const points = (value) => (value === null ? NOT_KNOWN : value.toFixed(1));
-const ratio = (value) => (value === null ? NOT_KNOWN : `${figure(value)} ×`);
+const ratio = (value) => (value === null ? NOT_KNOWN : `${figure(value)}\u00a0×`);
 const range = (low, high, form = figure) => (low === null || high === null ? "" : `${form(low)} to ${form(high)}`);
 
 // Round axis ticks need no decimals that say nothing: 0.1, not 0.100.
 const brief = (form) => (value) => form(value).replace(/(\.\d*?)0+(?=\D|$)/, "$1").replace(/\.(?=\D|$)/, "");
+
+// A linear axis has one unit, that of its end. A replacement in a specification.
+function oneUnit(form, units, end) {
+  const [factor, unit] = units.find(([size]) => end >= size) ?? units.at(-1);
+  return { [`${form}(datum.value)`]: `figure(datum.value / ${factor}) + ' ${unit}'` };
+}

@@ -1,8 +1,8 @@
 // The nights, and the same energy on other grids.
 
 const PHASES = { inference: "var(--c1)", scoring: "var(--c6)", warmup: "var(--c5)", load: "var(--c4)", idle: "var(--other)" };
-const FLAGS = { steady: ["circle", "var(--c3)"], drifted: ["triangle-up", "var(--c2)"], learning: ["diamond", "var(--c5)"], "no figure": ["cross", "var(--muted)"], "no control": ["stroke", "var(--muted)"] };
-const FLAG_MARKS = { steady: "●", drifted: "▲", learning: "◆", "no figure": "✚", "no control": "–" };
+const FLAGS = { steady: ["circle", "var(--c3)"], drifted: ["triangle-up", "var(--c2)"], learning: ["diamond", "var(--c5)"], "no figure": ["cross", "var(--muted)"] };
+const FLAG_MARKS = { steady: "●", drifted: "▲", learning: "◆", "no figure": "✚" };
 
 function startNights() {
   const form = startForm("nights", () => redraw("nights"));
@@ -15,7 +15,7 @@ function startNights() {
 
 function nightsChart(machine) {
   const found = rows("nights").filter((row) => row.machine === machine);
-  const bars = [], marks = [];
+  const bars = [], marks = [], tops = [];
   for (const night of distinct(found.map((row) => row.night))) {
     const models = found.filter((row) => row.night === night);
     const whole = models.every((row) => row.energy_kwh !== null);
@@ -25,13 +25,15 @@ function nightsChart(machine) {
       top += kwh;
       bars.push({ night, phase, order, kwh, colour: PHASES[phase], models });
     }
-    const flag = models[0].control_flag, [shape, colour] = FLAGS[flag] ?? FLAGS["no figure"];
-    marks.push({ night, y: top, flag, shape, colour, models });
+    tops.push(top);
+    const flag = models[0].control_flag, [shape, colour] = FLAGS[flag] ?? ["", ""];
+    if (shape) marks.push({ night, y: top, flag, shape, colour, models });
   }
-  const flags = distinct(marks.map((mark) => mark.flag));
-  showKey("nights", [...Object.entries(PHASES), ...flags.map((flag) => [`${FLAG_MARKS[flag] ?? "✚"} control ${flag === "no control" ? "did not run" : flag}`, "transparent"])]);
+  if (!bars.length) return null;
+  const flags = distinct(found.map((row) => row.control_flag));
+  showKey("nights", [...Object.entries(PHASES), ...flags.map((flag) => [flag === "no control" ? "control did not run" : `${FLAG_MARKS[flag]} control ${flag}`])]);
   return {
-    data: { bars, marks },
+    data: { bars, marks }, words: oneUnit("energy", ENERGY, Math.max(...tops)),
     tip: ({ night, phase, kwh, models }) => [phase ? `${night}: ${phase}` : night, phase ? [["Energy", energy(kwh)], ...models.map((row) => [row.model, energy(row[`${phase}_kwh`])])]
       : [["Control", models[0].control_reason], ...models.filter((row) => row.energy_reason).map((row) => [row.model, row.energy_reason])]],
   };
@@ -93,5 +95,5 @@ function scenariosChart() {
   if (!known.length) return null;
   showKey("scenarios", [["chosen", "var(--c2)"], ["others", "var(--c1)"]]);
   const data = known.map((row) => ({ row, scenario: row.scenario, kg: row.emissions_kg, label: mass(row.emissions_kg), colour: row === SCENARIOS.chosen ? "var(--c2)" : "var(--c1)" }));
-  return { data: { bars: data }, tip: ({ row }) => [row.scenario, [["Grid", `${figure(row.grid_intensity_g_per_kwh)} g per kWh`], ["PUE", figure(row.pue)], ["CO₂e", mass(row.emissions_kg)]]] };
+  return { data: { bars: data }, words: oneUnit("mass", MASS, Math.max(...known.map((row) => row.emissions_kg))), tip: ({ row }) => [row.scenario, [["Grid", `${figure(row.grid_intensity_g_per_kwh)} g per kWh`], ["PUE", figure(row.pue)], ["CO₂e", mass(row.emissions_kg)]]] };
 }
