@@ -39,7 +39,7 @@ class Outcome:
     @property
     def what_failed(self) -> str:
         """Of a refresh that did not succeed."""
-        return "the marts are published, the report is not written" if self.published else "nothing new is published"
+        return "the marts are published, the report is not written" if self.published else "nothing was published"
 
 
 class Foreground:

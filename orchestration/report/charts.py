@@ -44,8 +44,8 @@ _OWN_COLOUR: Any = {"field": "colour", "type": "nominal", "scale": None, "legend
 _FILL: Any = {"field": "fill", "type": "nominal", "scale": None, "legend": None}
 
 
-# 1, 2 and 5 of every decade: what a logarithmic axis shows, as far as there is room.
-_STEPS = [digit * 10.0**power for power in range(-9, 7) for digit in (1, 2, 5)]
+# What a logarithmic axis shows of every decade, as far as there is room.
+_STEPS = [digit * 10.0**power for power in range(-9, 7) for digit in (1, 1.5, 2, 3, 5, 7)]
 _DECADES = [10.0**power for power in range(-9, 7)]
 
 

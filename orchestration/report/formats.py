@@ -55,5 +55,5 @@ def interval(low: float | None, high: float | None, reason: str | None = None) -
 def _scaled(value: float | None, units: tuple[tuple[float, str], ...]) -> str:
     if value is None or not math.isfinite(value):
         return NOT_KNOWN
-    factor, unit = next((unit for unit in units if abs(value) >= unit[0]), units[-1])
+    factor, unit = units[1] if value == 0 else next((unit for unit in units if abs(value) >= unit[0]), units[-1])
     return f"{number(value / factor)}\u00a0{unit}"

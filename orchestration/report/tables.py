@@ -50,7 +50,7 @@ def sizes(answers: Answers) -> Table:
         evidence = BASES[row["basis"]] + (f": {row['suite']}, {machine(row)}" if row["basis"] == MEASURED else "")
         if row["n"]:
             cells = (
-                Cell(_unbroken(row["bucket"]), row["bucket_order"]),
+                Cell(row["bucket"], row["bucket_order"]),
                 _figure(row["n"]),
                 Cell(evidence, evidence),
                 _mass(row["emissions_kg_mean"]),
@@ -87,7 +87,7 @@ def providers(answers: Answers) -> Table:
         )
         low, high = row["score_per_kg_median_low"], row["score_per_kg_median_high"]
         cells = (
-            Cell(_unbroken(row["bucket"]), _bucket_order(answers, row["bucket"])),
+            Cell(row["bucket"], _bucket_order(answers, row["bucket"])),
             Cell(row["provider"], row["provider"]),
             Cell(BASES[row["basis"]], row["basis"]),
             _figure(row["n"]),
@@ -119,9 +119,9 @@ def families(answers: Answers) -> Table:
     rows = []
     for (as_of, size_class, family, group), found in lines.items():
         cells = [
-            Cell(_unbroken(size_class), size_class),
-            Cell(_unbroken(family), family),
-            Cell(_unbroken(group), group),
+            Cell(size_class, size_class),
+            Cell(family, family),
+            Cell(group, group),
         ]
         models = max(row["n"] for row in found.values())
         cells.append(_figure(models))
@@ -222,7 +222,7 @@ def nights(answers: Answers) -> Table:
         excluded = f", {row['runs_excluded']} excluded" if row["runs_excluded"] else ""
         why = row["energy_reason"]
         cells = (
-            Cell(str(row["night"]).replace("-", "\u2011"), row["night"]),
+            Cell(str(row["night"]), row["night"]),
             Cell(row["machine"], row["machine"]),
             Cell(row["model"] or "set-up did not arrive", row["model"]),
             Cell(f"{row['runs']}{excluded}", row["runs"]),
@@ -280,10 +280,6 @@ def _part(row: Row, name: str) -> str:
     """One dimension of the comparability key."""
     parts = dict(part.partition("=")[::2] for part in str(row["comparability_key"]).split(" | "))
     return parts.get(name, formats.NOT_KNOWN)
-
-
-def _unbroken(words: str) -> str:
-    return words.replace(" ", "\u00a0")
 
 
 def _columns(*titles: str) -> tuple[tuple[str, bool], ...]:

@@ -79,8 +79,11 @@ function replaced(value, words, colour) {
   if (Array.isArray(value)) return value.map((each) => replaced(each, words, colour));
   if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, replaced(each, words, colour)]));
   if (typeof value !== "string") return value;
+  if (value in words) return words[value]; // a title may be several lines
   return colour(Object.entries(words).reduce((text, [from, to]) => text.replaceAll(from, to), value));
 }
+
+const PIXELS_PER_NAME = 60;
 
 // Names at their points, as many as find room, the first ones first.
 function labels(view, wanted) {
@@ -89,6 +92,7 @@ function labels(view, wanted) {
   context.font = "11px system-ui, sans-serif";
   const taken = [], placed = [];
   for (const { x: atX, y: atY, name } of wanted) {
+    if (placed.length >= width / PIXELS_PER_NAME) break;
     const text = name.length > 34 ? `${name.slice(0, 33)}…` : name;
     const half = context.measureText(text).width / 2 + 3;
     const middle = Math.min(Math.max(x(atX), half), width - half);

@@ -14,8 +14,7 @@ function figure(value) {
 
 function scaled(value, units) {
   if (value === null || value === undefined || !Number.isFinite(value)) return NOT_KNOWN;
-  if (value === 0) return `0 ${units[1][1]}`;
-  const [factor, unit] = units.find(([size]) => Math.abs(value) >= size) ?? units.at(-1);
+    const [factor, unit] = value === 0 ? units[1] : units.find(([size]) => Math.abs(value) >= size) ?? units.at(-1);
   return `${figure(value / factor)}\u00a0${unit}`;
 }
 

@@ -110,7 +110,7 @@ function frontierChart() {
   }));
   showKey("frontier", [...FRONTIER.colours].concat(known.some((row) => colourOf(row) === OTHER) ? [["other families, or not known", OTHER]] : [], [["area: parameters; line: the frontier of all models"]]));
   const methods = distinct(known.map((row) => row.energy_method)).join("; ");
-  const title = own ? `Energy of one evaluation (${methods})` : `CO₂e of ${evidence.value === PER_RUN ? "one evaluation" : "all evaluations, as published"} (nameplate power × hours)`;
+  const title = own ? ["Energy of one evaluation", methods] : [`CO₂e of ${evidence.value === PER_RUN ? "one evaluation" : "all evaluations, as published"}`, "nameplate power × hours"];
   const wanted = own && known.length < 12 ? data.map(({ x, y, row }) => ({ x, y, name: row.model })) : [...steps].sort((a, b) => b.y - a.y);
   return {
     data: { points: data, steps }, words: { "cost(": `${name}(`, "{cost}": title }, names: wanted,
@@ -188,7 +188,7 @@ function arrowsChart() {
   showKey("arrows", [...colour].concat(known.some((row) => hue(row) === OTHER) ? [["other", OTHER]] : []));
   return {
     data: { pairs: data }, names: own ? data.map(({ x2, y2, row }) => ({ x: x2, y: y2, name: group(row) })) : [],
-    words: { "cost(": "energy(", "{cost}": `Energy (${distinct(known.map((row) => row.energy_method)).join("; ")})` },
+    words: { "cost(": "energy(", "{cost}": ["Energy", distinct(known.map((row) => row.energy_method)).join("; ")] },
     tip: ({ row }) => [row.finetuned, [["Base", row.base], ["Of", group(row)], ["Points", `${row.score_delta > 0 ? "+" : ""}${points(row.score_delta)}`], ["95 %", range(row.score_delta_low, row.score_delta_high, points)],
       ["Energy", `${energy(row.base_energy_kwh)} → ${energy(row.finetuned_energy_kwh)}, ${ratio(row.energy_ratio)}`], ["95 %", range(row.energy_ratio_low, row.energy_ratio_high)], ["How", row.energy_method], ["Verdict", row.verdict]]],
   };

@@ -46,6 +46,11 @@ function sortable(table) {
   table.closest(".scroll").before(element("label", { class: "filter" }, `Filter: ${table.caption.textContent}`, input));
 }
 
+function cell({ number, text }, row) {
+  const words = text(row);
+  return element("td", { class: `${number ? "number" : ""}${words.length < 14 ? " short" : ""}`, text: words });
+}
+
 // columns: {title, number, wide, text(row), value(row)}. Returns a function that shows other rows.
 function longTable(place, caption, columns) {
   const head = element("tr", {}, ...columns.map(({ title, number, wide }) => element("th", { scope: "col", class: number ? "number" : wide ? "wide" : null, text: title })));
@@ -56,7 +61,7 @@ function longTable(place, caption, columns) {
   let shown = [], count = SHOWN_FIRST, sorting = null;
   function render() {
     const inOrder = sorting ? ordered(shown, columns[sorting.column].value, sorting.descending) : shown;
-    body.replaceChildren(...inOrder.slice(0, count).map((row) => element("tr", {}, ...columns.map(({ number, text }) => element("td", { class: number ? "number" : null, text: text(row) })))));
+    body.replaceChildren(...inOrder.slice(0, count).map((row) => element("tr", {}, ...columns.map((column) => cell(column, row)))));
     further.hidden = shown.length <= count;
     further.textContent = `Show ${Math.min(SHOWN_FURTHER, shown.length - count)} more of ${shown.length.toLocaleString("en-US")}`;
   }
