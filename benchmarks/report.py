@@ -1,7 +1,7 @@
 """What the report takes: to write it on the leaderboard's real states, and to open it in a browser.
 
-A long task is what keeps a page from answering; the aim is none above 200 ms once the page is parsed. Needs chromium and
-a quiet machine: whatever runs beside it is in the figures.
+A long task is what keeps a page from answering; the aim is none above 200 ms once the page is parsed. Needs chromium
+and a quiet machine: whatever runs beside it is in the figures.
 """
 
 from __future__ import annotations

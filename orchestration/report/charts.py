@@ -71,7 +71,7 @@ def _labels() -> list[alt.Chart]:
 
 
 def frontier() -> Layers:
-    """Datasets: points (x, y, low, high, params_b, colour), steps (x, y of the frontier), labels."""
+    """Datasets: points (x, y, low, high, area, colour), steps (x, y of the frontier), labels."""
     x = _log("x", "{cost}", "cost")
     y = alt.Y("y:Q", title="Score, points of 100", scale=alt.Scale(zero=False, nice=False, padding=16))
     points = _rows("points")
@@ -83,7 +83,7 @@ def frontier() -> Layers:
             y=y,
             color=_OWN_COLOUR,
             opacity=alt.Opacity("opacity:Q", scale=None, legend=None),
-            size=alt.Size("params_b:Q", scale=alt.Scale(domain=[0, 100], range=[18, 500], clamp=True), legend=None),
+            size=alt.Size("area:Q", scale=None, legend=None),
             order="order:Q",
         ),
         _rows("steps").mark_line(interpolate="step-after", strokeWidth=2, color=INK).encode(x=x, y=y, order="x:Q"),
@@ -190,7 +190,7 @@ def providers() -> Layers:
 
 
 def verbosity() -> Layers:
-    """Datasets: words (x, y, xlow, xhigh, task, colour), labels."""
+    """Datasets: words (x, y, xlow, xhigh, colour), pairs (x, y of the base; x2, y2 of its fine-tune), labels."""
     words = _rows("words")
     x = _log("x", "Tokens written per answer", "figure")
     y = alt.Y(
@@ -200,7 +200,7 @@ def verbosity() -> Layers:
         axis=_axis("joules", values=_STEPS),
     )
     return alt.layer(
-        words.mark_line(strokeWidth=1, strokeDash=[3, 3]).encode(x=x, y=y, color=_OWN_COLOUR, detail="task:N"),
+        _rows("pairs").mark_rule(strokeDash=[3, 3]).encode(x=x, y=y, x2="x2:Q", y2="y2:Q", color=_OWN_COLOUR),
         words.mark_rule(strokeWidth=1.5).encode(x=alt.X("xlow:Q"), x2="xhigh:Q", y=y, color=_OWN_COLOUR),
         words.mark_circle(size=90, opacity=1, tooltip=TIP).encode(x=x, y=y, color=_OWN_COLOUR),
         *_labels(),

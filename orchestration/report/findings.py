@@ -79,7 +79,9 @@ def tonight(answers: Answers) -> tuple[str, list[Figure]]:
     night = max(row["night"] for row in nights)
     rows = [row for row in nights if row["night"] == night]
     own = answers["own_models"].where(comparability_key=main_key(answers))
-    method = ", ".join(sorted({row["energy_method"] for row in own if row["energy_method"]})) or "no meter"
+    method = (
+        "; ".join(sorted({row["energy_methods"] for row in rows if row["energy_methods"]})) or "no task has an energy"
+    )
     energy, kg = _sum(rows, "energy_kwh"), _sum(rows, "emissions_kg")
     missing = "; ".join(sorted({row["energy_reason"] for row in rows if row["energy_reason"]}))
     models = len({row["model"] for row in rows})
@@ -95,17 +97,16 @@ def tonight(answers: Answers) -> tuple[str, list[Figure]]:
         default=None,
     )
     if best is not None and cheap is not None and len(own) > 1:
-        both = best["model"] == cheap["model"]
-        sentence += f"; {best['model']} scores highest" + (
-            " and takes the least energy for a correct answer"
-            if both
-            else f", {cheap['model']} takes the least energy for a correct answer"
-        )
+        sentence += f"; of the {len(own)} models compared, {best['model']} scores highest"
+        who = "" if best["model"] == cheap["model"] else f"{cheap['model']} "
+        sentence += f" and {who}takes the least energy for a correct answer"
     flags = ", ".join(sorted({str(_CONTROL.get(row["control_flag"], row["control_flag"])) for row in rows}))
     return f"{sentence}.", [
         _best(best),
         _cheapest(cheap, own),
-        Figure("Energy of the night", formats.energy(energy), "all phases of all runs", missing or method),
+        Figure(
+            "Energy of the night", formats.energy(energy), f"all phases of all runs on {machines}", missing or method
+        ),
         Figure(
             "Emissions of the night",
             f"{formats.mass(kg)} CO₂e",

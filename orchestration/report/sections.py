@@ -206,13 +206,17 @@ def _verbosity(answers: Answers) -> Section:
         lead="Down and to the left is better: fewer words, less energy for a correct answer.",
         charts=(
             Chart(
-                "verbosity", "verbosity", "Tokens written against energy per correct answer", "same task, same colour"
+                "verbosity",
+                "verbosity",
+                "Tokens written against energy per correct answer",
+                "same task, same colour; dashes join a base and its fine-tune",
             ),
         )
         if there
         else (),
         notes=notes,
         table=tables.verbosity(answers) if there else None,
+        controls="verbosity" if there else None,
         queries=("verbosity",),
         method="Generating tasks only, the latest valid evaluation of each model and task.",
     )

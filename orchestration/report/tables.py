@@ -215,6 +215,7 @@ def nights(answers: Answers) -> Table:
         *(f"#{phase.capitalize()}" for phase in phases),
         "#All",
         "#CO₂e",
+        "Energy is",
         "Control",
     )
     rows = []
@@ -232,6 +233,7 @@ def nights(answers: Answers) -> Table:
                 row["energy_kwh"],
             ),
             _mass(row["emissions_kg"], why),
+            Cell(row["energy_methods"] or formats.NOT_KNOWN, row["energy_methods"]),
             Cell(f"{row['control_flag']}: {row['control_reason']}", row["control_flag"]),
         )
         rows.append((None, cells))

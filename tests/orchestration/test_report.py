@@ -179,6 +179,13 @@ def test_the_nights_figures_are_the_marts(answers: dict[str, Answer]) -> None:
     assert energy.value == formats.energy(None if None in energies else sum(energies))
 
 
+def test_every_own_model_with_both_figures_is_on_the_frontier_or_beaten(answers: dict[str, Answer]) -> None:
+    for row in answers["own_models"]:
+        known = row["energy_kwh"] is not None and row["score"] is not None
+        assert known == (row["on_frontier"] is not None)
+        assert (row["on_frontier"] is False) == (row["dominated_by"] is not None)
+
+
 def test_energies_of_two_comparability_keys_are_never_compared(answers: dict[str, Answer]) -> None:
     """Machine m2 runs the same base, ten times hungrier."""
     keys = {row["comparability_key"] for row in answers["own_models"]}

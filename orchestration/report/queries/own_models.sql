@@ -36,7 +36,6 @@ left join marts.mart_pareto_frontier as frontier
         efficiency.model_key = frontier.model_key
         and efficiency.comparability_key = frontier.comparability_key
         and efficiency.basis = frontier.basis
-        and efficiency.as_of = frontier.as_of
         and frontier.axis_pair = 'energy_kwh and score'
 where efficiency.basis = 'measured' and efficiency.is_current
-order by efficiency.comparability_key, efficiency.score desc nulls last, efficiency.model_id
+order by efficiency.comparability_key, efficiency.score desc nulls last, efficiency.model_id, efficiency.model_key

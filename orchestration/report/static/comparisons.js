@@ -11,7 +11,7 @@ function startComparisons() {
   chart("marginal", marginalChart);
   chart("own-sizes", () => sizesChart("own-sizes", ownSizes()));
   chart("providers", providersChart);
-  chart("verbosity", verbosityChart);
+  startVerbosity();
 }
 
 function familiesChart(id, sizeClass) {
@@ -67,15 +67,26 @@ function providersChart() {
   return data.length ? { data: { medians: data }, tip: ({ row }) => [`${row.bucket}, ${row.provider}`, [["Evidence", BASES[row.basis]], ["Points per kg", figure(row.score_per_kg_median)], ["95 %", range(row.score_per_kg_median_low, row.score_per_kg_median_high)], ["Models", figure(row.n)], ["Median", mass(row.emissions_kg_median)], ["Median score", points(row.score_median)]]] } : null;
 }
 
-function verbosityChart() {
-  const key = rows("verbosity")[0]?.comparability_key;
+// Own comparability keys, those with most rows first; one at a time.
+function startVerbosity() {
+  const form = startForm("verbosity", () => redraw("verbosity"));
+  if (!form) return;
+  const options = evidences("verbosity").filter(([key]) => isOwn(key));
+  fill(form.elements.evidence, options, counted(rows("verbosity").map((row) => row.comparability_key))[0]);
+  form.hidden = options.length < 2;
+  chart("verbosity", () => verbosityChart(form.elements.evidence.value), "No correct answer has an energy; the table says why.");
+}
+
+function verbosityChart(key) {
   const known = rows("verbosity").filter((row) => row.comparability_key === key && row.joules_per_correct !== null && row.tokens_out_per_request > 0);
   if (!known.length) return null;
-  const colour = palette(known.map((row) => row.task));
+  const colour = palette(known.map((row) => row.task)), hue = (row) => colour.get(row.task) ?? OTHER;
   showKey("verbosity", [...colour, [`${keyPart(key, "machine")}, ${keyPart(key, "methods")}`]]);
-  const data = known.map((row) => ({ row, x: row.tokens_out_per_request, y: row.joules_per_correct, xlow: row.tokens_out_per_request_low, xhigh: row.tokens_out_per_request_high, task: row.task, colour: colour.get(row.task) ?? OTHER }));
+  const place = (row) => ({ row, x: row.tokens_out_per_request, y: row.joules_per_correct, xlow: row.tokens_out_per_request_low, xhigh: row.tokens_out_per_request_high, colour: hue(row) });
+  const pairs = known.flatMap((row) => known.filter((base) => base.model === row.base && base.task === row.task)
+    .map((base) => ({ ...place(base), x2: row.tokens_out_per_request, y2: row.joules_per_correct })));
   return {
-    data: { words: data }, names: data.map(({ x, y, row }) => ({ x, y, name: row.model })),
+    data: { words: known.map(place), pairs }, names: known.map(place).map(({ x, y, row }) => ({ x, y, name: row.model })),
     tip: ({ row }) => [row.model, [["Task", row.task], ["Tokens per answer", figure(row.tokens_out_per_request)], ["95 %", range(row.tokens_out_per_request_low, row.tokens_out_per_request_high)], ["Per correct answer", joules(row.joules_per_correct)], ["Score", points(row.score)], ["How", keyPart(row.comparability_key, "methods")]]],
   };
 }

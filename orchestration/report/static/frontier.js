@@ -97,6 +97,9 @@ function updateFrontier() {
   redraw("frontier");
 }
 
+// Square pixels; a few models are drawn larger.
+const area = (paramsB, few) => (few ? 70 : 18) + 4.8 * Math.min(paramsB ?? 0, 100);
+
 function frontierChart() {
   const { evidence } = FRONTIER.form.elements;
   const own = isOwn(evidence.value), { form, name } = costForms(own);
@@ -106,7 +109,7 @@ function frontierChart() {
   const colourOf = (row) => FRONTIER.colours.get(row.family) ?? OTHER;
   const data = known.map((row) => ({
     row, x: row.cost, y: row.score, low: row.score_low ?? null, high: row.score_high ?? null, xlow: row.energy_kwh_low ?? null, xhigh: row.energy_kwh_high ?? null,
-    params_b: row.params_b ?? 0, colour: colourOf(row), opacity: known.length > 300 ? (row.on_frontier === true ? 1 : 0.5) : 0.9, order: colourOf(row) === OTHER ? 0 : 1,
+    area: area(row.params_b, known.length < 50), colour: colourOf(row), opacity: known.length > 300 ? (row.on_frontier === true ? 1 : 0.5) : 0.9, order: colourOf(row) === OTHER ? 0 : 1,
   }));
   showKey("frontier", [...FRONTIER.colours].concat(known.some((row) => colourOf(row) === OTHER) ? [["other families, or not known", OTHER]] : [], [["area: parameters; line: the frontier of all models"]]));
   const methods = distinct(known.map((row) => row.energy_method)).join("; ");
@@ -182,7 +185,7 @@ function arrowsChart() {
   const colour = palette(known.map(group)), hue = (row) => colour.get(group(row)) ?? OTHER;
   const data = known.map((row) => ({
     row, x: row.base_energy_kwh, y: row.base_score, x2: row.finetuned_energy_kwh, y2: row.finetuned_score, colour: hue(row), shape: "circle", width: row.scope === "suite" ? 3 : 1.3,
-    low: row.score_delta_low === null ? null : row.base_score + row.score_delta_low, high: row.score_delta_high === null ? null : row.base_score + row.score_delta_high,
+    low: row.score_delta_low === null ? null : Math.max(0, row.base_score + row.score_delta_low), high: row.score_delta_high === null ? null : Math.min(100, row.base_score + row.score_delta_high),
     xlow: row.energy_ratio_low === null ? null : row.base_energy_kwh * row.energy_ratio_low, xhigh: row.energy_ratio_high === null ? null : row.base_energy_kwh * row.energy_ratio_high,
   }));
   showKey("arrows", [...colour].concat(known.some((row) => hue(row) === OTHER) ? [["other", OTHER]] : []));

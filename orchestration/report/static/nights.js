@@ -31,7 +31,8 @@ function nightsChart(machine) {
   }
   if (!bars.length) return null;
   const flags = distinct(found.map((row) => row.control_flag));
-  showKey("nights", [...Object.entries(PHASES), ...flags.map((flag) => [flag === "no control" ? "control did not run" : `${FLAG_MARKS[flag]} control ${flag}`])]);
+  showKey("nights", [...Object.entries(PHASES), ...flags.map((flag) => [flag === "no control" ? "control did not run" : `${FLAG_MARKS[flag]} control ${flag}`]),
+    ...distinct(found.map((row) => row.energy_methods)).filter(Boolean).map((method) => [method])]);
   return {
     data: { bars, marks }, words: oneUnit("energy", ENERGY, Math.max(...tops)),
     tip: ({ night, phase, kwh, models }) => [phase ? `${night}: ${phase}` : night, phase ? [["Energy", energy(kwh)], ...models.map((row) => [row.model, energy(row[`${phase}_kwh`])])]
