@@ -37,14 +37,14 @@ def main() -> None:
             path.symlink_to(real[min(day * len(real) // STATES, len(real) - 1)])
         home, empty = Path(folder, "home"), Path(folder, "empty")
         rows = sum(pq.read_metadata(path).num_rows for path in days[:STATES])
-        _seconds(empty, "build")  # the first one of a home sets Dagster and dbt up
+        seconds(empty, "build")  # the first one of a home sets Dagster and dbt up
         steps = [
-            ("build, no states at all", _seconds(empty, "build")),
-            (f"import {STATES} states, {rows} rows", _seconds(home, "import-leaderboard", *days[:STATES])),
-            ("build and publish them", _seconds(home, "build")),
-            ("build, nothing new", _seconds(home, "build")),
-            ("import one more", _seconds(home, "import-leaderboard", days[STATES])),
-            ("build and publish it", _seconds(home, "build")),
+            ("build, no states at all", seconds(empty, "build")),
+            (f"import {STATES} states, {rows} rows", seconds(home, "import-leaderboard", *days[:STATES])),
+            ("build and publish them", seconds(home, "build")),
+            ("build, nothing new", seconds(home, "build")),
+            ("import one more", seconds(home, "import-leaderboard", days[STATES])),
+            ("build and publish it", seconds(home, "build")),
         ]
         size = sum(
             path.stat().st_size for path in (home / "published" / "current").resolve().rglob("*") if path.is_file()
@@ -56,7 +56,7 @@ def main() -> None:
     print(f"\nPeak memory of one process {memory:.2f} GiB, published {size / 2**20:.0f} MiB")
 
 
-def _seconds(home: Path, *arguments: str | Path) -> tuple[float, float]:
+def seconds(home: Path, *arguments: str | Path) -> tuple[float, float]:
     """What the clock says, and what the processors were busy for."""
     command: Sequence[str | Path] = [sys.executable, "-m", "orchestration.cli", *arguments]
     started, busy = time.perf_counter(), _busy()

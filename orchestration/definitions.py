@@ -16,6 +16,7 @@ from orchestration.defs.marts import dbt_models, marts_of
 from orchestration.defs.night_watch import night_message
 from orchestration.defs.publication import publication_of
 from orchestration.defs.raw_tables import raw_tables
+from orchestration.defs.report import report
 from orchestration.defs.resources import Paths, default_resources
 from orchestration.manifest import manifest
 
@@ -31,12 +32,8 @@ def build_defs(paths: Paths | None = None, overrides: Mapping[str, object] | Non
     models = dbt_models(manifest(), freshness)
     return dg.Definitions(
         assets=[
-            catalogue,
-            model_evaluations,
-            leaderboard_states,
-            raw_tables,
-            models,
-            publication_of(marts_of(models), freshness),
+            *(catalogue, model_evaluations, leaderboard_states, raw_tables),
+            *(models, publication_of(marts_of(models), freshness), report),
         ],
         asset_checks=[quarantine_is_empty, every_planned_evaluation_ended_well],
         jobs=[automation.read_catalogue, automation.evaluate_model, automation.refresh, housekeeping],

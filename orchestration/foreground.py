@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # Errors are told by the verbs, with their remedies; Dagster keeps the details for its UI.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_PUBLICATION = "publication"  # the asset
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,12 @@ class Outcome:
     run_id: str
     succeeded: bool
     reasons: tuple[str, ...]
+    published: bool = False  # a refresh whose report failed has published
+
+    @property
+    def what_failed(self) -> str:
+        """Of a refresh that did not succeed."""
+        return "the marts are published, the report is not written" if self.published else "nothing was published"
 
 
 class Foreground:
@@ -69,7 +76,7 @@ class Foreground:
         return report(self._instance, home, settings, night, refresh, not_begun=not_begun)
 
     def refresh(self) -> Outcome:
-        """Load, build, check, publish."""
+        """Load, build, check, publish, write the report."""
         return self._run("refresh")
 
     def _run(self, job: str, config: Mapping[str, Any] | None = None, **options: Any) -> Outcome:
@@ -80,7 +87,13 @@ class Foreground:
             )
         if any(_is_interruption(event) for event in result.all_events):
             raise KeyboardInterrupt
-        return Outcome(result.run_id, result.success, tuple(reasons(result.all_events)))
+        made = {event.asset_key for event in result.all_events if event.is_step_materialization}
+        return Outcome(
+            result.run_id,
+            result.success,
+            tuple(reasons(result.all_events)),
+            _PUBLICATION in {key and key.path[-1] for key in made},
+        )
 
 
 @contextmanager

@@ -51,6 +51,10 @@ class Home:
         return self.path / "report"
 
     @property
+    def report_page(self) -> Path:
+        return self.report / "index.html"
+
+    @property
     def models(self) -> Path:
         return self.path / "models"
 

@@ -10,13 +10,15 @@ from orchestration.cli import options
 @click.command("build")
 @options.places()
 def command() -> None:
-    """Load what was landed, build and check the marts, publish them. Evaluates nothing."""
+    """Load what was landed, build and check the marts, publish them, write the report. Evaluates nothing."""
     from orchestration.foreground import foreground
     from orchestration.home import Home
 
     home = Home.from_env()
     with foreground(home) as dagster:
         outcome = dagster.refresh()
+    if outcome.published:
+        print(f"published {home.current / 'marts.duckdb'}")
     if not outcome.succeeded:
-        raise click.ClickException("nothing was published: " + "\n".join(outcome.reasons))
-    print(f"published {home.current / 'marts.duckdb'}")
+        raise click.ClickException(f"{outcome.what_failed}: " + "\n".join(outcome.reasons))
+    print(f"report    {home.report_page}")

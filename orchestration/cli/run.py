@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @options.as_json
 @options.places()
 def command(precision: float | None, budget_s: float, as_json: bool) -> None:
-    """Plan, evaluate what is due, load, build, check and publish; then show the result.
+    """Plan, evaluate what is due, load, build, check, publish and report; then show the result.
 
     A model that fails does not stop the others; the exit code is 1 then.
     """
@@ -52,7 +52,7 @@ def command(precision: float | None, budget_s: float, as_json: bool) -> None:
         message = dagster.message(home, catalogue.settings, night, refreshed, not_begun)
     failures = [f"{model}: {_reason(outcome)}" for model, outcome in evaluated.items() if not outcome.succeeded]
     if not refreshed.succeeded:
-        failures.append(f"nothing new is published: {_reason(refreshed)}")
+        failures.append(f"{refreshed.what_failed}: {_reason(refreshed)}")
     failures += [f"{model}: canceled before it began" for model in not_begun]
     _show(home, as_json, evaluated, refreshed, failures, message)
     tell(home, message, catalogue.settings.notification, _say)
@@ -96,17 +96,20 @@ def _show(
     if as_json:
         answer = {
             "evaluated": {model: outcome.succeeded for model, outcome in evaluated.items()},
-            "published": str((home.current / "marts.duckdb").resolve()) if refreshed.succeeded else None,
+            "published": str((home.current / "marts.duckdb").resolve()) if refreshed.published else None,
+            "report": str(home.report_page) if refreshed.succeeded else None,
             "failures": failures,
             "message": message.text(),
         }
         print(json.dumps(answer, indent=2))
         return
-    if refreshed.succeeded:
+    if refreshed.published:
         from orchestration.cli.results import show_published
         from orchestration.cli.show import console
 
         show_published(home, console())
+    if refreshed.succeeded:
+        print(f"Report:    {home.report_page}")
 
 
 def _reason(outcome: Outcome) -> str:

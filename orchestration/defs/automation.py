@@ -39,7 +39,7 @@ evaluate_model = dg.define_asset_job(
 refresh = dg.define_asset_job(
     nights.REFRESH_JOB,
     dg.AssetSelection.all() - dg.AssetSelection.assets(catalogue, model_evaluations, leaderboard_states),
-    description="Load what was landed, build, check, publish.",
+    description="Load what was landed, build, check, publish, write the report.",
 )
 
 

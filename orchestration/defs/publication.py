@@ -1,4 +1,4 @@
-"""Publication: the last asset. It runs only where everything before it went well.
+"""Publication: it runs only where everything before it went well.
 
 It also notes on each model's partition what the marts now say of it, so that score and energy are plotted over time.
 """
@@ -19,6 +19,8 @@ from orchestration.home import PROJECT
 from orchestration.instance import WAREHOUSE_POOL
 from orchestration.model_figures import SuiteFigures, model_figures
 from orchestration.summaries import markdown_table
+
+PUBLICATION = dg.AssetKey("publication")
 
 
 def publication_of(marts: list[dg.AssetKey], freshness: dg.FreshnessPolicy) -> dg.AssetsDefinition:

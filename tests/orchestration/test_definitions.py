@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pytest
+from test_publication import build_marts
 from tiny import model_entry, save_catalogue
 
 from evaluators.records import RECORDS
@@ -21,12 +22,13 @@ from orchestration.definitions import build_defs
 from orchestration.defs.freshness import every_night
 from orchestration.defs.housekeeping import housekeeping
 from orchestration.defs.publication import checks_of, publication_of
+from orchestration.defs.report import report
 from orchestration.defs.resources import Paths, default_resources
 from orchestration.home import Home
 from orchestration.housekeeping import delete_old_runs
 from orchestration.instance import open_instance
 from orchestration.manifest import manifest
-from orchestration.publication import Publication
+from orchestration.publication import Publication, current
 
 # What the evaluator's process does, without evaluating: model `slow` is killed, `weak` fails, others are well.
 STAND_IN = """
@@ -103,9 +105,9 @@ def test_the_lineage_reads_from_catalogue_to_publication(definitions: dg.Definit
         assert all(
             order.index(groups[p]) <= order.index(group) for p in graph.get(key).parent_keys if groups[p] in order
         )
-    assert {key for key, group in groups.items() if group == "marts"} == graph.get(
-        dg.AssetKey("publication")
-    ).parent_keys
+    publication = graph.get(dg.AssetKey("publication"))
+    assert {key for key, group in groups.items() if group == "marts"} == publication.parent_keys
+    assert publication.child_keys == {dg.AssetKey("report")}
 
 
 def test_assets_say_what_they_are_and_whose(definitions: dg.Definitions) -> None:
@@ -312,6 +314,25 @@ def test_a_failed_check_of_severity_error_stops_the_publication_and_a_warning_do
     warns = severity == dg.AssetCheckSeverity.WARN
     assert result.success == warns
     assert published == ([{"warned": 1}] if warns else [])
+
+
+def test_a_report_that_fails_fails_alone(instance: dg.DagsterInstance, paths: Paths) -> None:
+    """It has none of the tables that it asks."""
+
+    @dg.asset(check_specs=[dg.AssetCheckSpec("holds", asset="a_mart")])
+    def a_mart() -> dg.MaterializeResult:
+        return dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=True)])
+
+    build_marts(paths.home, 1)
+    result = dg.materialize(
+        [a_mart, publication_of([dg.AssetKey("a_mart")]), report],
+        instance=instance,
+        resources=default_resources(paths),
+        raise_on_error=False,
+    )
+    assert [event.step_key for event in result.get_step_failure_events()] == ["report"]
+    assert current(paths.home).is_dir()
+    assert not paths.home.report_page.exists()
 
 
 def test_a_broken_catalogue_says_so_when_the_definitions_are_loaded(paths: Paths) -> None:

@@ -137,6 +137,7 @@ def test_a_canceled_night_publishes_what_is_good_and_a_second_one_repeats_nothin
     assert answer["evaluated"] == {"base": True, "gone": False, "slow-1": False}
     assert "nowhere" in answer["failures"][0]
     assert Path(answer["published"]).is_file()
+    assert "<h1" in Path(answer["report"]).read_text(encoding="utf-8")
     told = answer["message"].splitlines()
     assert f"1 of 4 models are good, build {Path(answer['published']).parent.name} is published" in told[0]
     assert any(line.startswith("  failed      gone: tiny: ") and "nowhere" in line for line in told)

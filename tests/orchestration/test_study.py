@@ -27,18 +27,8 @@ ROWS = f"from marts.fct_leaderboard_evaluations where as_of = '{DAY}' and is_in_
 
 
 @pytest.fixture(scope="module")
-def marts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    home = Home(tmp_path_factory.mktemp("study"))
-    # In two builds and out of order, as states may arrive: the study's day comes last, and so does the newest.
-    late = [path for path in REAL if DAY in path.name or path == REAL[-1]]
-    for batch in ([path for path in REAL if path not in late], late):
-        for path in reversed(batch):
-            day = date_in_name(path)
-            assert day is not None
-            import_state(partial(read, path), day, path.name, home.landing, home.quarantine)
-        warehouse.load(home)
-        dbt_build(home, "--exclude", "resource_type:unit_test")
-    with duckdb.connect(home.warehouse, read_only=True) as connection:
+def marts(study_home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(study_home.warehouse, read_only=True) as connection:
         yield connection
 
 

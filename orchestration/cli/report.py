@@ -1,0 +1,31 @@
+"""`evalwatt report`: the page that the published marts make."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from orchestration.cli import options
+
+
+@click.command("report")
+@click.option("--open", "opened", is_flag=True, help="Open it in the browser.")
+@options.as_json
+@options.places(catalogue=False)
+def command(opened: bool, as_json: bool) -> None:
+    """Write the report on the published marts: one HTML page, which needs no network.
+
+    Every refresh writes it too.
+    """
+    from orchestration import publication, report
+    from orchestration.home import Home
+
+    home = Home.from_env()
+    page = report.write(publication.current(home) / publication.MARTS_FILE, home.report)
+    if as_json:
+        print(json.dumps({"report": str(page)}, indent=2))
+    else:
+        print(page)
+    if opened:
+        click.launch(page.as_uri())

@@ -1,0 +1,245 @@
+"""What the page says first: the night in one sentence and four figures, and the study's six questions with answers.
+
+Belongs here: choosing rows and putting them into words. Every figure is in a row of a query; nothing is calculated
+but sums over a night. An answer that the evidence does not give is `cannot be told`, with the mart's reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from orchestration.report import formats
+from orchestration.report.queries import Answer, Row
+
+STUDY_DAY = date(2025, 1, 9)
+MEASURED, PUBLISHED, PER_RUN = "measured", "leaderboard_published", "leaderboard_per_run"
+BASES = {PUBLISHED: "Leaderboard, as published", PER_RUN: "Leaderboard, per run", MEASURED: "Own evaluations"}
+TOLD_NOT = "cannot be told"
+
+_CONTROL = {"no control": "did not run"}
+
+Answers = Mapping[str, Answer]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of the night: its value, what it is of, and how it was obtained."""
+
+    title: str
+    value: str
+    of: str
+    method: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the evidence says of a claim; `state` is the leaderboard's, None for own evaluations."""
+
+    basis: str
+    state: date | None
+    verdict: str | None
+    words: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question of the study, where the page shows it, and its findings."""
+
+    words: str
+    section: str
+    findings: tuple[Finding, ...]
+
+    def on(self, basis: str) -> list[Finding]:
+        return [finding for finding in self.findings if finding.basis == basis]
+
+
+def states(answers: Answers) -> list[date]:
+    """The leaderboard's states on the page: the study's day first, where it is held."""
+    found = {row["as_of"] for row in answers["claims"] if row["basis"] != MEASURED}
+    found |= {row["as_of"] for row in answers["leaderboard_models"]}
+    return sorted(found)
+
+
+def main_key(answers: Answers) -> str | None:
+    """The comparability key of the newest own evaluations; of several, the one with most models."""
+    keys: dict[str, tuple[date, int]] = {}
+    for row in answers["own_models"]:
+        newest, models = keys.get(row["comparability_key"], (row["as_of"], 0))
+        keys[row["comparability_key"]] = (max(newest, row["as_of"]), models + 1)
+    return max(keys, key=lambda key: keys[key], default=None)
+
+
+def tonight(answers: Answers) -> tuple[str, list[Figure]]:
+    """The newest night in one sentence and four figures; where nothing was evaluated here, the leaderboard."""
+    nights = list(answers["nights"])
+    if not nights:
+        return _without_own(answers)
+    night = max(row["night"] for row in nights)
+    rows = [row for row in nights if row["night"] == night]
+    own = answers["own_models"].where(comparability_key=main_key(answers))
+    method = (
+        "; ".join(sorted({row["energy_methods"] for row in rows if row["energy_methods"]})) or "no task has an energy"
+    )
+    energy, kg = _sum(rows, "energy_kwh"), _sum(rows, "emissions_kg")
+    missing = "; ".join(sorted({row["energy_reason"] for row in rows if row["energy_reason"]}))
+    models = len({row["model"] for row in rows})
+    machines = ", ".join(sorted({row["machine"] for row in rows}))
+    sentence = (
+        f"In the night of {day(night)} {models} model{'s were' if models != 1 else ' was'} evaluated on {machines}, "
+        f"for {formats.energy(energy)} ({method if energy is not None else missing}) and {formats.mass(kg)} of CO₂e"
+    )
+    best = max((row for row in own if row["score"] is not None), key=lambda row: row["score"], default=None)
+    cheap = min(
+        (row for row in own if row["joules_per_correct"] is not None),
+        key=lambda row: row["joules_per_correct"],
+        default=None,
+    )
+    if best is not None and cheap is not None and len(own) > 1:
+        sentence += f"; of the {len(own)} models compared, {best['model']} scores highest"
+        who = "" if best["model"] == cheap["model"] else f"{cheap['model']} "
+        sentence += f" and {who}takes the least energy for a correct answer"
+    flags = ", ".join(sorted({str(_CONTROL.get(row["control_flag"], row["control_flag"])) for row in rows}))
+    return f"{sentence}.", [
+        _best(best),
+        _cheapest(cheap, own),
+        Figure(
+            "Energy of the night", formats.energy(energy), f"all phases of all runs on {machines}", missing or method
+        ),
+        Figure(
+            "Emissions of the night",
+            f"{formats.mass(kg)} CO₂e",
+            "grid and site of the catalogue",
+            f"control workload: {flags}",
+        ),
+    ]
+
+
+def _best(row: Row | None) -> Figure:
+    if row is None:
+        return Figure("Highest score", formats.NOT_KNOWN, "", "no suite is complete")
+    low, high = formats.points(row["score_low"]), formats.points(row["score_high"])
+    scale = f"of 100 points, 95 % interval {low} to {high}" if row["score_low"] is not None else "of 100 points"
+    return Figure("Highest score", formats.points(row["score"]), row["model"], scale)
+
+
+def _cheapest(row: Row | None, own: Sequence[Row]) -> Figure:
+    title = "Least energy per correct answer"
+    if row is None:
+        reasons = {str(r["joules_per_correct_reason"] or r["missing_reason"]) for r in own}
+        return Figure(title, formats.NOT_KNOWN, "", "; ".join(sorted(reasons)))
+    return Figure(title, f"{formats.number(row['joules_per_correct'])} J", row["model"], row["energy_method"])
+
+
+def _without_own(answers: Answers) -> tuple[str, list[Figure]]:
+    remedy = "Nothing was evaluated here yet: `evalwatt run` evaluates the catalogue's models"
+    held = states(answers)
+    if not held:
+        return f"{remedy}, `evalwatt import-leaderboard hub` brings the leaderboard's history.", []
+    newest = answers["leaderboard_models"].where(basis=PER_RUN, as_of=held[-1])
+    frontier = [row for row in newest if row["on_frontier"]]
+    known = [row["emissions_kg"] for row in newest if row["emissions_kg"] is not None]
+    holds = [
+        row for row in answers["claims"].where(basis=PER_RUN, as_of=held[-1]) if row["verdict"].startswith("holds")
+    ]
+    of = f"state of {day(held[-1])}"
+    return f"{remedy}. The leaderboard's table of {day(held[-1])} has {len(newest):,} models.", [
+        Figure("Models", f"{len(newest):,}", of, "Open LLM Leaderboard v2"),
+        Figure("On the frontier", f"{len(frontier)}", of, "no other scores as much for as little"),
+        Figure(
+            "Evaluating all once", f"{formats.mass(sum(known))} CO₂e", f"{len(known):,} models", "nameplate × hours"
+        ),
+        Figure("Claims that hold", f"{len(holds)} of 8", "per run", "at least in direction"),
+    ]
+
+
+def questions(answers: Answers) -> list[Question]:
+    """The study's six questions."""
+    asked = (
+        ("Are small models enough?", "size", "a"),
+        ("Do returns diminish with size?", "size", "b"),
+        ("Are community models more efficient than official ones?", "official", "c"),
+        ("70 B: what does fine-tuning change?", "fine-tunes", "de"),
+        ("7 B: what does fine-tuning change?", "fine-tunes", "f"),
+        ("Do fine-tunes say less, and for less energy?", "verbosity", "gh"),
+    )
+    return [Question(words, section, tuple(_findings(answers, claims))) for words, section, claims in asked]
+
+
+def _findings(answers: Answers, claims: str) -> list[Finding]:
+    found = []
+    for row in answers["claims"]:
+        if row["claim_id"] in claims:
+            own = row["basis"] == MEASURED
+            words = _words(row, answers)
+            found.append(Finding(row["basis"], None if own else row["as_of"], row["verdict"], words))
+    if claims == "a":
+        found += _own_small(answers)
+    if claims == "gh":
+        found += _own_verbosity(answers)
+    # one sentence is enough where several claims cannot be told for the same reason
+    return list(dict.fromkeys(found))
+
+
+_EFFECTS = {
+    "c": "community scores {} as much per kg",
+    "d": "community fine-tunes {} their base",
+    "e": "official fine-tunes {} their base",
+    "f": "fine-tunes {} their base",
+    "g": "Qwen2: fine-tunes emit {} their base",
+    "h": "Llama: fine-tunes emit {} their base",
+}
+
+
+def _words(row: Row, answers: Answers) -> str:
+    claim = row["claim_id"]
+    if row["effect"] is None or row["verdict"] == TOLD_NOT:
+        return str(row["reason"])
+    if claim == "a":
+        return str(row["reason"]).partition(";")[0]
+    if claim == "b":
+        sizes = answers["sizes"].where(basis=row["basis"], as_of=row["as_of"])
+        steps = [
+            formats.number(size["marginal_score_per_kg"]) for size in sizes if size["marginal_score_per_kg"] is not None
+        ]
+        return f"{' → '.join(steps)} points per kg from class to class"
+    effect = _EFFECTS[claim].format(formats.ratio(row["effect"]))
+    return f"{effect} {formats.interval(row['effect_low'], row['effect_high'])}".strip()
+
+
+def _own_small(answers: Answers) -> list[Finding]:
+    own = [row for row in answers["own_models"].where(comparability_key=main_key(answers)) if row["score"] is not None]
+    small = [row for row in own if row["params_b"] is not None and row["params_b"] < 10]
+    if not small:
+        return []
+    best = max(small, key=lambda row: row["score"])
+    took = formats.energy(best["energy_kwh"]) if best["energy_kwh"] is not None else best["missing_reason"]
+    words = (
+        f"best below 10 B: {best['model']}, {formats.points(best['score'])} points for {took} ({best['energy_method']})"
+    )
+    return [Finding(MEASURED, None, None, words)]
+
+
+def _own_verbosity(answers: Answers) -> list[Finding]:
+    return [
+        Finding(
+            MEASURED,
+            None,
+            None,
+            f"{row['finetuned']}: {formats.ratio(row['tokens_out_ratio'])} its base's tokens, "
+            f"{formats.ratio(row['joules_per_correct_ratio'])} its energy per correct answer ({row['energy_method']})",
+        )
+        for row in answers["finetunes"].where(basis=MEASURED, scope="suite", comparability_key=main_key(answers))
+        if row["tokens_out_ratio"] is not None
+    ]
+
+
+def day(value: date) -> str:
+    return f"{value.day} {value:%B %Y}"
+
+
+def _sum(rows: Sequence[Row], column: str) -> float | None:
+    """NULL where one of the rows is: a sum without it would be too small."""
+    values = [row[column] for row in rows]
+    return None if None in values else sum(values)

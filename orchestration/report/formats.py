@@ -1,0 +1,59 @@
+"""Figures as people read them: units that fit the size, three digits, and never a zero for what is not known.
+
+The page's script has the same rules for what it shows itself (`static/formats.js`); a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import math
+
+NOT_KNOWN = "not known"
+
+_ENERGY = ((1e3, "MWh"), (1.0, "kWh"), (1e-3, "Wh"), (1e-6, "mWh"))  # in kWh
+_MASS = ((1e3, "t"), (1.0, "kg"), (1e-3, "g"), (1e-6, "mg"))  # in kg
+
+
+def energy(kwh: float | None) -> str:
+    """Of kWh: 0.249 Wh."""
+    return _scaled(kwh, _ENERGY)
+
+
+def mass(kg: float | None) -> str:
+    """Of kg: 91.8 mg."""
+    return _scaled(kg, _MASS)
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Three significant digits without an exponent: 0.345, 12.3, 2,742."""
+    if value is None or not math.isfinite(value):
+        return NOT_KNOWN
+    if value == 0:
+        return "0"
+    if float(value).is_integer():
+        return f"{value:,.0f}"
+    decimals = digits - 1 - math.floor(math.log10(abs(value)))
+    return f"{round(value, decimals):,.{max(decimals, 0)}f}"
+
+
+def points(value: float | None) -> str:
+    """A score: 53.8."""
+    return NOT_KNOWN if value is None else f"{value:.1f}"
+
+
+def ratio(value: float | None) -> str:
+    """0.345 ×, in one piece."""
+    return NOT_KNOWN if value is None else f"{number(value)}\u00a0×"
+
+
+def interval(low: float | None, high: float | None, reason: str | None = None) -> str:
+    """What stands behind a figure: (0.31 to 0.35), or why there is no interval."""
+    if low is None or high is None:
+        return f"(no interval: {reason})" if reason else ""
+    return f"({number(low)} to {number(high)})"
+
+
+def _scaled(value: float | None, units: tuple[tuple[float, str], ...]) -> str:
+    if value is None or not math.isfinite(value):
+        return NOT_KNOWN
+    factor, unit = units[1] if value == 0 else next((unit for unit in units if abs(value) >= unit[0]), units[-1])
+    return f"{number(value / factor)}\u00a0{unit}"

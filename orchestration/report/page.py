@@ -1,0 +1,94 @@
+"""The page: one file with its data, its charts, its style and its scripts inside, so that it needs no network.
+
+Belongs here: putting it together and writing it in one step. Whatever comes from the rows is escaped: as HTML by
+Jinja, as JSON in a script by `_json`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+
+from orchestration.report import charts, findings, sections
+from orchestration.report.findings import Answers
+
+_SCRIPTS = ("formats.js", "data.js", "tables.js", "charts.js", "frontier.js", "comparisons.js", "nights.js", "page.js")
+
+
+def render(answers: Answers) -> str:
+    """The whole page for these answers."""
+    sentence, figures = findings.tonight(answers)
+    states = findings.states(answers)
+    (publication,) = list(answers["publication"]) or [{"build_id": "", "published_at": None, "git_sha": None}]
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            publication=publication,
+            sentence=sentence,
+            figures=figures,
+            states=states,
+            first_state=findings.STUDY_DAY if findings.STUDY_DAY in states else max(states, default=None),
+            study_day=findings.STUDY_DAY,
+            bases=findings.BASES,
+            questions=findings.questions(answers),
+            sections=sections.sections(answers),
+            queries={name: answer.sql for name, answer in answers.items()},
+            style=Markup(_static("report.css")),
+            runtime=Markup(charts.runtime()),
+            script=Markup("\n".join(map(_static, _SCRIPTS))),
+            specifications=_json(charts.specifications()),
+            data=_json({name: answer.encoded() for name, answer in answers.items()}),
+        )
+    )
+
+
+def write(page: str, folder: Path) -> Path:
+    """Put the page into the folder, in one step: readers see the old or the new one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / "index.html"
+    temporary = folder / f".tmp-{secrets.token_hex(4)}"
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(page)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return target
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader(__package__, "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["code"] = _code
+    return environment
+
+
+def _code(text: str) -> Markup:
+    """Text with `commands` set as such."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def _json(value: Any) -> Markup:
+    """JSON that nothing in it can end the script of."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))
+
+
+def _static(name: str) -> str:
+    return (resources.files(__package__) / "static" / name).read_text(encoding="utf-8")

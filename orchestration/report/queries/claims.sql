@@ -1,0 +1,22 @@
+-- The study's claims, on own evaluations and on the leaderboard's table as published and per run.
+select
+    claim_id,
+    basis,
+    as_of,
+    statement,
+    definition,
+    rule,
+    effect,
+    effect_low,
+    effect_high,
+    n_a,
+    n_b,
+    verdict,
+    reason,
+    confounders,
+    evidence_through
+from marts.mart_study_claims
+where
+    basis = 'measured'
+    or as_of in (date '2025-01-09', (select max(newest.as_of) from marts.fct_leaderboard_evaluations as newest))
+order by claim_id, as_of, basis

@@ -1,0 +1,19 @@
+-- What a family's fine-tunes emit against their base, in the classes that the study looks at.
+select
+    basis,
+    as_of,
+    size_class,
+    family,
+    model_group,
+    n,
+    emissions_kg_median,
+    score_median,
+    emissions_ratio_median,
+    score_delta_mean,
+    ratio_reason
+from marts.mart_family_deltas
+where
+    size_class in ('7–9 B', '65–80 B')
+    and model_group in ('base', 'official', 'official, other', 'community')
+    and as_of in (date '2025-01-09', (select max(newest.as_of) from marts.fct_leaderboard_evaluations as newest))
+order by as_of, size_class, family, model_group, basis

@@ -1,0 +1,48 @@
+-- Fine-tuned models against their bases: own ones paired by document, the leaderboard's one row a side.
+select
+    deltas.basis,
+    deltas.as_of,
+    deltas.comparability_key,
+    deltas.scope,
+    deltas.suite,
+    deltas.task,
+    deltas.base_model_id as base,
+    deltas.finetuned_model_id as finetuned,
+    deltas.finetuned_kind as kind,
+    deltas.family,
+    coalesce(listed.size_class, counted.bucket) as size_class,
+    deltas.documents_paired,
+    deltas.base_score,
+    deltas.finetuned_score,
+    deltas.score_delta,
+    deltas.score_delta_low,
+    deltas.score_delta_high,
+    deltas.score_interval_reason,
+    deltas.base_energy_kwh,
+    deltas.finetuned_energy_kwh,
+    deltas.energy_ratio,
+    deltas.energy_ratio_low,
+    deltas.energy_ratio_high,
+    deltas.energy_interval_reason,
+    deltas.tokens_out_ratio,
+    deltas.tokens_out_ratio_low,
+    deltas.tokens_out_ratio_high,
+    deltas.joules_per_correct_ratio,
+    deltas.joules_per_correct_ratio_documents_low as joules_per_correct_ratio_low,
+    deltas.joules_per_correct_ratio_documents_high as joules_per_correct_ratio_high,
+    deltas.energy_method,
+    deltas.verdict,
+    deltas.verdict_reason
+from marts.mart_base_vs_finetuned_deltas as deltas
+left join marts.fct_leaderboard_evaluations as listed
+    on deltas.scope = 'table' and deltas.finetuned_eval_name = listed.eval_name and deltas.as_of = listed.as_of
+left join marts.dim_models as counted
+    on deltas.scope != 'table' and deltas.finetuned_model_key = counted.model_key
+where
+    deltas.basis = 'measured'
+    or deltas.as_of in (
+        date '2025-01-09', (select max(newest.as_of) from marts.fct_leaderboard_evaluations as newest)
+    )
+order by
+    deltas.basis, deltas.as_of, deltas.comparability_key, deltas.finetuned_model_id, deltas.base_model_id,
+    deltas.scope, deltas.task, deltas.finetuned_eval_name

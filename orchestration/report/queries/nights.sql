@@ -1,0 +1,30 @@
+-- What every night took, by phase, and whether the control workload was steady.
+with methods as (
+    select
+        machine_id,
+        model_key,
+        string_agg(distinct energy_method, '; ' order by energy_method) as energy_methods
+    from marts.fct_task_evaluations
+    group by machine_id, model_key
+)
+
+select
+    nights.night,
+    nights.machine_id as machine,
+    nights.model_id as model,
+    nights.runs,
+    nights.runs_excluded,
+    nights.idle_kwh,
+    nights.load_kwh,
+    nights.warmup_kwh,
+    nights.inference_kwh,
+    nights.scoring_kwh,
+    nights.energy_kwh,
+    nights.emissions_kg,
+    nights.energy_reason,
+    methods.energy_methods, -- of all that was ever evaluated of the model on the machine
+    nights.control_flag,
+    nights.control_reason
+from marts.mart_emissions_history as nights
+left join methods on nights.machine_id = methods.machine_id and nights.model_key = methods.model_key
+order by nights.night, nights.machine_id, nights.model_id, nights.model_key

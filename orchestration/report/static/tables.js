@@ -1,0 +1,71 @@
+// Tables that sort and filter. Those of the page are sorted where they stand; long ones show some rows at a time.
+
+const SHOWN_FIRST = 12, SHOWN_FURTHER = 50, FILTERED_FROM = 8;
+
+function compare(a, b) {
+  // what is not known comes last, whichever way round
+  if (a === null || a === "") return b === null || b === "" ? 0 : 1;
+  if (b === null || b === "") return -1;
+  return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true });
+}
+
+function ordered(items, value, descending) {
+  const known = items.filter((item) => compare(value(item), null) < 0).sort((a, b) => compare(value(a), value(b)));
+  const unknown = items.filter((item) => compare(value(item), null) === 0);
+  return [...(descending ? known.reverse() : known), ...unknown];
+}
+
+function sortButtons(head, onSort) {
+  for (const [column, cell] of [...head.cells].entries()) {
+    const button = element("button", { type: "button", text: cell.textContent });
+    cell.replaceChildren(button);
+    button.addEventListener("click", () => {
+      const first = cell.classList.contains("number") ? "descending" : "ascending";
+      const other = first === "ascending" ? "descending" : "ascending";
+      const direction = cell.getAttribute("aria-sort") === first ? other : first;
+      for (const each of head.cells) each.removeAttribute("aria-sort");
+      cell.setAttribute("aria-sort", direction);
+      onSort(column, direction === "descending");
+    });
+  }
+}
+
+function sortable(table) {
+  const body = table.tBodies[0];
+  const value = (column) => (row) => {
+    const text = row.cells[column].dataset.sort;
+    return text === "" || Number.isNaN(Number(text)) ? text : Number(text);
+  };
+  sortButtons(table.tHead.rows[0], (column, descending) => body.append(...ordered([...body.rows], value(column), descending)));
+  if (body.rows.length < FILTERED_FROM) return;
+  const input = element("input", { type: "search" });
+  input.addEventListener("input", () => {
+    const word = input.value.toLowerCase();
+    for (const row of body.rows) row.classList.toggle("left-out", !row.textContent.toLowerCase().includes(word));
+  });
+  table.closest(".scroll").before(element("label", { class: "filter" }, `Filter: ${table.caption.textContent}`, input));
+}
+
+function cell({ number, text }, row) {
+  const words = text(row);
+  return element("td", { class: `${number ? "number" : ""}${words.length < 14 ? " short" : ""}`, text: words });
+}
+
+// columns: {title, number, wide, text(row), value(row)}. Returns a function that shows other rows.
+function longTable(place, caption, columns) {
+  const head = element("tr", {}, ...columns.map(({ title, number, wide }) => element("th", { scope: "col", class: number ? "number" : wide ? "wide" : null, text: title })));
+  const body = element("tbody");
+  const table = element("table", {}, element("caption", { text: caption }), element("thead", {}, head), body);
+  const further = element("button", { type: "button", class: "further" });
+  place.replaceChildren(element("div", { class: "scroll", role: "region", "aria-label": caption, tabindex: "0" }, table), further);
+  let shown = [], count = SHOWN_FIRST, sorting = null;
+  function render() {
+    const inOrder = sorting ? ordered(shown, columns[sorting.column].value, sorting.descending) : shown;
+    body.replaceChildren(...inOrder.slice(0, count).map((row) => element("tr", {}, ...columns.map((column) => cell(column, row)))));
+    further.hidden = shown.length <= count;
+    further.textContent = `Show ${Math.min(SHOWN_FURTHER, shown.length - count)} more of ${shown.length.toLocaleString("en-US")}`;
+  }
+  further.addEventListener("click", () => { count += SHOWN_FURTHER; render(); });
+  sortButtons(head, (column, descending) => { sorting = { column, descending }; render(); });
+  return (given) => { shown = given; count = SHOWN_FIRST; render(); };
+}

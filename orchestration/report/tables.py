@@ -1,0 +1,305 @@
+"""The small tables of the page, one function each: rows of a query into cells with something to sort by.
+
+Belongs here: what stands in which column. The two long tables (the leaderboard's models, pairs of base and fine-tune)
+are filled by the page's script.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from orchestration.report import formats
+from orchestration.report.findings import BASES, MEASURED, PER_RUN, PUBLISHED, TOLD_NOT, Answers
+from orchestration.report.queries import Row
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is read, and what it is sorted by; `verdict` and `details` where it is a claim's."""
+
+    text: str
+    sort: Any = None
+    verdict: str | None = None
+    details: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns with whether they hold numbers; rows with the leaderboard's state that they belong to, if any."""
+
+    caption: str
+    columns: tuple[tuple[str, bool], ...]
+    rows: tuple[tuple[date | None, tuple[Cell, ...]], ...]
+
+
+def sizes(answers: Answers) -> Table:
+    columns = _columns(
+        "Class",
+        "#Models",
+        "Evidence",
+        "#Mean",
+        "#Median",
+        "#Mean score",
+        "#Median points per kg",
+        "#Points per kg to the next class",
+    )
+    rows = []
+    for row in answers["sizes"]:
+        evidence = BASES[row["basis"]] + (f": {row['suite']}, {machine(row)}" if row["basis"] == MEASURED else "")
+        if row["n"]:
+            cells = (
+                Cell(row["bucket"], row["bucket_order"]),
+                _figure(row["n"]),
+                Cell(evidence, evidence),
+                _mass(row["emissions_kg_mean"]),
+                _mass(row["emissions_kg_median"]),
+                Cell(formats.points(row["score_mean"]), row["score_mean"]),
+                _figure(row["score_per_kg_median"]),
+                _figure(row["marginal_score_per_kg"], "no next class"),
+            )
+            rows.append((_state(row), cells))
+    return Table("Emissions and scores by size class", columns, tuple(rows))
+
+
+def providers(answers: Answers) -> Table:
+    columns = _columns(
+        "Class",
+        "Provider",
+        "Evidence",
+        "#Models",
+        "#Median kg",
+        "#Median score",
+        "#Points per kg",
+        "95 % interval",
+        "Official at equal size and month",
+    )
+    rows = []
+    for row in sorted(answers["providers"], key=lambda row: _bucket_order(answers, row["bucket"])):
+        multiplier = (
+            ""
+            if row["official_multiplier"] is None
+            else (
+                f"{formats.ratio(row['official_multiplier'])} "
+                f"{formats.interval(row['official_multiplier_low'], row['official_multiplier_high'])}"
+            )
+        )
+        low, high = row["score_per_kg_median_low"], row["score_per_kg_median_high"]
+        cells = (
+            Cell(row["bucket"], _bucket_order(answers, row["bucket"])),
+            Cell(row["provider"], row["provider"]),
+            Cell(BASES[row["basis"]], row["basis"]),
+            _figure(row["n"]),
+            _mass(row["emissions_kg_median"]),
+            Cell(formats.points(row["score_median"]), row["score_median"]),
+            _figure(row["score_per_kg_median"]),
+            Cell(formats.interval(low, high, "fewer than six models").strip("()"), low),
+            Cell(multiplier, row["official_multiplier"]),
+        )
+        rows.append((_state(row), cells))
+    return Table("Official against community models", columns, tuple(rows))
+
+
+def families(answers: Answers) -> Table:
+    """As published and per run in one line, because their difference is the point."""
+    columns = _columns(
+        "Class",
+        "Family",
+        "Group",
+        "#Models",
+        "#Median, as published",
+        "#Times the base's",
+        "#Median, per run",
+        "#Times the base's, per run",
+    )
+    lines: dict[tuple[Any, ...], dict[str, Row]] = {}
+    for row in answers["families"]:
+        lines.setdefault((row["as_of"], row["size_class"], row["family"], row["model_group"]), {})[row["basis"]] = row
+    rows = []
+    for (as_of, size_class, family, group), found in lines.items():
+        cells = [
+            Cell(size_class, size_class),
+            Cell(family, family),
+            Cell(group, group),
+        ]
+        models = max(row["n"] for row in found.values())
+        cells.append(_figure(models))
+        for basis in (PUBLISHED, PER_RUN):
+            if basis not in found:
+                cells += [Cell(formats.NOT_KNOWN), Cell(formats.NOT_KNOWN)]
+                continue
+            times = found[basis]["emissions_ratio_median"]
+            why = found[basis]["ratio_reason"] or formats.NOT_KNOWN
+            cells += [
+                _mass(found[basis]["emissions_kg_median"]),
+                Cell(why if times is None else formats.ratio(times), times),
+            ]
+        rows.append((as_of, tuple(cells)))
+    return Table("Fine-tunes against their family's base", columns, tuple(rows))
+
+
+def verbosity(answers: Answers) -> Table:
+    columns = _columns(
+        "Task",
+        "Model",
+        "#Tokens per answer",
+        "95 % interval",
+        "#J per answer",
+        "#J per correct answer",
+        "#Score",
+        "Evidence",
+    )
+    rows = []
+    for row in answers["verbosity"]:
+        low, high = row["tokens_out_per_request_low"], row["tokens_out_per_request_high"]
+        cells = (
+            Cell(row["task"], row["task"]),
+            Cell(row["model"], row["model"]),
+            _figure(row["tokens_out_per_request"]),
+            Cell(formats.interval(low, high, "one document").strip("()"), low),
+            _figure(row["joules_per_request"]),
+            _figure(row["joules_per_correct"], row["joules_per_correct_reason"]),
+            Cell(formats.points(row["score"]), row["score"]),
+            Cell(f"{row['suite']}, {machine(row)}; {method(row)}", row["comparability_key"]),
+        )
+        rows.append((None, cells))
+    return Table("What models write, and what it takes", columns, tuple(rows))
+
+
+def claims(answers: Answers) -> Table:
+    """A line per claim and state, with what each evidence says of it."""
+    columns = _columns("Claim", *BASES.values())
+    lines: dict[tuple[Any, ...], dict[str, Row]] = {}
+    own = {row["claim_id"]: row for row in answers["claims"].where(basis=MEASURED)}
+    for row in answers["claims"]:
+        if row["basis"] != MEASURED:
+            lines.setdefault((row["claim_id"], row["as_of"]), {})[row["basis"]] = row
+    if not lines:
+        lines = {(claim, None): {} for claim in own}
+    rows = []
+    for (claim, as_of), found in lines.items():
+        of = found | ({MEASURED: own[claim]} if claim in own else {})
+        any_row = next(iter(of.values()))
+        what = (("Effect", str(any_row["definition"])), ("Rule", str(any_row["rule"])))
+        cells = [Cell(f"({claim}) {any_row['statement']}", claim, details=what)]
+        cells += [_verdict(of.get(basis)) for basis in BASES]
+        rows.append((as_of, tuple(cells)))
+    return Table("The study's claims and what the evidence says of them", columns, tuple(rows))
+
+
+def _verdict(row: Row | None) -> Cell:
+    if row is None:
+        return Cell("no such evidence yet")
+    effect = ""
+    if row["effect"] is not None and row["verdict"] != TOLD_NOT:
+        effect = f"{formats.number(row['effect'])} {formats.interval(row['effect_low'], row['effect_high'])}".strip()
+    details = [
+        ("Why", row["reason"]),
+        ("Numbers", f"{row['n_a']:,} and {row['n_b']:,}"),
+        ("What else differs", row["confounders"]),
+    ]
+    if row["evidence_through"]:
+        details.append(("Evidence through", row["evidence_through"]))
+    kept = tuple((name, str(value)) for name, value in details if value)
+    return Cell(effect, row["verdict"], verdict=row["verdict"], details=kept)
+
+
+def nights(answers: Answers) -> Table:
+    phases = ("idle", "load", "warmup", "inference", "scoring")
+    columns = _columns(
+        "Night",
+        "Machine",
+        "Model",
+        "#Runs",
+        *(f"#{phase.capitalize()}" for phase in phases),
+        "#All",
+        "#CO₂e",
+        "Energy is",
+        "Control",
+    )
+    rows = []
+    for row in answers["nights"]:
+        excluded = f", {row['runs_excluded']} excluded" if row["runs_excluded"] else ""
+        why = row["energy_reason"]
+        cells = (
+            Cell(str(row["night"]), row["night"]),
+            Cell(row["machine"], row["machine"]),
+            Cell(row["model"] or "set-up did not arrive", row["model"]),
+            Cell(f"{row['runs']}{excluded}", row["runs"]),
+            *(Cell(formats.energy(row[f"{phase}_kwh"]), row[f"{phase}_kwh"]) for phase in phases),
+            Cell(
+                formats.energy(row["energy_kwh"]) if row["energy_kwh"] is not None else f"not known: {why}",
+                row["energy_kwh"],
+            ),
+            _mass(row["emissions_kg"], why),
+            Cell(row["energy_methods"] or formats.NOT_KNOWN, row["energy_methods"]),
+            Cell(f"{row['control_flag']}: {row['control_reason']}", row["control_flag"]),
+        )
+        rows.append((None, cells))
+    return Table("Every night's energy by phase", columns, tuple(rows))
+
+
+def methods(answers: Answers) -> Table:
+    columns = _columns(
+        "Evidence",
+        "Energy is",
+        "Boundary",
+        "Good for",
+        "#Models",
+        "#With energy",
+        "#With interval",
+        "What is missing",
+        "Comparability key",
+    )
+    rows = []
+    for row in answers["methods"]:
+        missing = {"energy": row["missing_reasons"], "interval": row["interval_reasons"]}
+        cells = (
+            Cell(f"{BASES[row['basis']]}: {row['suite']}", row["basis"]),
+            Cell(row["energy_method"] or formats.NOT_KNOWN, row["energy_method"]),
+            Cell(row["boundary"] or formats.NOT_KNOWN, row["boundary"]),
+            Cell(row["energy_valid_for"] or "", row["energy_valid_for"]),
+            _figure(row["models"]),
+            _figure(row["with_energy"]),
+            _figure(row["with_interval"]),
+            Cell("; ".join(f"no {what}: {why}" for what, why in missing.items() if why)),
+            Cell(row["comparability_key"], row["comparability_key"]),
+        )
+        rows.append((None, cells))
+    return Table("How every energy was obtained", columns, tuple(rows))
+
+
+def machine(row: Row) -> str:
+    return _part(row, "machine")
+
+
+def method(row: Row) -> str:
+    return _part(row, "methods")
+
+
+def _part(row: Row, name: str) -> str:
+    """One dimension of the comparability key."""
+    parts = dict(part.partition("=")[::2] for part in str(row["comparability_key"]).split(" | "))
+    return parts.get(name, formats.NOT_KNOWN)
+
+
+def _columns(*titles: str) -> tuple[tuple[str, bool], ...]:
+    """A leading # marks numbers."""
+    return tuple((title.lstrip("#"), title.startswith("#")) for title in titles)
+
+
+def _state(row: Row) -> date | None:
+    return None if row["basis"] == MEASURED else row["as_of"]
+
+
+def _bucket_order(answers: Answers, bucket: str) -> int:
+    return next((row["bucket_order"] for row in answers["sizes"] if row["bucket"] == bucket), 99)
+
+
+def _figure(value: float | None, reason: str | None = None) -> Cell:
+    return Cell(formats.number(value) if value is not None else reason or formats.NOT_KNOWN, value)
+
+
+def _mass(value: float | None, reason: str | None = None) -> Cell:
+    return Cell(formats.mass(value) if value is not None else reason or formats.NOT_KNOWN, value)

@@ -1,0 +1,28 @@
+"""A page in the browser, and what is asked of it more than once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from playwright.sync_api import Page
+
+
+@dataclass
+class Opened:
+    """A page, and what it complained about."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+
+    def all_drawn(self) -> None:
+        """Scroll until every chart was drawn."""
+        for place in self.page.locator(".chart").all():
+            place.scroll_into_view_if_needed()
+            self.page.wait_for_function(
+                "place => place.dataset.drawn || place.querySelector('.nothing')", arg=place.element_handle()
+            )
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.page.evaluate("name => rows(name)", query)
+        return found

@@ -1,0 +1,236 @@
+"""The report as people use it: in a browser, at two widths, light and dark, by keyboard; its figures are the marts'."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from opened import Opened
+from states import NO_REAL_STATES, REAL
+
+from orchestration import publication
+from orchestration.home import Home
+from orchestration.report import formats, page, queries
+
+Open = Callable[..., Opened]
+needs_states = pytest.mark.skipif(not REAL, reason=NO_REAL_STATES)
+
+
+def asked(home: Home, statement: str) -> list[dict[str, Any]]:
+    """What `evalwatt sql` answers."""
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestration.cli", "sql", "-", "--format", "json"],
+        input=statement,
+        env=os.environ | {"EVALWATT_HOME": str(home.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+def test_every_section_shows_what_it_has(home: Home, opened: Open) -> None:
+    shown = opened(home.report_page)
+    shown.all_drawn()
+    sections = shown.page.locator("main > section").all()
+    assert len(sections) == 11
+    for section in sections:
+        assert section.locator("h1, h2").inner_text()
+    for place in shown.page.locator(".chart").all():
+        if place.locator(".nothing").count():
+            continue
+        coloured = place.locator("canvas").evaluate(
+            "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean)"
+        )
+        assert coloured, place.get_attribute("id")
+    assert shown.page.locator(".chart canvas").count() >= (11 if REAL else 4)
+
+
+@pytest.mark.parametrize("name", queries.NAMES)
+def test_what_the_page_holds_is_what_its_query_gives(home: Home, opened: Open, name: str) -> None:
+    shown = opened(home.report_page)
+    statement = shown.page.locator(f"code[id$='-{name}']").first.text_content()
+    expected = asked(home, str(statement))
+    found = shown.rows(name)
+    assert len(found) == len(expected)
+    for ours, theirs in zip(found, expected, strict=True):
+        for column, value in theirs.items():
+            if isinstance(value, float):
+                assert ours[column] == pytest.approx(value, rel=1e-5)
+            elif column != "published_at":
+                assert ours[column] == value
+
+
+@needs_states
+def test_filters_and_the_state_change_what_is_shown(home: Home, opened: Open) -> None:
+    shown = opened(home.report_page)
+    shown.all_drawn()
+    form = shown.page.locator("#frontier-controls")
+    count = "select count(*) as n from marts.mart_model_efficiency where basis = 'leaderboard_per_run' and as_of = "
+    shown.page.select_option("#frontier-controls [name=evidence]", "leaderboard_per_run")
+    form.locator("[name=family]").select_option("Qwen2.5")
+    form.locator("[name=bucket]").select_option("≥ 40 B")
+    (expected,) = asked(home, f"{count} '2025-01-09' and family = 'Qwen2.5' and bucket = '≥ 40 B'")
+    words = shown.page.locator("#frontier-count")
+    shown.page.wait_for_function(
+        "n => document.getElementById('frontier-count').textContent.startsWith(`${n} of`)", arg=expected["n"]
+    )
+    drawn = shown.page.evaluate("CHARTS.get('frontier').view.data('points').length")
+    assert 0 < drawn <= expected["n"]
+    first = shown.page.locator("#models tbody tr").all_inner_texts()
+    form.locator("[name=name]").fill("instruct")
+    shown.page.wait_for_function(
+        "before => !document.getElementById('frontier-count').textContent.startsWith(before)", arg=f"{expected['n']} of"
+    )
+    assert shown.page.locator("#models tbody tr").all_inner_texts() != first
+    newest = shown.page.locator("#state option").last.get_attribute("value")
+    shown.page.select_option("#state", newest)
+    (expected,) = asked(home, f"{count} '{newest}'")
+    shown.page.wait_for_function(
+        "n => document.getElementById('frontier-count').textContent.startsWith(n)", arg=f"{expected['n']:,} of"
+    )
+    assert words.inner_text()
+    claims = "select verdict, effect from marts.mart_study_claims where basis = 'leaderboard_published'"
+    (claim,) = asked(home, f"{claims} and claim_id = 'e' and as_of = '{newest}'")
+    cell = shown.page.locator("#claims tbody tr:visible", has_text="(e)").locator("td").nth(1).inner_text()
+    assert claim["verdict"] in cell
+    assert formats.number(claim["effect"]) in cell
+
+
+@needs_states
+def test_the_six_questions_are_answered_with_the_claims(home: Home, opened: Open) -> None:
+    shown = opened(home.report_page)
+    rows = shown.page.locator(".questions tbody tr").all_inner_texts()
+    assert len(rows) == 6
+    claims = "select claim_id, verdict, effect from marts.mart_study_claims where as_of = '2025-01-09'"
+    for claim in asked(home, f"{claims} and claim_id >= 'c'"):
+        number = {"c": 2, "d": 3, "e": 3, "f": 4, "g": 5, "h": 5}[claim["claim_id"]]
+        assert formats.number(claim["effect"]) in rows[number]
+        assert claim["verdict"] in rows[number]
+
+
+def test_a_scenario_follows_grid_and_site(home: Home, opened: Open) -> None:
+    shown = opened(home.report_page)
+    form, said = shown.page.locator("#scenarios-controls"), shown.page.locator("#scenarios-count")
+    form.locator("[name=scenario]").select_option("India")
+    chosen = form.locator("[name=of]").input_value().split("\n")
+    (row,) = [
+        row
+        for row in shown.rows("scenarios")
+        if [row["basis"], row["comparability_key"], row["model"]] == chosen and row["scenario"] == "India"
+    ]
+    shown.page.wait_for_function(
+        "words => document.getElementById('scenarios-count').textContent.includes(words)",
+        arg=formats.mass(row["emissions_kg"]),
+    )
+    form.locator("[name=grid]").fill("100")
+    form.locator("[name=pue]").fill("1.2")
+    expected = formats.mass(row["energy_kwh"] * 1.2 * 100 / 1000)
+    shown.page.wait_for_function(
+        "words => document.getElementById('scenarios-count').textContent.includes(words)", arg=expected
+    )
+    assert expected in shown.page.locator("#scenarios-list tr", has_text="as chosen").inner_text()
+    form.locator("[name=pue]").fill("")
+    shown.page.wait_for_function("document.getElementById('scenarios-count').textContent.startsWith('Give a grid')")
+    assert said.inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(home: Home, opened: Open, scheme: str) -> None:
+    shown = opened(home.report_page, scheme=scheme)
+    shown.all_drawn()
+    shown.page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+    results = Axe().run(shown.page)
+    assert results.violations_count == 0, results.generate_report()
+
+
+@pytest.mark.parametrize("width", [360, 1600])
+def test_nothing_is_wider_than_the_page(home: Home, opened: Open, width: int) -> None:
+    shown = opened(home.report_page, width=width)
+    shown.all_drawn()
+    shown.page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+    assert shown.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_tables_sort_by_keyboard_and_what_is_not_known_comes_last(home: Home, opened: Open) -> None:
+    shown = opened(home.report_page)
+    head = shown.page.locator("#nights th").filter(has_text="Inference")
+    energies = [row["inference_kwh"] for row in shown.rows("nights")]
+    head.get_by_role("button").focus()
+    for direction in ("descending", "ascending"):
+        shown.page.keyboard.press("Enter")
+        assert head.get_attribute("aria-sort") == direction
+        column = head.evaluate("cell => cell.cellIndex")
+        cells = shown.page.locator("#nights tbody tr").evaluate_all(
+            f"rows => rows.map(row => row.cells[{column}].textContent.trim())"
+        )
+        known = sorted((e for e in energies if e is not None), reverse=direction == "descending")
+        assert cells == [formats.energy(e) for e in known] + ["not known"] * energies.count(None)
+
+
+def test_the_first_stop_skips_to_the_content(home: Home, opened: Open) -> None:
+    shown = opened(home.report_page)
+    shown.page.keyboard.press("Tab")
+    assert shown.page.evaluate("document.activeElement.textContent") == "Skip to the content"
+
+
+def test_a_query_is_copied_as_it_is(home: Home, opened: Open) -> None:
+    shown = opened(home.report_page)
+    shown.page.locator("#nights .source summary").click()
+    shown.page.locator("#nights .copy").click()
+    shown.page.wait_for_function("document.getElementById('said').textContent === 'Copied'")
+    assert shown.page.evaluate("navigator.clipboard.readText()") == queries.text("nights")
+
+
+def test_the_switch_turns_light_to_dark_and_draws_again(home: Home, opened: Open) -> None:
+    shown = opened(home.report_page)
+    chart = shown.page.locator("#nights-chart")
+    chart.scroll_into_view_if_needed()
+    shown.page.wait_for_function("document.getElementById('nights-chart').dataset.drawn === '1'")
+    colour = "getComputedStyle(document.body).backgroundColor"
+    light = shown.page.evaluate(colour)
+    shown.page.get_by_role("button", name="Dark").click()
+    assert shown.page.evaluate(colour) != light
+    shown.page.wait_for_function("document.getElementById('nights-chart').dataset.drawn === '2'")
+
+
+@needs_states
+def test_the_page_stays_small(home: Home) -> None:
+    assert home.report_page.stat().st_size < 5_000_000
+
+
+@pytest.mark.parametrize(
+    "value", [0.0, 1e-9, 2.5e-7, 0.000719, 0.0012, 0.34534, 1.0, 12.34, 99.99, 1234.5, 2742.0, 29495.4]
+)
+def test_script_and_page_have_one_way_to_write_figures(home: Home, opened: Open, value: float) -> None:
+    shown = opened(home.report_page)
+    for form in (formats.energy, formats.mass, formats.ratio):
+        assert shown.page.evaluate(f"{form.__name__}({value!r})") == form(value)
+    assert shown.page.evaluate(f"figure({value!r})") == formats.number(value)
+
+
+def test_an_empty_and_a_hostile_page_work_too(homes: dict[str, Home], opened: Open, tmp_path: Path) -> None:
+    hostile = "</script><img src=x onerror=\"document.title = 'taken'\">"
+    with duckdb.connect(publication.current(homes["second"]) / publication.MARTS_FILE, read_only=True) as connection:
+        answers = queries.ask(connection)
+    nothing = {name: replace(answer, rows=()) for name, answer in answers.items()}
+    shown = opened(page.write(page.render(nothing), tmp_path / "nothing"), width=360)
+    assert "evalwatt run" in shown.page.locator("h1").inner_text()
+    assert shown.page.evaluate("document.documentElement.scrollWidth") <= 360
+    models = answers["own_models"]
+    column = models.columns.index("model")
+    renamed = replace(models, rows=tuple((*row[:column], hostile, *row[column + 1 :]) for row in models.rows))
+    shown = opened(page.write(page.render(answers | {"own_models": renamed}), tmp_path / "hostile"))
+    shown.all_drawn()
+    assert shown.page.locator("#models td", has_text=hostile).first.is_visible()
+    assert shown.page.title() != "taken"

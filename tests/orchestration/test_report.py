@@ -1,0 +1,258 @@
+"""The report without a browser: rows to page, empty states, hostile names, one step of writing."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from orchestration import publication, report
+from orchestration.home import Home
+from orchestration.report import findings, formats, page, queries, sections
+from orchestration.report.queries import Answer
+
+HOSTILE = """</script><img src=x onerror="alert(1)"> & 'q' `x`\u2028"""
+
+
+@pytest.fixture(scope="session")
+def answers(homes: dict[str, Home]) -> dict[str, Answer]:
+    """Of own evaluations on two machines, without a leaderboard."""
+    with duckdb.connect(publication.current(homes["second"]) / publication.MARTS_FILE, read_only=True) as connection:
+        return queries.ask(connection)
+
+
+@pytest.fixture
+def nothing(answers: dict[str, Answer]) -> dict[str, Answer]:
+    return {name: replace(answer, rows=()) for name, answer in answers.items()}
+
+
+class Page(HTMLParser):
+    """What a browser makes of it, as far as these tests ask."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words = ""
+        self.scripts: dict[str, str] = {}
+        self._script: str | None = None
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag in ("script", "style"):
+            self._script = dict(attrs).get("id") or tag
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("script", "style"):
+            self._script = None
+
+    def handle_data(self, data: str) -> None:
+        if self._script:
+            self.scripts[self._script] = data
+        else:
+            self.words += data
+
+
+def changed(
+    answers: dict[str, Answer], name: str, change: Callable[[dict[str, Any]], dict[str, Any]]
+) -> dict[str, Answer]:
+    """The answers with the rows of one query changed."""
+    rows = tuple(tuple(change(dict(row)).values()) for row in answers[name])
+    return answers | {name: replace(answers[name], rows=rows)}
+
+
+def test_every_section_has_its_queries_as_they_were_run(answers: dict[str, Answer]) -> None:
+    shown = Page(page.render(answers))
+    made = sections.sections(answers)
+    assert {name for section in made for name in section.queries} == set(queries.NAMES)
+    for section in made:
+        assert ("section", {"id": section.id, "aria-labelledby": f"{section.id}-title"}) in shown.tags
+        for name in section.queries:
+            assert answers[name].sql in shown.words
+
+
+def test_the_page_needs_nothing_from_elsewhere(answers: dict[str, Answer]) -> None:
+    shown = Page(page.render(answers))
+    assert not [attributes for tag, attributes in shown.tags if {"src", "srcset"} & set(attributes) or tag == "link"]
+    assert all(str(attributes["href"]).startswith("#") for tag, attributes in shown.tags if tag == "a")
+    assert "url(" not in shown.scripts["style"]
+    (policy,) = [a["content"] for tag, a in shown.tags if tag == "meta" and "http-equiv" in a]
+    assert str(policy).startswith("default-src 'none'")
+
+
+def test_rows_arrive_in_the_page_as_the_queries_gave_them(answers: dict[str, Answer]) -> None:
+    encoded = json.loads(Page(page.render(answers)).scripts["rows"])
+    for name, answer in answers.items():
+        columns = encoded[name]["columns"]
+        assert list(columns) == list(answer.columns)
+        for number, row in enumerate(answer):
+            for column, value in row.items():
+                found = columns[column]
+                found = found["words"][found["at"][number]] if isinstance(found, dict) else found[number]
+                if isinstance(value, float):
+                    assert found == pytest.approx(value, rel=1e-5)
+                elif value is None or isinstance(value, bool | int | str):
+                    assert found == value
+                else:
+                    assert found.startswith(str(value)[:10])
+
+
+def test_a_hostile_name_stays_a_name(answers: dict[str, Answer]) -> None:
+    hostile = answers
+    for name, column in (
+        ("own_models", "model"),
+        ("verbosity", "model"),
+        ("nights", "model"),
+        ("finetunes", "finetuned"),
+    ):
+        hostile = changed(hostile, name, lambda row, column=column: row | {column: HOSTILE})
+    text = page.render(hostile)
+    shown = Page(text)
+    assert HOSTILE in shown.words
+    assert not [tag for tag, _ in shown.tags if tag == "img"]
+    # two scripts of ours, two of data, and no more; their data is JSON that says the name
+    assert len(re.findall("</script", text, re.IGNORECASE)) == 4
+    assert HOSTILE in json.loads(shown.scripts["rows"])["own_models"]["columns"]["model"]["words"]
+
+
+def test_nothing_at_all_says_what_to_do(nothing: dict[str, Answer]) -> None:
+    shown = Page(page.render(nothing))
+    heading = findings.tonight(nothing)[0]
+    assert "`evalwatt run`" in heading
+    assert "`evalwatt import-leaderboard hub`" in heading
+    for section in sections.sections(nothing):
+        assert section.notes, f"{section.id} is empty and says nothing"
+        assert not section.charts
+    assert "NaN" not in shown.words
+    assert "None" not in shown.words
+
+
+def test_without_a_leaderboard_its_sections_name_the_command(answers: dict[str, Answer]) -> None:
+    made = {section.id: section for section in sections.sections(answers)}
+    assert made["official"].notes == (sections.NO_LEADERBOARD,)
+    assert sections.NO_LEADERBOARD in made["claims"].notes
+    assert [chart.id for chart in made["size"].charts] == ["own-sizes"]
+    assert [chart.id for chart in made["fine-tunes"].charts] == ["arrows"]
+
+
+def test_one_model_and_no_intervals_are_explained(answers: dict[str, Answer]) -> None:
+    first, *_ = answers["own_models"].rows
+    one = answers | {"own_models": replace(answers["own_models"], rows=(first,))}
+    assert any("One model only" in note for note in sections.sections(one)[0].notes)
+    without = changed(answers, "own_models", lambda row: row | {"energy_kwh_low": None, "energy_kwh_high": None})
+    assert any("`repetitions: 3`" in note for note in sections.sections(without)[0].notes)
+
+
+def test_an_energy_that_is_not_known_shows_its_reason_and_no_zero(answers: dict[str, Answer]) -> None:
+    unknown = changed(
+        answers,
+        "nights",
+        lambda row: (
+            row | {"energy_kwh": None, "inference_kwh": None, "emissions_kg": None, "energy_reason": "the meter failed"}
+        ),
+    )
+    sentence, figures = findings.tonight(unknown)
+    assert "not known (the meter failed)" in sentence
+    assert [figure.value for figure in figures][2:] == ["not known", "not known CO₂e"]
+    assert figures[2].method == "the meter failed"
+    nights = next(section for section in sections.sections(unknown) if section.id == "nights").table
+    assert nights is not None
+    assert all("not known: the meter failed" in [cell.text for cell in cells] for _, cells in nights.rows)
+
+
+def test_the_nights_figures_are_the_marts(answers: dict[str, Answer]) -> None:
+    night = max(row["night"] for row in answers["nights"])
+    energies = [row["energy_kwh"] for row in answers["nights"] if row["night"] == night]
+    own = answers["own_models"].where(comparability_key=findings.main_key(answers))
+    best = max((row for row in own if row["score"] is not None), key=lambda row: row["score"])
+    highest, least, energy, _ = findings.tonight(answers)[1]
+    assert (highest.value, highest.of) == (f"{best['score']:.1f}", best["model"])
+    assert least.method == "cpu modelled, ram modelled"
+    assert energy.value == formats.energy(None if None in energies else sum(energies))
+
+
+def test_every_own_model_with_both_figures_is_on_the_frontier_or_beaten(answers: dict[str, Answer]) -> None:
+    for row in answers["own_models"]:
+        known = row["energy_kwh"] is not None and row["score"] is not None
+        assert known == (row["on_frontier"] is not None)
+        assert (row["on_frontier"] is False) == (row["dominated_by"] is not None)
+
+
+def test_energies_of_two_comparability_keys_are_never_compared(answers: dict[str, Answer]) -> None:
+    """Machine m2 runs the same base, ten times hungrier."""
+    keys = {row["comparability_key"] for row in answers["own_models"]}
+    assert len(keys) > 1
+    key = findings.main_key(answers)
+    least = findings.tonight(answers)[1][1]
+    known = [
+        row["joules_per_correct"]
+        for row in answers["own_models"].where(comparability_key=key)
+        if row["joules_per_correct"]
+    ]
+    assert least.value == f"{formats.number(min(known))} J"
+
+
+@pytest.mark.parametrize(
+    ("kwh", "words"),
+    [
+        (None, "not known"),
+        (float("nan"), "not known"),
+        (0.0, "0\u00a0kWh"),
+        (2.5e-7, "0.250\u00a0mWh"),
+        (0.000719, "719\u00a0mWh"),
+        (0.0012, "1.20\u00a0Wh"),
+        (1.0, "1\u00a0kWh"),
+        (29495.4, "29.5\u00a0MWh"),
+    ],
+)
+def test_energy_has_the_unit_that_fits(kwh: float | None, words: str) -> None:
+    assert formats.energy(kwh) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0.0, "0"),
+        (0.34534, "0.345"),
+        (12.34, "12.3"),
+        (1234.5, "1,230"),
+        (2742.0, "2,742"),
+        (-0.5, "-0.500"),
+        (99.99, "100.0"),
+    ],
+)
+def test_numbers_have_three_digits(value: float, words: str) -> None:
+    assert formats.number(value) == words
+
+
+def test_the_page_is_exchanged_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = page.write("first", tmp_path / "report")
+    held = target.open(encoding="utf-8")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        page.write("second", tmp_path / "report")
+    assert [path.name for path in target.parent.iterdir()] == ["index.html"]
+    assert target.read_text(encoding="utf-8") == held.read() == "first"
+    monkeypatch.undo()
+    page.write("third", tmp_path / "report")
+    assert target.read_text(encoding="utf-8") == "third"
+    held.close()
+
+
+def test_the_report_is_written_from_a_published_file(homes: dict[str, Home], tmp_path: Path) -> None:
+    path = report.write(publication.current(homes["first"]) / publication.MARTS_FILE, tmp_path / "report")
+    assert path == tmp_path / "report" / "index.html"
+    assert "In the night of 1 March 2026" in path.read_text(encoding="utf-8")
+    assert findings.day(date(2026, 3, 1)) == "1 March 2026"
