@@ -13,7 +13,19 @@ import click
 
 from evaluators.redaction import standard_streams_redacted
 
-VERBS = ("run", "plan", "evaluate", "import-leaderboard", "build", "sql", "exclude", "calibrate", "doctor", "rebuild")
+VERBS = (
+    "run",
+    "plan",
+    "evaluate",
+    "import-leaderboard",
+    "build",
+    "sql",
+    "export",
+    "exclude",
+    "calibrate",
+    "doctor",
+    "rebuild",
+)
 
 # Errors that are written for people, and their exit codes. Named, not imported: most verbs never load their modules.
 EXPECTED = {
