@@ -52,3 +52,11 @@ def grid(country_iso_code: str, region: str | None, stated_g_per_kwh: float | No
             "settings.grid_intensity_g_per_kwh"
         )
     return Grid(country_iso_code, region, intensity, f"codecarbon {version('codecarbon')}, {region or name}")
+
+
+def country_name(country_iso_code: str) -> str | None:
+    """The country's name in codecarbon's tables; None where they lack it."""
+    from codecarbon.input import DataSource
+
+    country = DataSource().get_global_energy_mix_data().get(country_iso_code)
+    return None if country is None else str(country["country_name"])

@@ -14,8 +14,8 @@ import click
 from evaluators.redaction import standard_streams_redacted
 
 VERBS = (
-    *("run", "plan", "status", "cancel", "evaluate", "import-leaderboard", "build", "sql", "report", "exclude"),
-    *("calibrate", "doctor", "cache", "rebuild"),
+    *("run", "plan", "status", "cancel", "evaluate", "import-leaderboard", "build", "sql", "report", "export"),
+    *("exclude", "calibrate", "doctor", "cache", "rebuild"),
 )
 
 # Errors that are written for people, and their exit codes. Named, not imported: most verbs never load their modules.

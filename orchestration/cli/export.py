@@ -1,0 +1,81 @@
+"""`evalwatt export`: published evaluations in the field's own file formats."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestration.cli import options
+from orchestration.cli.errors import WrongUse
+from orchestration.exports import FORMATS
+
+if TYPE_CHECKING:
+    from orchestration.exports.evidence import Left
+
+
+@click.command("export")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), metavar="OUT_FOLDER")
+@click.option("--format", "form", type=click.Choice(FORMATS), required=True, help="Whose files are written.")
+@click.option("--model", metavar="MODEL", help="Only the runs of this model.")
+@click.option("--run", "run_id", metavar="RUN_ID", help="Only this run.")
+@options.as_json
+@options.places(catalogue=False)
+def command(folder: Path, form: str, model: str | None, run_id: str | None, as_json: bool) -> None:
+    """Write published evaluations into OUT_FOLDER as files of another program.
+
+    lm-eval's results JSON, every_eval_ever's records, BoAmps reports, or codecarbon's emissions.csv. A figure that is
+    not known is left empty, never 0, and what a format cannot hold is named. Files of the same name are replaced.
+
+    \b
+    Example:
+      evalwatt export --format lm-eval --model SmolLM2-135M-Instruct results
+    """
+    import duckdb
+
+    from evaluators.catalogue_fields import did_you_mean
+    from evaluators.landing import write_durably
+    from orchestration.cli.sql import connect
+    from orchestration.exports import evidence, files
+    from orchestration.home import Home
+
+    home = Home.from_env()
+    with connect(home) as connection:
+        try:
+            for what, name, known in (("model", model, evidence.models), ("run", run_id, evidence.run_ids)):
+                if name is not None and name not in (names := known(connection)):
+                    raise WrongUse(f"no {what} {name!r} is published{did_you_mean(name, names)}")
+            found = list(evidence.read(connection, home.landing, model, run_id))
+        except (duckdb.BinderException, duckdb.CatalogException):
+            raise click.ClickException("another version published this; `evalwatt build` publishes it anew") from None
+    left = [item for item in found if isinstance(item, evidence.Left)]
+    written: list[Path] = []
+    for item in files(form, [item for item in found if isinstance(item, evidence.Run)], datetime.now(UTC)):
+        if isinstance(item, evidence.Left):
+            left.append(item)
+            continue
+        path = folder / item.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(path, item.text.encode())
+        written.append(path)
+    _tell(folder, written, left, as_json)
+    if not written:
+        remedy = "what is left out has no place in this format" if left else "`evalwatt run` evaluates and publishes"
+        raise click.ClickException(f"nothing was written: {remedy}")
+
+
+def _tell(folder: Path, written: Sequence[Path], left: Sequence[Left], as_json: bool) -> None:
+    if as_json:
+        answer = {"files": [str(path) for path in written], "left_out": [dataclasses.asdict(item) for item in left]}
+        print(json.dumps(answer, indent=2, ensure_ascii=False))
+        return
+    for item in left:
+        print(f"left out: {item.what}: {item.reason}", file=sys.stderr)
+    if written:
+        print(f"{len(written)} file{'' if len(written) == 1 else 's'} in {folder}")

@@ -1,0 +1,95 @@
+"""codecarbon's emissions.csv, one row per run: all its phases together, as a tracker around the run would see them.
+
+The columns are those of the installed codecarbon, which appends to such a file and reads it. A sum is empty where one
+of its windows is not known. The file has no place for a reason, and none for how an energy was obtained: that stands
+in `experiment_id`, a free text, behind the suite.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from codecarbon.output_methods.emissions_data import EmissionsData
+
+from evaluators.energy.grid import country_name
+from evaluators.records import TaskEmission
+from orchestration.exports.evidence import File, Left, Run
+
+_COUNTABLE = (None, "too_short")  # a short window is imprecise, but cannot move the sum by much
+
+
+def files(runs: Sequence[Run], now: datetime) -> Iterator[File | Left]:
+    """The one file."""
+    if not runs:
+        return
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in dataclasses.fields(EmissionsData)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(EmissionsData(**_row(run)).values for run in runs)
+    yield File("emissions.csv", text.getvalue())
+
+
+def _row(run: Run) -> dict[str, Any]:
+    facts, on_gpu = run.run, run.run.device.startswith("cuda")
+    duration_s = sum(window.duration_s for window in run.windows)
+    energy = _sum(run.windows, "energy_kwh")
+    parts = {part: _sum(run.windows, f"{part}_energy_kwh") for part in ("cpu", "gpu", "ram")}
+    power = {part: kwh and kwh * 3.6e6 / duration_s for part, kwh in parts.items()}
+    emissions = None if energy is None else energy * facts.pue * facts.grid_intensity_g_per_kwh / 1000
+    methods = ", ".join(sorted({evaluation.published.energy_method for evaluation in run.evaluations}))
+    ended = facts.ended_at or max(window.ended_at for window in run.windows)
+    return {
+        "timestamp": ended.strftime("%Y-%m-%dT%H:%M:%S"),
+        "project_name": run.model.model_id,
+        "run_id": facts.run_id,
+        "experiment_id": f"{facts.suite} ({methods})",
+        "duration": duration_s,
+        "emissions": emissions,
+        "emissions_rate": emissions and emissions / duration_s,
+        "cpu_power": power["cpu"],
+        "gpu_power": power["gpu"],
+        "ram_power": power["ram"],
+        "cpu_energy": parts["cpu"],
+        "gpu_energy": parts["gpu"],
+        "ram_energy": parts["ram"],
+        "energy_consumed": energy,
+        "water_consumed": None,
+        "country_name": country_name(facts.country_iso_code),
+        "country_iso_code": facts.country_iso_code,
+        "region": facts.grid_region,
+        "cloud_provider": None,
+        "cloud_region": None,
+        "os": facts.operating_system,
+        "python_version": json.loads(facts.package_versions_json).get("python"),
+        "codecarbon_version": facts.meter_version if facts.meter == "codecarbon" else None,
+        "cpu_count": facts.cpu_count,
+        "cpu_model": facts.cpu_model,
+        "gpu_count": 1 if on_gpu else None,
+        "gpu_model": facts.device_name if on_gpu else None,
+        "longitude": None,
+        "latitude": None,
+        "ram_total_size": facts.ram_total_gb,
+        "tracking_mode": "machine",
+        # codecarbon's defaults would say 0 of what was not observed, and that this is no cloud.
+        "cpu_utilization_percent": None,
+        "gpu_utilization_percent": None,
+        "ram_utilization_percent": None,
+        "ram_used_gb": None,
+        "on_cloud": None,
+        "pue": facts.pue,
+        "wue": None,
+    }
+
+
+def _sum(windows: Sequence[TaskEmission], column: str) -> float | None:
+    """kWh of all windows together; None where one is not known or in doubt."""
+    if any(window.quality_flags not in _COUNTABLE for window in windows):
+        return None
+    energies = [getattr(window, column) for window in windows]
+    return None if None in energies else sum(energies)

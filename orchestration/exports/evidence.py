@@ -1,0 +1,175 @@
+"""What is exported: published, valid task evaluations, and what was landed with them.
+
+The published marts say which evaluations count, and every figure that they have comes from them. They lack what the
+formats ask about a run (operating system, packages, energy per component, metrics besides the primary one): that is
+read from the landing, whose files are checked against their hashes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import pyarrow.parquet as pq
+
+from evaluators import landing
+from evaluators.records import EvaluationRun, Model, Record, TaskEmission, TaskResult, columns
+
+if TYPE_CHECKING:
+    import duckdb
+
+_Row = TypeVar("_Row", bound=Record)
+
+_EVALUATIONS = """
+    select
+        run_id, task, repetition, model_id, is_valid, invalid_reason, metric, filter, score_low, score_high, is_binary,
+        case when energy_reason is null then energy_kwh end as energy_kwh,
+        case when energy_reason is null then emissions_kg end as emissions_kg,
+        coalesce(energy_reason, case when energy_kwh is null then 'not metered' end) as energy_reason,
+        energy_method, boundary, calibration_factor, comparability_key
+    from marts.fct_task_evaluations
+    where coalesce(model_id = $model, $model is null) and coalesce(run_id = $run, $run is null)
+    order by run_id, task, repetition
+"""
+# As lm-eval hashes a task's samples; it would count a document once per filter, so tasks with several have none.
+_TASK_HASHES = """
+    select task, sha256(string_agg(document_hash || prompt_hash || target_hash, '' order by document_id))
+    from marts.fct_samples
+    where run_id = $run and repetition = $repetition
+    group by task
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file to be written: its path inside the folder, and its text."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is left out, and why."""
+
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One task evaluation as published. `energy_kwh` is None where no figure rests on it, for `energy_reason`."""
+
+    run_id: str
+    task: str
+    repetition: int
+    model_id: str | None
+    is_valid: bool
+    invalid_reason: str | None
+    metric: str
+    filter: str
+    score_low: float | None
+    score_high: float | None
+    is_binary: bool
+    energy_kwh: float | None
+    emissions_kg: float | None  # CO2e, with the run's PUE and grid
+    energy_reason: str | None
+    energy_method: str
+    boundary: str
+    calibration_factor: float | None
+    comparability_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEvaluation:
+    """An evaluation with what was landed of it: every metric, and the window of its inference."""
+
+    published: Evaluation
+    results: tuple[TaskResult, ...]
+    inference: TaskEmission
+    samples_hash: str | None  # lm-eval's hash over the task's samples
+
+    @property
+    def primary(self) -> TaskResult:
+        return next(result for result in self.results if result.is_primary)
+
+    @property
+    def label(self) -> str:
+        """The evaluation, for messages."""
+        repetition = "" if self.published.repetition == 1 else f", repetition {self.published.repetition}"
+        return f"{self.published.task} of run {self.published.run_id}{repetition}"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run with its valid evaluations, and all its windows (phases of the run and of its tasks)."""
+
+    run: EvaluationRun
+    model: Model
+    evaluations: tuple[TaskEvaluation, ...]
+    windows: tuple[TaskEmission, ...]
+
+
+def models(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Names of the models that were evaluated."""
+    query = "select distinct model_id from marts.fct_task_evaluations where model_id is not null order by all"
+    return [name for (name,) in connection.execute(query).fetchall()]
+
+
+def run_ids(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The published runs, newest first."""
+    query = "select distinct run_id from marts.fct_task_evaluations order by all desc"
+    return [run_id for (run_id,) in connection.execute(query).fetchall()]
+
+
+def read(
+    connection: duckdb.DuckDBPyConnection, root: Path, model: str | None = None, run_id: str | None = None
+) -> Iterator[Run | Left]:
+    """The published runs (of a model, or one), oldest first, with what was landed of them under `root`.
+
+    Raises ValueError where a landed file is damaged.
+    """
+    rows = connection.execute(_EVALUATIONS, {"model": model, "run": run_id}).fetchall()
+    for run, group in groupby((Evaluation(*row) for row in rows), key=lambda evaluation: evaluation.run_id):
+        evaluations = list(group)
+        valid = [evaluation for evaluation in evaluations if evaluation.is_valid]
+        if not valid:
+            yield Left(f"run {run}", evaluations[0].invalid_reason or "not valid")
+            continue
+        landed = {record: list(_landed(root, run, record)) for record in (EvaluationRun, Model)}
+        if not all(landed.values()):
+            yield Left(f"run {run}", f"it is published, but not landed under {root}")
+            continue
+        yield _whole(connection, root, landed[EvaluationRun][0], landed[Model][0], valid)  # type: ignore[arg-type]
+
+
+def _whole(
+    connection: duckdb.DuckDBPyConnection, root: Path, run: EvaluationRun, model: Model, valid: Sequence[Evaluation]
+) -> Run:
+    results, windows = list(_landed(root, run.run_id, TaskResult)), list(_landed(root, run.run_id, TaskEmission))
+    hashes: dict[tuple[str, int], str] = {}
+    for repetition in {evaluation.repetition for evaluation in valid}:
+        found = connection.execute(_TASK_HASHES, {"run": run.run_id, "repetition": repetition}).fetchall()
+        hashes |= {(task, repetition): text for task, text in found}
+
+    def of(evaluation: Evaluation) -> TaskEvaluation:
+        key = (evaluation.task, evaluation.repetition)
+        own = tuple(result for result in results if (result.task, result.repetition) == key)
+        one_filter = len({result.filter for result in own}) == 1
+        (inference,) = (w for w in windows if (w.task, w.repetition, w.phase) == (*key, "inference"))
+        return TaskEvaluation(evaluation, own, inference, hashes.get(key) if one_filter else None)
+
+    return Run(run, model, tuple(map(of, valid)), tuple(windows))
+
+
+def _landed(root: Path, run_id: str, record: type[_Row]) -> Iterator[_Row]:
+    """A run's rows of a table; a column that came after the row was landed is None."""
+    names = [column.name for column in columns(record)]
+    for bundle in landing.bundles(root, run_id):
+        if (file := bundle.files.get(record.table)) is not None:
+            landing.verify(file)
+            for row in pq.ParquetFile(file).read().to_pylist():
+                yield record(**{name: row.get(name) for name in names})
