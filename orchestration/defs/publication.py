@@ -89,8 +89,8 @@ def _observations(figures: Iterable[SuiteFigures], models: set[str]) -> Iterator
             continue
         metadata: dict[str, float | str] = {}
         for row in suites:
-            figures = {"score": row.score, "energy_kwh": row.energy_kwh, "joules_per_correct": row.joules_per_correct}
-            known = {name: figure for name, figure in figures.items() if figure is not None}
+            columns = {"score": row.score, "energy_kwh": row.energy_kwh, "joules_per_correct": row.joules_per_correct}
+            known = {name: figure for name, figure in columns.items() if figure is not None}
             metadata |= {f"{name} {row.suite} {model}": float(f"{figure:.6g}") for name, figure in known.items()}
             metadata[f"comparability_key {row.suite} {model}"] = row.comparability_key
         yield dg.AssetObservation(
