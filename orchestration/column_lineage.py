@@ -37,14 +37,14 @@ def column_lineage(manifest: Mapping[str, Any]) -> dict[str, ColumnSources]:
     models = {key for key, node in tables.items() if node.get("compiled_code") and not _is_ephemeral(node)}
     parents = {key: set(_parents(tables, key)) for key in models}
     schema = MappingSchema(dialect=DIALECT)
-    for key in tables.keys() - models:
-        _add(schema, tables[key], tables[key]["columns"])
+    for node in tables.values():  # models too: incremental ones read what they were
+        _add(schema, node, node["columns"])
     found: dict[str, ColumnSources] = {}
     for key in TopologicalSorter(parents).static_order():
         if key in models:
             with suppress(SqlglotError, ValueError):
                 found[key] = _of_one(tables[key], {parent: tables[parent] for parent in parents[key]}, schema)
-            _add(schema, tables[key], found.get(key, tables[key]["columns"]))
+                _add(schema, tables[key], found[key])
     return found
 
 

@@ -63,6 +63,12 @@ def test_what_reads_an_ephemeral_model_reads_its_parents() -> None:
     assert column_lineage.column_lineage(models) == {"m": {"x": [("t", "b")]}}
 
 
+def test_an_incremental_model_reads_itself_which_is_no_source() -> None:
+    models = manifest(m="select a, b from raw.t where a not in (select a from s.m)")
+    models["nodes"]["m"]["columns"] = {"a": {}, "b": {}}
+    assert column_lineage.column_lineage(models) == {"m": {"a": [("t", "a")], "b": [("t", "b")]}}
+
+
 def test_what_cannot_be_read_is_left_out_and_ends_its_childrens_lineage_only_there() -> None:
     broken = "select a as x from raw.t union all by name (select a as x from raw.t union all select b as x from raw.t)"
     found = column_lineage.column_lineage(
