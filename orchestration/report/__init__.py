@@ -2,7 +2,7 @@
 
 queries.py   the queries, run and shown as they stand
 findings.py  the night in one sentence, the study's questions with their answers
-tables.py    rows into tables          charts.py   Vega specifications
+tables.py    rows into tables (cells.py)    charts.py   Vega specifications
 sections.py  what the page has         page.py     one file of it all
 """
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orchestration.report import tables
+from orchestration.report.cells import Table
 from orchestration.report.findings import MEASURED, Answers, states
-from orchestration.report.tables import Table
 
 NO_LEADERBOARD = (
     "No state of the Open LLM Leaderboard is imported: `evalwatt import-leaderboard hub` brings the newest one, "

@@ -6,36 +6,17 @@ are filled by the page's script.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from orchestration.report import formats
+from orchestration.report import cells, formats
+from orchestration.report.cells import Cell, Table
 from orchestration.report.findings import BASES, MEASURED, PER_RUN, PUBLISHED, TOLD_NOT, Answers
 from orchestration.report.queries import Row
 
 
-@dataclass(frozen=True)
-class Cell:
-    """What is read, and what it is sorted by; `verdict` and `details` where it is a claim's."""
-
-    text: str
-    sort: Any = None
-    verdict: str | None = None
-    details: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class Table:
-    """Columns with whether they hold numbers; rows with the leaderboard's state that they belong to, if any."""
-
-    caption: str
-    columns: tuple[tuple[str, bool], ...]
-    rows: tuple[tuple[date | None, tuple[Cell, ...]], ...]
-
-
 def sizes(answers: Answers) -> Table:
-    columns = _columns(
+    columns = cells.columns(
         "Class",
         "#Models",
         "Evidence",
@@ -47,24 +28,24 @@ def sizes(answers: Answers) -> Table:
     )
     rows = []
     for row in answers["sizes"]:
-        evidence = BASES[row["basis"]] + (f": {row['suite']}, {machine(row)}" if row["basis"] == MEASURED else "")
+        evidence = BASES[row["basis"]] + (f": {row['suite']}, {cells.machine(row)}" if row["basis"] == MEASURED else "")
         if row["n"]:
-            cells = (
+            line = (
                 Cell(row["bucket"], row["bucket_order"]),
-                _figure(row["n"]),
+                cells.figure(row["n"]),
                 Cell(evidence, evidence),
-                _mass(row["emissions_kg_mean"]),
-                _mass(row["emissions_kg_median"]),
+                cells.mass(row["emissions_kg_mean"]),
+                cells.mass(row["emissions_kg_median"]),
                 Cell(formats.points(row["score_mean"]), row["score_mean"]),
-                _figure(row["score_per_kg_median"]),
-                _figure(row["marginal_score_per_kg"], "no next class"),
+                cells.figure(row["score_per_kg_median"]),
+                cells.figure(row["marginal_score_per_kg"], "no next class"),
             )
-            rows.append((_state(row), cells))
+            rows.append((_state(row), line))
     return Table("Emissions and scores by size class", columns, tuple(rows))
 
 
 def providers(answers: Answers) -> Table:
-    columns = _columns(
+    columns = cells.columns(
         "Class",
         "Provider",
         "Evidence",
@@ -86,24 +67,24 @@ def providers(answers: Answers) -> Table:
             )
         )
         low, high = row["score_per_kg_median_low"], row["score_per_kg_median_high"]
-        cells = (
+        line = (
             Cell(row["bucket"], _bucket_order(answers, row["bucket"])),
             Cell(row["provider"], row["provider"]),
             Cell(BASES[row["basis"]], row["basis"]),
-            _figure(row["n"]),
-            _mass(row["emissions_kg_median"]),
+            cells.figure(row["n"]),
+            cells.mass(row["emissions_kg_median"]),
             Cell(formats.points(row["score_median"]), row["score_median"]),
-            _figure(row["score_per_kg_median"]),
+            cells.figure(row["score_per_kg_median"]),
             Cell(formats.interval(low, high, "fewer than six models").strip("()"), low),
             Cell(multiplier, row["official_multiplier"]),
         )
-        rows.append((_state(row), cells))
+        rows.append((_state(row), line))
     return Table("Official against community models", columns, tuple(rows))
 
 
 def families(answers: Answers) -> Table:
     """As published and per run in one line, because their difference is the point."""
-    columns = _columns(
+    columns = cells.columns(
         "Class",
         "Family",
         "Group",
@@ -118,29 +99,29 @@ def families(answers: Answers) -> Table:
         lines.setdefault((row["as_of"], row["size_class"], row["family"], row["model_group"]), {})[row["basis"]] = row
     rows = []
     for (as_of, size_class, family, group), found in lines.items():
-        cells = [
+        line = [
             Cell(size_class, size_class),
             Cell(family, family),
             Cell(group, group),
         ]
         models = max(row["n"] for row in found.values())
-        cells.append(_figure(models))
+        line.append(cells.figure(models))
         for basis in (PUBLISHED, PER_RUN):
             if basis not in found:
-                cells += [Cell(formats.NOT_KNOWN), Cell(formats.NOT_KNOWN)]
+                line += [Cell(formats.NOT_KNOWN), Cell(formats.NOT_KNOWN)]
                 continue
             times = found[basis]["emissions_ratio_median"]
             why = found[basis]["ratio_reason"] or formats.NOT_KNOWN
-            cells += [
-                _mass(found[basis]["emissions_kg_median"]),
+            line += [
+                cells.mass(found[basis]["emissions_kg_median"]),
                 Cell(why if times is None else formats.ratio(times), times),
             ]
-        rows.append((as_of, tuple(cells)))
+        rows.append((as_of, tuple(line)))
     return Table("Fine-tunes against their family's base", columns, tuple(rows))
 
 
 def verbosity(answers: Answers) -> Table:
-    columns = _columns(
+    columns = cells.columns(
         "Task",
         "Model",
         "#Tokens per answer",
@@ -153,23 +134,23 @@ def verbosity(answers: Answers) -> Table:
     rows = []
     for row in answers["verbosity"]:
         low, high = row["tokens_out_per_request_low"], row["tokens_out_per_request_high"]
-        cells = (
+        line = (
             Cell(row["task"], row["task"]),
             Cell(row["model"], row["model"]),
-            _figure(row["tokens_out_per_request"]),
+            cells.figure(row["tokens_out_per_request"]),
             Cell(formats.interval(low, high, "one document").strip("()"), low),
-            _figure(row["joules_per_request"]),
-            _figure(row["joules_per_correct"], row["joules_per_correct_reason"]),
+            cells.figure(row["joules_per_request"]),
+            cells.figure(row["joules_per_correct"], row["joules_per_correct_reason"]),
             Cell(formats.points(row["score"]), row["score"]),
-            Cell(f"{row['suite']}, {machine(row)}; {method(row)}", row["comparability_key"]),
+            Cell(f"{row['suite']}, {cells.machine(row)}; {cells.method(row)}", row["comparability_key"]),
         )
-        rows.append((None, cells))
+        rows.append((None, line))
     return Table("What models write, and what it takes", columns, tuple(rows))
 
 
 def claims(answers: Answers) -> Table:
     """A line per claim and state, with what each evidence says of it."""
-    columns = _columns("Claim", *BASES.values())
+    columns = cells.columns("Claim", *BASES.values())
     lines: dict[tuple[Any, ...], dict[str, Row]] = {}
     own = {row["claim_id"]: row for row in answers["claims"].where(basis=MEASURED)}
     for row in answers["claims"]:
@@ -182,9 +163,9 @@ def claims(answers: Answers) -> Table:
         of = found | ({MEASURED: own[claim]} if claim in own else {})
         any_row = next(iter(of.values()))
         what = (("Effect", str(any_row["definition"])), ("Rule", str(any_row["rule"])))
-        cells = [Cell(f"({claim}) {any_row['statement']}", claim, details=what)]
-        cells += [_verdict(of.get(basis)) for basis in BASES]
-        rows.append((as_of, tuple(cells)))
+        line = [Cell(f"({claim}) {any_row['statement']}", claim, details=what)]
+        line += [_verdict(of.get(basis)) for basis in BASES]
+        rows.append((as_of, tuple(line)))
     return Table("The study's claims and what the evidence says of them", columns, tuple(rows))
 
 
@@ -207,7 +188,7 @@ def _verdict(row: Row | None) -> Cell:
 
 def nights(answers: Answers) -> Table:
     phases = ("idle", "load", "warmup", "inference", "scoring")
-    columns = _columns(
+    columns = cells.columns(
         "Night",
         "Machine",
         "Model",
@@ -222,7 +203,7 @@ def nights(answers: Answers) -> Table:
     for row in answers["nights"]:
         excluded = f", {row['runs_excluded']} excluded" if row["runs_excluded"] else ""
         why = row["energy_reason"]
-        cells = (
+        line = (
             Cell(str(row["night"]), row["night"]),
             Cell(row["machine"], row["machine"]),
             Cell(row["model"] or "set-up did not arrive", row["model"]),
@@ -232,16 +213,16 @@ def nights(answers: Answers) -> Table:
                 formats.energy(row["energy_kwh"]) if row["energy_kwh"] is not None else f"not known: {why}",
                 row["energy_kwh"],
             ),
-            _mass(row["emissions_kg"], why),
+            cells.mass(row["emissions_kg"], why),
             Cell(row["energy_methods"] or formats.NOT_KNOWN, row["energy_methods"]),
             Cell(f"{row['control_flag']}: {row['control_reason']}", row["control_flag"]),
         )
-        rows.append((None, cells))
+        rows.append((None, line))
     return Table("Every night's energy by phase", columns, tuple(rows))
 
 
 def methods(answers: Answers) -> Table:
-    columns = _columns(
+    columns = cells.columns(
         "Evidence",
         "Energy is",
         "Boundary",
@@ -255,38 +236,19 @@ def methods(answers: Answers) -> Table:
     rows = []
     for row in answers["methods"]:
         missing = {"energy": row["missing_reasons"], "interval": row["interval_reasons"]}
-        cells = (
+        line = (
             Cell(f"{BASES[row['basis']]}: {row['suite']}", row["basis"]),
             Cell(row["energy_method"] or formats.NOT_KNOWN, row["energy_method"]),
             Cell(row["boundary"] or formats.NOT_KNOWN, row["boundary"]),
             Cell(row["energy_valid_for"] or "", row["energy_valid_for"]),
-            _figure(row["models"]),
-            _figure(row["with_energy"]),
-            _figure(row["with_interval"]),
+            cells.figure(row["models"]),
+            cells.figure(row["with_energy"]),
+            cells.figure(row["with_interval"]),
             Cell("; ".join(f"no {what}: {why}" for what, why in missing.items() if why)),
             Cell(row["comparability_key"], row["comparability_key"]),
         )
-        rows.append((None, cells))
+        rows.append((None, line))
     return Table("How every energy was obtained", columns, tuple(rows))
-
-
-def machine(row: Row) -> str:
-    return _part(row, "machine")
-
-
-def method(row: Row) -> str:
-    return _part(row, "methods")
-
-
-def _part(row: Row, name: str) -> str:
-    """One dimension of the comparability key."""
-    parts = dict(part.partition("=")[::2] for part in str(row["comparability_key"]).split(" | "))
-    return parts.get(name, formats.NOT_KNOWN)
-
-
-def _columns(*titles: str) -> tuple[tuple[str, bool], ...]:
-    """A leading # marks numbers."""
-    return tuple((title.lstrip("#"), title.startswith("#")) for title in titles)
 
 
 def _state(row: Row) -> date | None:
@@ -295,11 +257,3 @@ def _state(row: Row) -> date | None:
 
 def _bucket_order(answers: Answers, bucket: str) -> int:
     return next((row["bucket_order"] for row in answers["sizes"] if row["bucket"] == bucket), 99)
-
-
-def _figure(value: float | None, reason: str | None = None) -> Cell:
-    return Cell(formats.number(value) if value is not None else reason or formats.NOT_KNOWN, value)
-
-
-def _mass(value: float | None, reason: str | None = None) -> Cell:
-    return Cell(formats.mass(value) if value is not None else reason or formats.NOT_KNOWN, value)

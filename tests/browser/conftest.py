@@ -35,7 +35,7 @@ def home(request: pytest.FixtureRequest, homes: dict[str, Home], tmp_path_factor
     home = Home(tmp_path_factory.mktemp("reported home"))
     home.current.mkdir(parents=True)
     file = home.current / publication.MARTS_FILE
-    shutil.copyfile(publication.current(homes["second"]) / publication.MARTS_FILE, file)
+    shutil.copyfile(homes["second"].published / publication.MARTS_FILE, file)
     file.chmod(0o644)
     if REAL:
         study: Home = request.getfixturevalue("study_home")

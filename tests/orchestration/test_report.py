@@ -25,7 +25,7 @@ HOSTILE = """</script><img src=x onerror="alert(1)"> & 'q' `x`\u2028"""
 @pytest.fixture(scope="session")
 def answers(homes: dict[str, Home]) -> dict[str, Answer]:
     """Of own evaluations on two machines, without a leaderboard."""
-    with duckdb.connect(publication.current(homes["second"]) / publication.MARTS_FILE, read_only=True) as connection:
+    with duckdb.connect(homes["second"].published / publication.MARTS_FILE, read_only=True) as connection:
         return queries.ask(connection)
 
 
@@ -252,7 +252,7 @@ def test_the_page_is_exchanged_in_one_step(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_report_is_written_from_a_published_file(homes: dict[str, Home], tmp_path: Path) -> None:
-    path = report.write(publication.current(homes["first"]) / publication.MARTS_FILE, tmp_path / "report")
+    path = report.write(homes["first"].published / publication.MARTS_FILE, tmp_path / "report")
     assert path == tmp_path / "report" / "index.html"
     assert "In the night of 1 March 2026" in path.read_text(encoding="utf-8")
     assert findings.day(date(2026, 3, 1)) == "1 March 2026"

@@ -1,0 +1,56 @@
+"""What tables are made of: cells with something to sort by, and the few forms that most cells have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from orchestration.report import formats
+from orchestration.report.queries import Row
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is read, and what it is sorted by; `verdict` and `details` where it is a claim's."""
+
+    text: str
+    sort: Any = None
+    verdict: str | None = None
+    details: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns with whether they hold numbers; rows with the leaderboard's state that they belong to, if any."""
+
+    caption: str
+    columns: tuple[tuple[str, bool], ...]
+    rows: tuple[tuple[date | None, tuple[Cell, ...]], ...]
+
+
+def machine(row: Row) -> str:
+    return _part(row, "machine")
+
+
+def method(row: Row) -> str:
+    return _part(row, "methods")
+
+
+def _part(row: Row, name: str) -> str:
+    """One dimension of the comparability key."""
+    parts = dict(part.partition("=")[::2] for part in str(row["comparability_key"]).split(" | "))
+    return parts.get(name, formats.NOT_KNOWN)
+
+
+def columns(*titles: str) -> tuple[tuple[str, bool], ...]:
+    """A leading # marks numbers."""
+    return tuple((title.lstrip("#"), title.startswith("#")) for title in titles)
+
+
+def figure(value: float | None, reason: str | None = None) -> Cell:
+    return Cell(formats.number(value) if value is not None else reason or formats.NOT_KNOWN, value)
+
+
+def mass(value: float | None, reason: str | None = None) -> Cell:
+    return Cell(formats.mass(value) if value is not None else reason or formats.NOT_KNOWN, value)
