@@ -106,7 +106,13 @@ def test_to_a_size_the_least_recently_used_goes_first_and_what_is_named_last(tmp
     assert {r.revision for r in hub_cache.free_to(7_100, known).revisions} == {DATA}
     assert {r.revision for r in hub_cache.free_to(5_000, known).revisions} == {OLD}
     assert hub_cache.free_to(5_000, known).revisions == ()
-    assert {r.revision for r in hub_cache.free_to(0, known, keep=known.models[:1]).revisions} == {NEW}
+
+
+def test_what_is_about_to_be_evaluated_is_kept_whatever_the_limit(tmp_path: Path) -> None:
+    known = catalogue(tmp_path, first=OLD, small=NEW)
+    freed = hub_cache.free_to(0, known, keep=known.models[:1])
+    assert {r.revision for r in freed.revisions} == {OTHER, NEW, DATA}
+    assert (freed.left_bytes, there(known)) == (3006, {OLD})
 
 
 @contextmanager
@@ -138,8 +144,11 @@ def test_what_a_running_evaluation_uses_is_not_freed_until_it_has_ended(tmp_path
     assert hub_cache.size_bytes() == 0
 
 
-def test_use_counts_where_the_file_system_keeps_no_time_of_reading(tmp_path: Path) -> None:
+def test_use_counts_where_the_file_system_keeps_no_time_of_reading(tmp_path: Path, cache: Path) -> None:
     known = catalogue(tmp_path, second=OTHER)
+    with hub_cache.in_use(known.models):
+        pass
+    os.utime(cache / ".locks/evalwatt/models--b--two", (1, 1))
     with hub_cache.in_use(known.models):
         pass
     assert [r.revision for r in hub_cache.revisions(known) if r.kind == "model"] == [OLD, NEW, OTHER]

@@ -9,6 +9,7 @@ import pytest
 import tiny
 
 from evaluators.catalogue import ModelEntry
+from evaluators.model_builds import train_adapter
 from evaluators.models import LocalModel, ModelUnavailable, prepare
 
 
@@ -89,6 +90,21 @@ def test_a_recipe_that_fails_says_so_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable, match="exit code 3"):
         prepared(tmp_path, child, entry())
     assert not [path for path in (tmp_path / "home" / "models").iterdir() if path.is_dir()]
+
+
+def test_what_a_recipe_says_is_said_again_without_secrets_and_with_its_bar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MY_API_KEY", "canary-among-losses")
+    script = tmp_path / "recipe.py"
+    script.write_text(
+        "import os, sys\n"
+        "print('step 1', os.environ['MY_API_KEY'], end='\\r')\n"
+        "print('step 2', file=sys.stderr)\n"
+        "sys.stdout.buffer.write(b'no \\xff text')\n"
+    )
+    train_adapter(script, tmp_path, tmp_path, 1)
+    assert capfd.readouterr() == ("", "step 1 [redacted]\rstep 2\nno \ufffd text")
 
 
 def test_an_unreadable_gguf_is_refused_in_one_sentence(tmp_path: Path) -> None:

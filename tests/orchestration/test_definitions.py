@@ -227,12 +227,14 @@ def test_the_hubs_cache_is_within_its_limit_before_a_model_is_evaluated(
         snapshot.mkdir(parents=True)
         (snapshot / "model.safetensors").write_bytes(bytes(3_000_000))
         os.utime(snapshot / "model.safetensors", (1e9 + used, 1e9))
-    models = [model_entry(name, name) for name in ("good", "weak", "slow")]
-    save_catalogue(Path(paths.catalogue_file).parent, tasks=["tiny_one"], models=models, hub_cache_limit="4MB")
+    good = model_entry("good", "", source="hub", repo="a/b", revision="b" * 40)
+    del good["path"]
+    models = [good, *(model_entry(name, name) for name in ("weak", "slow"))]
+    save_catalogue(Path(paths.catalogue_file).parent, tasks=["tiny_one"], models=models, hub_cache_limit="1MB")
     result = evaluate(definitions, instance, "good")
-    assert [snapshot.exists() for snapshot in snapshots] == [False, True]
+    assert [snapshot.exists() for snapshot in snapshots] == [True, False]
     said = [entry.user_message for entry in instance.all_logs(result.run_id)]
-    line = "freed 3.00 MB of the hub's cache (a/b@bbbbbbbbbbbb); 3.00 MB are left; settings.hub_cache_limit is 4.00 MB"
+    line = "freed 3.00 MB of the hub's cache (a/c@cccccccccccc); 3.00 MB are left; settings.hub_cache_limit is 1.00 MB"
     assert line in said
 
 
