@@ -30,24 +30,23 @@ _LOOK_EVERY_S = 0.2
 
 @dataclass(slots=True)
 class Canceled:
-    """Models by what became of them; `still_running` did not end in time."""
+    """Models by what became of them: `finished` were done before they could be stopped, `still_running` go on."""
 
     left_the_queue: list[str] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
+    finished: list[str] = field(default_factory=list)
     still_running: list[str] = field(default_factory=list)
 
 
-def leave_the_queue(instance: DagsterInstance, runs: Sequence[DagsterRun], why: str) -> list[str]:
-    """Cancel those of the runs that have not begun; returns their models."""
+def leave_the_queue(instance: DagsterInstance, runs: Sequence[DagsterRun], why: str) -> list[DagsterRun]:
+    """Cancel those of the runs that have not begun, and return them."""
     from dagster import DagsterRunStatus
 
-    models = []
-    for run in runs:
-        if run.status == DagsterRunStatus.QUEUED:
-            instance.add_run_tags(run.run_id, {CANCELED_TAG: why})
-            instance.run_coordinator.cancel_run(run.run_id)
-            models.append(_model(run))
-    return models
+    waiting = [run for run in runs if run.status == DagsterRunStatus.QUEUED]
+    for run in waiting:
+        instance.add_run_tags(run.run_id, {CANCELED_TAG: why})
+        instance.run_coordinator.cancel_run(run.run_id)
+    return waiting
 
 
 def cancel(
@@ -60,19 +59,17 @@ def cancel(
     wait_s: float = WAIT_S,
 ) -> Canceled:
     """End the runs and wait for it. `scope`: RUN, or NIGHT, which begins no further model either."""
-    canceled = Canceled(left_the_queue=leave_the_queue(instance, runs, why))
-    left = {run.run_id: run for run in runs if _model(run) not in canceled.left_the_queue}
+    waiting = leave_the_queue(instance, runs, why)
+    canceled = Canceled(left_the_queue=[_model(run) for run in waiting])
+    left = {run.run_id: run for run in runs if run not in waiting}
     for run_id in left:
         instance.add_run_tags(run_id, {CANCEL_TAG: scope})
     told: set[int] = set()
     deadline = time.monotonic() + wait_s
     while left:
         evaluating = now.read(home.path)
-        if (
-            evaluating is not None
-            and evaluating.process_id not in told
-            and evaluating.model in {_model(run) for run in left.values()}
-        ):
+        models = {_model(run) for run in left.values()}
+        if evaluating is not None and evaluating.process_id not in told and evaluating.model in models:
             say(f"telling {evaluating.model} to stop; it finishes its document and lands what it has")
             with suppress(ProcessLookupError):
                 os.kill(evaluating.process_id, signal.SIGTERM)
@@ -80,7 +77,8 @@ def cancel(
         for run_id in list(left):
             found = instance.get_run_by_id(run_id)
             if found is None or found.is_finished:
-                canceled.stopped.append(_model(left.pop(run_id)))
+                ended = canceled.finished if found is not None and found.is_success else canceled.stopped
+                ended.append(_model(left.pop(run_id)))
         if time.monotonic() > deadline:
             break
         time.sleep(_LOOK_EVERY_S)

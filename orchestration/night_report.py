@@ -68,7 +68,7 @@ def report(
     good = sum(model.outcome == "good" for model in models)
     published = f"build {ended.build_id} is published" if ended.build_id else "nothing new is published"
     of = max(size, len(models) + len(not_begun))
-    headline = f"{title(night, settings)}: {good} of {of} models are good, {published}"
+    headline = f"{title(night, settings)}: {good} of {of} models good, {published}"
     return Message(datetime.fromisoformat(night), headline, tuple(lines))
 
 

@@ -96,6 +96,7 @@ def _answer(as_json: bool, canceled: Canceled | None, words: str) -> None:
     if canceled is not None:
         for title, models in (
             ("stopped, its finished tasks are kept", canceled.stopped),
+            ("finished before it could be stopped", canceled.finished),
             ("taken out of the queue", canceled.left_the_queue),
             ("did not end in time; try again, or terminate it in Dagster's UI", canceled.still_running),
         ):
