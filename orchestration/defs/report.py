@@ -3,12 +3,20 @@
 import dagster as dg
 
 from orchestration import publication as library
+from orchestration.defs import evidence
 from orchestration.defs.publication import PUBLICATION
 from orchestration.defs.resources import OWNERS, Paths, RefreshLock
 from orchestration.instance import WAREHOUSE_POOL
 
 
-@dg.asset(deps=[PUBLICATION], group_name="publication", kinds={"html", "altair"}, owners=OWNERS, pool=WAREHOUSE_POOL)
+@dg.asset(
+    deps=[PUBLICATION],
+    group_name="publication",
+    kinds={"html", "altair"},
+    owners=OWNERS,
+    tags=evidence.BOTH,
+    pool=WAREHOUSE_POOL,
+)
 def report(paths: Paths, refresh_lock: RefreshLock) -> dg.MaterializeResult:
     """`report/index.html`: one page of the published marts, with charts, tables and every query; needs no network."""
     from orchestration import report as page  # Altair takes half a second, which no other run needs

@@ -327,7 +327,7 @@ def test_a_report_that_fails_fails_alone(instance: dg.DagsterInstance, paths: Pa
 
     build_marts(paths.home, 1)
     result = dg.materialize(
-        [a_mart, publication_of([dg.AssetKey("a_mart")]), report],
+        [a_mart, publication_of([dg.AssetKey("a_mart")], every_night(paths.catalogue().settings)), report],
         instance=instance,
         resources=default_resources(paths),
         raise_on_error=False,
