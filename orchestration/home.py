@@ -47,6 +47,11 @@ class Home:
         return self.published / "current"
 
     @property
+    def sql_history(self) -> Path:
+        """What was typed at the prompt of `evalwatt sql`."""
+        return self.path / "sql_history"
+
+    @property
     def report(self) -> Path:
         return self.path / "report"
 

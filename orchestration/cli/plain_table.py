@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import sys
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ def plain_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     cells = [[_text(value) for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
     count = f"({len(rows)} row{'' if len(rows) == 1 else 's'})\n"
-    too_wide = sys.stdout.isatty() and sum(widths) + 2 * len(widths) > os.get_terminal_size().columns
+    too_wide = sys.stdout.isatty() and sum(widths) + 2 * len(widths) > shutil.get_terminal_size().columns
     if too_wide or any("\n" in cell for row in cells for cell in row):
         return _records(names, cells) + count
     numeric = [any(isinstance(row[i], int | float) for row in rows) for i in range(len(names))]

@@ -1,4 +1,4 @@
-"""`evalwatt sql`: one read statement on the published marts. Fast: no dagster, torch, dbt or pyarrow on this way."""
+"""`evalwatt sql`: read statements on the published marts. Fast: no dagster, torch, dbt or pyarrow on this way."""
 
 from __future__ import annotations
 
@@ -25,29 +25,52 @@ _EXPLAIN = re.compile(r"\s*explain(\s+analyze)?(\s*\([^)]*\))?", re.IGNORECASE)
 
 
 @click.command("sql")
-@click.argument("statement")
+@click.argument("statement", required=False)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file; parquet needs one."
 )
 @options.places(catalogue=False)
-def command(statement: str, form: str, output: Path | None) -> None:
-    """Ask the published marts: evalwatt sql "select * from marts.mart_model_efficiency".
+def command(statement: str | None, form: str, output: Path | None) -> None:
+    """Ask the published marts. Reads only, and only what is published.
 
-    Reads only, and only what is published; STATEMENT - reads the statement from standard input.
+    Without STATEMENT: a prompt on a terminal, and elsewhere the statement on standard input.
+
+    \b
+    Examples:
+      evalwatt sql "select model_id, score, energy_kwh from marts.mart_model_efficiency"
+      evalwatt sql --format csv < query.sql
+      evalwatt sql
     """
     if form == "parquet" and output is None:
         raise WrongUse("--format parquet needs --output FILE")
-    text = sys.stdin.read() if statement == "-" else statement
+    home = Home.from_env()
+    if statement is None and sys.stdin.isatty():
+        if form != "table" or output is not None or not sys.stdout.isatty():
+            raise WrongUse('name what is asked: evalwatt sql "select …"; the prompt answers on the terminal only')
+        from orchestration.cli.sql_prompt import prompt
+
+        prompt(home)
+        return
+    text = sys.stdin.read() if statement is None or statement == "-" else statement
+    if not text.strip():
+        raise WrongUse('nothing is asked: evalwatt sql "select …", or a statement on standard input')
+    with connect(home) as connection:
+        answer(connection, text, form, output)
+
+
+def answer(connection: duckdb.DuckDBPyConnection, text: str, form: str = "table", output: Path | None = None) -> None:
+    """Print, or write, the answer to one statement. Raises WrongUse for what is not SQL or does not only read."""
     import duckdb
 
-    with connect(Home.from_env()) as connection:
-        try:
-            check_reads(connection, text)
-            result = connection.execute(text)
-            _write(result, form, output)
-        except duckdb.Error as error:
-            raise WrongUse(f"SQL: {str(error).strip()}") from None
+    try:
+        check_reads(connection, text)
+        _write(connection.execute(text), form, output)
+    except duckdb.InterruptException:
+        raise
+    except duckdb.Error as error:
+        raise WrongUse(f"SQL: {str(error).strip()}") from None
 
 
 def connect(home: Home) -> duckdb.DuckDBPyConnection:
