@@ -15,6 +15,14 @@ from orchestration import warehouse
 from orchestration.home import Home
 
 STUDY_DAY = "2025-01-09"
+BUILT_ONCE = {"homes": "built", "study_home": "built", "nights": "nights"}  # fixtures that take dbt minutes, by group
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The processes of `make test` share the tests file by file; what looks at the same builds stays together."""
+    for item in items:
+        groups = [group for fixture, group in BUILT_ONCE.items() if fixture in getattr(item, "fixturenames", ())]
+        item.add_marker(pytest.mark.xdist_group(groups[0] if groups else str(item.path)))
 
 
 @pytest.fixture(scope="session")
