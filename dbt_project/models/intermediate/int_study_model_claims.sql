@@ -43,7 +43,7 @@ claim_a as (
             else 'not supported'
         end as verdict,
         case
-            when n_a < 10 then n_a || ' models, at least 10 are needed'
+            when n_a < 10 then 'models: ' || n_a || ', at least 10 are needed'
             else format('{} of {} reach 35 points under 5 kg; {:.1f} % stay below 5 kg', n_b, n_a, 100 * n_low / n_a)
         end as reason
     from small
@@ -139,7 +139,7 @@ claim_b as (
             else 'not supported'
         end as verdict,
         case
-            when classes < 3 then classes || ' size classes with at least 10 models, 3 are needed'
+            when classes < 3 then 'size classes with at least 10 models: ' || classes || ', 3 are needed'
             else
                 format(
                     'Spearman size-CO2 {:.2f}, size-score {:.2f}, CO2-score {:.2f}; points per kg by class: ',
