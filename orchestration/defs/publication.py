@@ -87,9 +87,9 @@ def observations(figures: Iterable[SuiteFigures], models: set[str]) -> Iterator[
             continue
         metadata: dict[str, float | str] = {}
         for row in suites:
-            figures = {"score": row.score, "energy_kwh": row.energy_kwh, "joules_per_correct": row.joules_per_correct}
-            known = {name: figure for name, figure in figures.items() if figure is not None}
-            metadata |= {f"{name} {row.suite} {model}": float(f"{figure:.6g}") for name, figure in known.items()}
+            for name in ("score", "energy_kwh", "joules_per_correct"):
+                if (figure := getattr(row, name)) is not None:
+                    metadata[f"{name} {row.suite} {model}"] = float(f"{figure:.6g}")
             metadata[f"comparability_key {row.suite} {model}"] = row.comparability_key
         yield dg.AssetObservation(
             EVALUATIONS,
