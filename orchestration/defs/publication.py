@@ -53,7 +53,7 @@ def publication_of(marts: list[dg.AssetKey], freshness: dg.FreshnessPolicy) -> d
         )
         publish_s = time.monotonic() - began
         models = set(context.instance.get_dynamic_partitions(str(MODELS.name)))
-        for observation in _observations(model_figures(result.path / library.MARTS_FILE), models):
+        for observation in observations(model_figures(result.path / library.MARTS_FILE), models):
             context.log_event(observation)
         return dg.MaterializeResult(
             metadata={
@@ -79,7 +79,7 @@ def _started_at(context: dg.AssetExecutionContext) -> float:
     return time.time() if record is None or record.start_time is None else record.start_time
 
 
-def _observations(figures: Iterable[SuiteFigures], models: set[str]) -> Iterator[dg.AssetObservation]:
+def observations(figures: Iterable[SuiteFigures], models: set[str]) -> Iterator[dg.AssetObservation]:
     """One of each model that still is a partition. What is not known is left out: a plot has a gap there.
 
     A model's name stands in its figures' names: Dagster plots equal names of all partitions as one line.
@@ -89,9 +89,9 @@ def _observations(figures: Iterable[SuiteFigures], models: set[str]) -> Iterator
             continue
         metadata: dict[str, float | str] = {}
         for row in suites:
-            columns = {"score": row.score, "energy_kwh": row.energy_kwh, "joules_per_correct": row.joules_per_correct}
-            known = {name: figure for name, figure in columns.items() if figure is not None}
-            metadata |= {f"{name} {row.suite} {model}": float(f"{figure:.6g}") for name, figure in known.items()}
+            for name in ("score", "energy_kwh", "joules_per_correct"):
+                if (figure := getattr(row, name)) is not None:
+                    metadata[f"{name} {row.suite} {model}"] = float(f"{figure:.6g}")
             metadata[f"comparability_key {row.suite} {model}"] = row.comparability_key
         yield dg.AssetObservation(
             EVALUATIONS,

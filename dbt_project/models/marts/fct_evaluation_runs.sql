@@ -33,7 +33,7 @@ phases as (
 failed_tasks as (
     select
         run_id,
-        unnest(map_entries(task_failures_json::json::map(varchar, varchar))) as failure
+        unnest(map_entries(task_failures_json::json::map(varchar, varchar))) as failure -- noqa: LT01
     from runs
 ),
 
