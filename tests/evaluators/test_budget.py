@@ -80,6 +80,8 @@ def test_a_model_over_its_energy_budget_ends_between_tasks_and_is_due_again(
     # Another night, another budget: raising it made no other evaluation of it.
     again = evaluate(spec_with(workplace, energy_kwh=1.0), meter=Meter())
     assert (again.status, again.reused, len(again.tasks)) == ("completed", ("tiny_one",), 2)
+    spec_with(workplace, energy_kwh=2.0)
+    assert not plan(load(workplace / "catalogue.yml"), workplace / "home")[0].due
 
 
 def test_it_ends_within_a_task_where_the_meter_knows_the_open_window(workplace: Path) -> None:
