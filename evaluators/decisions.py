@@ -123,8 +123,10 @@ def _land_exclusion(root: Path, run_id: str, reason: str, decided_by: str, *, is
 def _check_landed(root: Path, run_id: str) -> None:
     known = _runs(root)
     if run_id not in known:
-        newest = f"; the newest: {', '.join(known[:5])}" if known else ""
-        raise DecisionRefused(f"no run {run_id!r} is landed{newest}")
+        newest = (
+            f"the newest: {', '.join(known[:5])}" if known else f"nothing was evaluated under {root.parent} (--home)"
+        )
+        raise DecisionRefused(f"no run {run_id!r} is landed; {newest}")
 
 
 def _newest_completed(root: Path) -> str:

@@ -5,6 +5,7 @@ Belongs here: finding the verb, and turning errors into one message and an exit 
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -33,6 +34,15 @@ EXPECTED = {
     "orchestration.warehouse.WarehouseOutdated": 1,
 }
 
+# What a person can do about a place that cannot be read or written.
+PLACES = {
+    errno.ENOENT: "name a folder that exists",
+    errno.ENOTDIR: "a file stands where a folder should; name another place (--home), or move the file",
+    errno.EACCES: "let this user read and write there, or name another place (--home)",
+    errno.EROFS: "it is read-only; name another place (--home)",
+    errno.ENOSPC: "make room, then run again",
+}
+
 
 class Verbs(click.Group):
     """The verbs, in the order in which people meet them."""
@@ -53,7 +63,12 @@ class Verbs(click.Group):
 def cli() -> None:
     """What does a point of quality cost? Evaluate language models, meter the energy, query the tables.
 
-    State lies under EVALWATT_HOME (./data), the catalogue is EVALWATT_CATALOGUE (./catalogue.yml).
+    State lies under EVALWATT_HOME (./data), the catalogue is EVALWATT_CATALOGUE (./catalogue.yml). Exit codes: 0 done,
+    1 failed, 2 wrong use, 130 stopped.
+
+    \b
+    Example:
+      evalwatt doctor && evalwatt run
     """
 
 
@@ -65,7 +80,7 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name="evalwatt", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         code = error.exit_code
@@ -78,6 +93,9 @@ def _run() -> int:
     except Exception as error:
         if os.environ.get("EVALWATT_DEBUG"):
             raise
+        if isinstance(error, OSError) and error.filename and error.errno in PLACES:
+            print(f"Error: {error.filename}: {error.strerror}; {PLACES[error.errno]}", file=sys.stderr)
+            return 1
         expected = exit_code(error)
         remedy = "" if expected else " (not foreseen; --debug shows where it comes from)"
         print(f"Error: {error or type(error).__name__}{remedy}", file=sys.stderr)

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from orchestration.cli import options
 
 
 @click.command("build")
+@options.as_json
 @options.places()
-def command() -> None:
-    """Load what was landed, build and check the marts, publish them, write the report. Evaluates nothing."""
+def command(as_json: bool) -> None:
+    """Load what was landed, build and check the marts, publish them, write the report. Evaluates nothing.
+
+    \b
+    Example:
+      evalwatt build
+    """
+    from orchestration.cli.refreshed import tell
     from orchestration.foreground import foreground
     from orchestration.home import Home
 
     home = Home.from_env()
     with foreground(home) as dagster:
+        print("loading, building and checking the marts", file=sys.stderr, flush=True)
         outcome = dagster.refresh()
-    if outcome.published:
-        print(f"published {home.current / 'marts.duckdb'}")
-    if not outcome.succeeded:
-        raise click.ClickException(f"{outcome.what_failed}: " + "\n".join(outcome.reasons))
-    print(f"report    {home.report_page}")
+    tell(home, outcome, as_json)

@@ -45,6 +45,11 @@ def command(evict: bool, limit: int | None, as_json: bool) -> None:
     """List what was downloaded from the hub and prepared from it, and which entries of the catalogue need it.
 
     The hub's cache belongs to all programs of this user. What a running evaluation uses is never freed.
+
+    \b
+    Examples:
+      evalwatt cache
+      evalwatt cache --evict --to 200GB
     """
     from evaluators import hub_cache, prepared_models
     from evaluators.catalogue import load

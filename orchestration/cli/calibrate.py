@@ -26,6 +26,10 @@ def command(measured_kwh: float, run_id: str | None, by: str, as_json: bool) -> 
 
     The marts then give calibrated figures beside the raw ones of this machine; without a factor they are good for
     ranking only.
+
+    \b
+    Example:
+      evalwatt calibrate --measured-kwh 0.0123
     """
     from evaluators.decisions import calibrate
     from orchestration.home import Home

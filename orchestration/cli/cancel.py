@@ -28,6 +28,11 @@ def command(run_id: str | None, night: bool, as_json: bool) -> None:
 
     What waits leaves the queue; what runs finishes its document and lands its finished tasks. The night's refresh
     still follows, once, with what is good. What is missing is due again.
+
+    \b
+    Examples:
+      evalwatt cancel
+      evalwatt cancel 3f2a91c4
     """
     if run_id is not None and night:
         raise WrongUse("name a RUN, or --night, not both")

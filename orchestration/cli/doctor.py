@@ -28,7 +28,12 @@ _HUB = "https://huggingface.co"
 @options.as_json
 @options.places()
 def command(online: bool, as_json: bool) -> None:
-    """Say what can be measured on this machine, and what would make it better. Exit 1 where something is in the way."""
+    """Say what can be measured on this machine, and what would make it better. Exit 1 where something is in the way.
+
+    \b
+    Example:
+      evalwatt doctor --online
+    """
     from evaluators.catalogue import Catalogue, CatalogueError, Settings, load
     from orchestration.home import Home, catalogue_path
 

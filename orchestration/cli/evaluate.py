@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
-from orchestration.cli import options
+from orchestration.cli import complete, options
 from orchestration.cli import precision as precision_options
+
+if TYPE_CHECKING:
+    from evaluators.plan import PlannedRun
 
 
 @click.command("evaluate")
-@click.argument("model")
-@click.option("--suite", "suites", multiple=True, metavar="SUITE", help="Only this suite; may be repeated.")
+@click.argument("model", shell_complete=complete.models)
+@click.option(
+    "--suite",
+    "suites",
+    multiple=True,
+    metavar="SUITE",
+    shell_complete=complete.suites,
+    help="Only this suite; may be repeated.",
+)
 @click.option("--force", is_flag=True, help="Evaluate again what was evaluated before.")
 @precision_options.until_precise
+@options.as_json
 @options.places()
-def command(model: str, suites: tuple[str, ...], force: bool, precision: float | None, budget_s: float) -> None:
-    """Evaluate what is due of one MODEL of the catalogue. `evalwatt build` publishes the result."""
+def command(
+    model: str, suites: tuple[str, ...], force: bool, precision: float | None, budget_s: float, as_json: bool
+) -> None:
+    """Evaluate what is due of one MODEL of the catalogue. `evalwatt build` publishes the result.
+
+    \b
+    Examples:
+      evalwatt evaluate SmolLM2-135M-Instruct
+      evalwatt evaluate SmolLM2-135M-Instruct --suite mini --force
+    """
     from evaluators.catalogue import load
     from evaluators.plan import plan
     from orchestration.home import Home, catalogue_path
@@ -23,6 +47,9 @@ def command(model: str, suites: tuple[str, ...], force: bool, precision: float |
     home = Home.from_env()
     planned = plan(load(catalogue_path()), home.path, models=[model], suites=suites or None, force=force)
     if not any(run.due for run in planned):
+        if as_json:
+            _answer(model, planned, evaluated=False, failures=())
+            return
         for run in planned:
             print(f"{run.model} on {run.suite}: not due: {run.reason}; --force evaluates it all the same")
         return
@@ -34,6 +61,14 @@ def command(model: str, suites: tuple[str, ...], force: bool, precision: float |
             raise click.ClickException("\n".join(read.reasons))
         config = {"suites": list(suites) or None, "force": force, **precision_options.config(precision, budget_s)}
         outcome = dagster.evaluate(model, config, {FOREGROUND_TAG: "true"})
+    if as_json:
+        _answer(model, planned, evaluated=outcome.succeeded, failures=outcome.reasons)
     if not outcome.succeeded:
         raise click.ClickException(f"{model}: " + "\n".join(outcome.reasons))
-    print(f"{model} is evaluated; `evalwatt build` publishes it")
+    if not as_json:
+        print(f"{model} is evaluated; `evalwatt build` publishes it")
+
+
+def _answer(model: str, planned: Sequence[PlannedRun], *, evaluated: bool, failures: Sequence[str]) -> None:
+    runs = [dataclasses.asdict(run) for run in planned]
+    print(json.dumps({"model": model, "evaluated": evaluated, "planned": runs, "failures": failures}, indent=2))

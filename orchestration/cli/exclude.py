@@ -21,6 +21,10 @@ def command(run_id: str, reason: str, undo: bool, by: str, as_json: bool) -> Non
     """Leave the run RUN_ID out of every figure. It stays landed and shown, and its tasks are due again.
 
     `evalwatt build` brings the decision into the marts.
+
+    \b
+    Example:
+      evalwatt exclude 01JQ2Z7K3V8N5W6X9Y0A1B2C3D --reason "another program ran beside it"
     """
     from evaluators.decisions import exclude, include_again
     from orchestration.home import Home

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestration.cli import options
+from orchestration.cli import complete, options
 from orchestration.cli.errors import WrongUse
 from orchestration.exports import FORMATS
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.command("export")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), metavar="OUT_FOLDER")
 @click.option("--format", "form", type=click.Choice(FORMATS), required=True, help="Whose files are written.")
-@click.option("--model", metavar="MODEL", help="Only the runs of this model.")
+@click.option("--model", metavar="MODEL", shell_complete=complete.published_models, help="Only the runs of this model.")
 @click.option("--run", "run_id", metavar="RUN_ID", help="Only this run.")
 @options.as_json
 @options.places(catalogue=False)

@@ -51,6 +51,11 @@ def command(
     Files are Parquet, CSV or JSON Lines with the columns of the hub's dataset open-llm-leaderboard/contents, and the
     date of their state in their name. A state that is there already is left as it is. `evalwatt build` brings the
     states into the marts.
+
+    \b
+    Examples:
+      evalwatt import-leaderboard contents_2025-01-09.parquet
+      evalwatt import-leaderboard hub --since 2024-12-01
     """
     from orchestration.home import Home
 

@@ -14,7 +14,12 @@ from orchestration.cli import options
 @options.as_json
 @options.places()
 def command(as_json: bool) -> None:
-    """Say what is due and why, and how long it will probably take. Starts nothing."""
+    """Say what is due and why, and how long it will probably take. Starts nothing.
+
+    \b
+    Example:
+      evalwatt plan --json
+    """
     from evaluators.catalogue import load
     from evaluators.plan import plan
     from orchestration.home import Home, catalogue_path

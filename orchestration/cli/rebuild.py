@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from orchestration.cli import options
 
 
 @click.command("rebuild")
+@options.as_json
 @options.places()
-def command() -> None:
-    """Make the warehouse anew from the landing, which is the truth; then build, check and publish."""
+def command(as_json: bool) -> None:
+    """Make the warehouse anew from the landing, which is the truth; then build, check and publish.
+
+    \b
+    Example:
+      evalwatt rebuild --home /var/lib/evalwatt
+    """
+    from evaluators.catalogue import load
+    from orchestration.cli.refreshed import tell
     from orchestration.foreground import foreground
-    from orchestration.home import Home
+    from orchestration.home import Home, catalogue_path
     from orchestration.warehouse import rebuild, refresh_lock
 
     home = Home.from_env()
+    load(catalogue_path())  # the refresh needs it, and rebuilding takes long
     with refresh_lock(home):
-        rebuild(home, log=print)
+        rebuild(home, log=lambda line: print(line, file=sys.stderr, flush=True))
     with foreground(home) as dagster:
+        print("building and checking the marts", file=sys.stderr, flush=True)
         outcome = dagster.refresh()
-    if not outcome.succeeded:
-        raise click.ClickException("nothing was published: " + "\n".join(outcome.reasons))
-    print(f"published {home.current / 'marts.duckdb'}")
+    tell(home, outcome, as_json)

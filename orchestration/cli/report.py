@@ -17,6 +17,10 @@ def command(opened: bool, as_json: bool) -> None:
     """Write the report on the published marts: one HTML page, which needs no network.
 
     Every refresh writes it too.
+
+    \b
+    Example:
+      evalwatt report --open
     """
     from orchestration import publication, report
     from orchestration.home import Home

@@ -27,6 +27,11 @@ def command(precision: float | None, budget_s: float, as_json: bool) -> None:
     """Plan, evaluate what is due, load, build, check, publish and report; then show the result.
 
     A model that fails does not stop the others; the exit code is 1 then.
+
+    \b
+    Examples:
+      evalwatt run
+      evalwatt run --until-precise 5% --budget 30m
     """
     from evaluators.catalogue import load
     from evaluators.plan import in_order, plan

@@ -69,6 +69,8 @@ def answer(connection: duckdb.DuckDBPyConnection, text: str, form: str = "table"
         _write(connection.execute(text), form, output)
     except duckdb.InterruptException:
         raise
+    except duckdb.CatalogException as error:
+        raise WrongUse(f"SQL: {str(error).strip()}\n`show tables` lists what is published") from None
     except duckdb.Error as error:
         raise WrongUse(f"SQL: {str(error).strip()}") from None
 

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 @options.as_json
 @options.places()
 def command(as_json: bool) -> None:
-    """Say what runs now, how the last night ended, when the next begins, what is published, and if the daemon lives."""
+    """Say what runs now, how the last night ended, when the next begins, what is published, and if the daemon lives.
+
+    \b
+    Example:
+      evalwatt status
+    """
     from evaluators.catalogue import load
     from orchestration.home import Home, catalogue_path
 

@@ -1,8 +1,8 @@
 """codecarbon's emissions.csv, one row per run: all its phases together, as a tracker around the run would see them.
 
 The columns are those of the installed codecarbon, which appends to such a file and reads it. A sum is empty where one
-of its windows is not known. The file has no place for a reason, and none for how an energy was obtained: that stands
-in `experiment_id`, a free text, behind the suite.
+of its windows is not known; the marts have no sums per component, so those are made here. The file has no place for
+a reason, and none for how an energy was obtained: that stands in `experiment_id`, a free text, behind the suite.
 """
 
 from __future__ import annotations
@@ -25,9 +25,12 @@ _COUNTABLE = (None, "too_short")  # a short window is imprecise, but cannot move
 
 
 def files(runs: Sequence[Run], now: datetime) -> Iterator[File | Left]:
-    """The one file."""
+    """The one file; and the runs whose energy is empty in it."""
     if not runs:
         return
+    for run in runs:
+        if run.energy_kwh is None:
+            yield Left(f"the energy of run {run.run.run_id}", run.energy_reason or "not known")
     text = io.StringIO()
     writer = csv.DictWriter(text, [field.name for field in dataclasses.fields(EmissionsData)], lineterminator="\n")
     writer.writeheader()
@@ -38,10 +41,9 @@ def files(runs: Sequence[Run], now: datetime) -> Iterator[File | Left]:
 def _row(run: Run) -> dict[str, Any]:
     facts, on_gpu = run.run, run.run.device.startswith("cuda")
     duration_s = sum(window.duration_s for window in run.windows)
-    energy = _sum(run.windows, "energy_kwh")
+    emissions = run.emissions_kg
     parts = {part: _sum(run.windows, f"{part}_energy_kwh") for part in ("cpu", "gpu", "ram")}
     power = {part: kwh and kwh * 3.6e6 / duration_s for part, kwh in parts.items()}
-    emissions = None if energy is None else energy * facts.pue * facts.grid_intensity_g_per_kwh / 1000
     methods = ", ".join(sorted({evaluation.published.energy_method for evaluation in run.evaluations}))
     ended = facts.ended_at or max(window.ended_at for window in run.windows)
     return {
@@ -58,7 +60,7 @@ def _row(run: Run) -> dict[str, Any]:
         "cpu_energy": parts["cpu"],
         "gpu_energy": parts["gpu"],
         "ram_energy": parts["ram"],
-        "energy_consumed": energy,
+        "energy_consumed": run.energy_kwh,
         "water_consumed": None,
         "country_name": country_name(facts.country_iso_code),
         "country_iso_code": facts.country_iso_code,

@@ -34,6 +34,7 @@ _EVALUATIONS = """
     where coalesce(model_id = $model, $model is null) and coalesce(run_id = $run, $run is null)
     order by run_id, task, repetition
 """
+_RUN = "select energy_kwh, emissions_kg, energy_reason from marts.fct_evaluation_runs where run_id = $run"
 # As lm-eval hashes a task's samples; it would count a document once per filter, so tasks with several have none.
 _TASK_HASHES = """
     select task, sha256(string_agg(document_hash || prompt_hash || target_hash, '' order by document_id))
@@ -105,12 +106,18 @@ class TaskEvaluation:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run with its valid evaluations, and all its windows (phases of the run and of its tasks)."""
+    """A run with its valid evaluations, and all its windows (phases of the run and of its tasks).
+
+    Energy and emissions (CO2e) are those of all windows together, None where one of them is not known.
+    """
 
     run: EvaluationRun
     model: Model
     evaluations: tuple[TaskEvaluation, ...]
     windows: tuple[TaskEmission, ...]
+    energy_kwh: float | None
+    emissions_kg: float | None
+    energy_reason: str | None
 
 
 def models(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -162,7 +169,8 @@ def _whole(
         (inference,) = (w for w in windows if (w.task, w.repetition, w.phase) == (*key, "inference"))
         return TaskEvaluation(evaluation, own, inference, hashes.get(key) if one_filter else None)
 
-    return Run(run, model, tuple(map(of, valid)), tuple(windows))
+    (figures,) = connection.execute(_RUN, {"run": run.run_id}).fetchall()
+    return Run(run, model, tuple(map(of, valid)), tuple(windows), *figures)
 
 
 def _landed(root: Path, run_id: str, record: type[_Row]) -> Iterator[_Row]:

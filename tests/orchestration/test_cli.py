@@ -7,11 +7,14 @@ import csv
 import importlib
 import io
 import json
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import duckdb
 import pytest
 from landing_builder import BuiltRun, TaskOutcome
@@ -29,7 +32,8 @@ def evalwatt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capt
     """Runs the command line in an empty folder: exit code, standard output, standard error."""
     monkeypatch.chdir(tmp_path)
     for variable in ("EVALWATT_HOME", "EVALWATT_CATALOGUE", "EVALWATT_DEBUG"):
-        monkeypatch.delenv(variable, raising=False)
+        monkeypatch.setenv(variable, "")  # so that what options set is taken back afterwards
+        monkeypatch.delenv(variable)
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["evalwatt", *arguments])
@@ -65,6 +69,75 @@ def test_help_explains_every_verb(evalwatt: Run) -> None:
     for verb in cli.VERBS:
         assert f"\n  {verb}" in out
         assert evalwatt(verb, "--help")[0] == 0
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_every_verb_has_an_example_that_it_takes_and_json(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("EVALWATT_HOME", "EVALWATT_CATALOGUE"):
+        monkeypatch.setenv(variable, "")  # options set them
+    command = cli.cli.get_command(click.Context(cli.cli), verb)
+    assert command is not None
+    assert "--json" in {option for parameter in command.params for option in parameter.opts}
+    text = command.get_help(click.Context(command, info_name=verb))
+    (examples,) = re.findall(r"\n  Examples?:\n((?:    evalwatt .*\n)+)", text)
+    for line in examples.strip().splitlines():
+        program, named, *arguments = shlex.split(line.partition(" < ")[0])
+        assert (program, named) == ("evalwatt", verb)
+        command.make_context(verb, arguments)  # raises for what the verb does not take
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["evaluate", "tiny"], {"tiny-base"}),
+        (["evaluate", "tiny-base", "--suite", ""], {"tiny"}),
+        (["eval"], {"evaluate"}),
+        (["export", "--format", "lm"], {"lm-eval"}),
+    ],
+)
+def test_the_shell_completes(
+    evalwatt: Run, catalogue: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], expected: set[str]
+) -> None:
+    monkeypatch.setenv("_EVALWATT_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", shlex.join(["evalwatt", *words]))
+    monkeypatch.setenv("COMP_CWORD", str(len(words)))
+    _, out, err = evalwatt()
+    assert {line.partition(",")[2] for line in out.splitlines()} == expected
+    assert err == ""
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "export"])
+def test_the_shell_completes_nothing_where_nothing_is(
+    evalwatt: Run, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    option = {"evaluate": [], "export": ["--model"]}[verb]
+    monkeypatch.setenv("_EVALWATT_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", shlex.join(["evalwatt", verb, *option, ""]))
+    monkeypatch.setenv("COMP_CWORD", str(2 + len(option)))
+    _, out, err = evalwatt()
+    assert (out.strip(), err) == ("", "")
+
+
+@pytest.mark.parametrize("verb", ["rebuild", "status"])
+def test_a_home_that_is_a_file_is_named_with_a_remedy(
+    evalwatt: Run, catalogue: Path, tmp_path: Path, verb: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    code, _, err = evalwatt(verb, "--home", "file")
+    assert code == 1
+    assert f"Error: {tmp_path}/file" in err
+    assert err.endswith("name another place (--home), or move the file\n")
+
+
+def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
+    program = (
+        "import sys; from orchestration import cli; sys.argv = ['evalwatt', '--help']\n"
+        "try: cli.main()\n"
+        "finally: print(sorted({m.partition('.')[0] for m in sys.modules}), file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    heavy = {"dagster", "torch", "dbt", "pyarrow", "transformers", "lm_eval", "pandas", "numpy", "duckdb", "rich"}
+    assert not set(ast.literal_eval(ended.stderr)) & (heavy | {"prompt_toolkit", "codecarbon"})
 
 
 def test_expected_errors_exist() -> None:
@@ -203,7 +276,8 @@ def test_cache_lists_what_was_downloaded_and_frees_what_no_entry_names(
 
 def test_a_run_that_is_not_there_is_neither_excluded_nor_calibrated_with(evalwatt: Run) -> None:
     code, _, err = evalwatt("exclude", "01ABC", "--reason", "the fan failed")
-    assert (code, err) == (2, "Error: no run '01ABC' is landed\n")
+    assert code == 2
+    assert err.startswith("Error: no run '01ABC' is landed; nothing was evaluated under ")
     code, _, err = evalwatt("calibrate", "--measured-kwh", "1.5")
     assert (code, err.splitlines()) == (
         2,
@@ -327,4 +401,5 @@ def test_sql_imports_nothing_heavy(published: Path, tmp_path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
     loaded = set(ast.literal_eval(ended.stderr))
     assert "duckdb" in loaded
-    assert not loaded & {"dagster", "torch", "dbt", "pyarrow", "transformers", "lm_eval", "pandas", "numpy"}
+    heavy = {"dagster", "torch", "dbt", "pyarrow", "transformers", "lm_eval", "pandas", "numpy", "prompt_toolkit"}
+    assert not loaded & heavy

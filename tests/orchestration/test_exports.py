@@ -239,10 +239,18 @@ def test_codecarbon_reads_and_continues_its_file(
         assert [row["run_id"] for row in csv.DictReader(text)] == [mini["run_id"], repeated["run_id"]]
 
 
-def test_a_sum_with_a_doubtful_window_is_empty(home: Home, marts: duckdb.DuckDBPyConnection) -> None:
+def test_sums_with_an_unknown_window_are_empty_and_named(home: Home, marts: duckdb.DuckDBPyConnection) -> None:
     run = next(item for item in evidence.read(marts, home.landing, "tuned") if isinstance(item, evidence.Run))
     doubtful = dataclasses.replace(run.windows[0], quality_flags="foreign_load")
-    (file,) = codecarbon.files([dataclasses.replace(run, windows=(doubtful, *run.windows[1:]))], datetime.now(UTC))
+    run = dataclasses.replace(
+        run,
+        windows=(doubtful, *run.windows[1:]),
+        energy_kwh=None,
+        emissions_kg=None,
+        energy_reason="idle: flagged foreign_load",
+    )
+    left, file = codecarbon.files([run], datetime.now(UTC))
+    assert left == evidence.Left(f"the energy of run {run.run.run_id}", "idle: flagged foreign_load")
     assert isinstance(file, evidence.File)
     (row,) = csv.DictReader(io.StringIO(file.text))
     unknown = ("energy_consumed", "cpu_energy", "gpu_energy", "ram_energy", "cpu_power", "emissions", "emissions_rate")

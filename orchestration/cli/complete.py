@@ -1,0 +1,41 @@
+"""What the shell completes besides verbs and options. Nothing is completed where a name cannot be looked up."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import click
+
+
+def models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Models of the catalogue that are evaluated."""
+    from evaluators.catalogue import CatalogueError, load
+    from orchestration.home import catalogue_path
+
+    with suppress(CatalogueError):
+        names = [model.name for model in load(catalogue_path()).models if not model.retired]
+        return [name for name in names if name.startswith(incomplete)]
+    return []
+
+
+def suites(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Suites of the catalogue."""
+    from evaluators.catalogue import CatalogueError, load
+    from orchestration.home import catalogue_path
+
+    with suppress(CatalogueError):
+        return [name for name in load(catalogue_path()).suites if name.startswith(incomplete)]
+    return []
+
+
+def published_models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Models with published evaluations."""
+    import duckdb
+
+    from orchestration.cli.sql import connect
+    from orchestration.exports.evidence import models
+    from orchestration.home import Home
+
+    with suppress(click.ClickException, duckdb.Error), connect(Home.from_env()) as connection:
+        return [name for name in models(connection) if name.startswith(incomplete)]
+    return []
