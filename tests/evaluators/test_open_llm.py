@@ -374,7 +374,7 @@ def test_other_ends_are_no_states(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not states.REAL, reason=states.NO_REAL_STATES)
-@pytest.mark.parametrize("path", {*states.REAL[:1], *states.REAL[-1:]}, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted({*states.REAL[:1], *states.REAL[-1:]}), ids=lambda path: path.stem)
 def test_real_states_are_landed_whole(tmp_path: Path, path: Path) -> None:
     day = formats.date_in_name(path)
     assert day is not None
