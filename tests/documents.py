@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-PROGRAMS = ("evalwatt", "make", "python", "duckdb")
+PROGRAMS = ("evalwatt", "make", "python", "duckdb", "cp")
 _NEEDS = re.compile(r"\bneeds (?P<what>[^;.)]+)")
 
 
@@ -60,7 +60,7 @@ def _code_lines(text: str) -> Iterator[tuple[int, str]]:
         elif fenced:
             yield number, line
         elif line.startswith("    "):
-            yield number, line[4:]
+            yield number, line.strip() if line[4:].startswith("  ") else line[4:]
 
 
 def _closed(text: str) -> bool:

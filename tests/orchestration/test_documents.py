@@ -81,7 +81,10 @@ def reader(homes: dict[str, Home], tmp_path_factory: pytest.TempPathFactory) -> 
     shutil.copytree(built.published, version)
     home.current.symlink_to(Path("versions") / "b1")
     runs = sorted(path.name for path in home.landing.iterdir() if len(path.name) == 26)
-    return Reader(folder, {"01JQ…": runs[0], "FOLDER": "states/"})
+    (folder / "examples").symlink_to(ROOT / "examples")
+    shutil.copytree(homes["mixed"].landing, folder / "another machine" / "landing")
+    own = {"01JQ…": runs[0], "FOLDER": "states/", "OTHER": "'another machine'", "SmolLM2-135M-Instruct": "base"}
+    return Reader(folder, own)
 
 
 def test_what_a_command_needs_is_one_of_few_things() -> None:
