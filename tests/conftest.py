@@ -18,6 +18,7 @@ STUDY_DAY = "2025-01-09"
 BUILT_ONCE = {"homes": "built", "study_home": "built", "nights": "nights"}  # fixtures that take dbt minutes, by group
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist looks at the groups in this hook as well
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The processes of `make test` share the tests file by file; what looks at the same builds stays together."""
     for item in items:
