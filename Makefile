@@ -14,7 +14,7 @@ run: setup
 
 # Two processes: ARGS="-n 0" is one, as `pytest` alone is, for a debugger.
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 # 200 random kills over a whole refresh, for one to two hours; ARGS="--kills 15" for fewer.
 soak: setup

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
+from built_once import built_once
 from dbt_runner import dbt_build
 from metered_nights import build_homes
 from states import NO_REAL_STATES, REAL
@@ -15,21 +16,12 @@ from orchestration import warehouse
 from orchestration.home import Home
 
 STUDY_DAY = "2025-01-09"
-BUILT_ONCE = {"homes": "built", "study_home": "built", "nights": "nights"}  # fixtures that take dbt minutes, by group
-
-
-@pytest.hookimpl(tryfirst=True)  # xdist looks at the groups in this hook as well
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The processes of `make test` share the tests file by file; what looks at the same builds stays together."""
-    for item in items:
-        groups = [group for fixture, group in BUILT_ONCE.items() if fixture in getattr(item, "fixturenames", ())]
-        item.add_marker(pytest.mark.xdist_group(groups[0] if groups else str(item.path)))
 
 
 @pytest.fixture(scope="session")
 def homes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Home]:
     """Own evaluations after one night, two, a rebuild, decisions; and beside other machines: see `build_homes`."""
-    return build_homes(tmp_path_factory)
+    return built_once(tmp_path_factory, "homes", lambda: build_homes(tmp_path_factory))
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +29,10 @@ def study_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """The leaderboard's real states, built and not published."""
     if not REAL:
         pytest.skip(NO_REAL_STATES)
-    home = Home(tmp_path_factory.mktemp("study"))
+    return built_once(tmp_path_factory, "study", lambda: _study(Home(tmp_path_factory.mktemp("study"))))
+
+
+def _study(home: Home) -> Home:
     # In two builds and out of order, as states may arrive: the study's day comes last, and so does the newest.
     late = [path for path in REAL if STUDY_DAY in path.name or path == REAL[-1]]
     for batch in ([path for path in REAL if path not in late], late):

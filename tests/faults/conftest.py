@@ -17,6 +17,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 import tiny
+from built_once import built_once
 from dbt_runner import dbt_build
 from landing_builder import START, BuiltRun, TaskOutcome
 
@@ -126,7 +127,10 @@ class Nights:
 
 @pytest.fixture(scope="session")
 def nights(tmp_path_factory: pytest.TempPathFactory) -> Nights:
-    home = Home(tmp_path_factory.mktemp("nights") / "home")
+    return built_once(tmp_path_factory, "nights", lambda: _nights(Home(tmp_path_factory.mktemp("nights") / "home")))
+
+
+def _nights(home: Home) -> Nights:
     kept = []
     for number in range(2):
         land_night(home, number)
