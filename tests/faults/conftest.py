@@ -127,18 +127,19 @@ class Nights:
 
 @pytest.fixture(scope="session")
 def nights(tmp_path_factory: pytest.TempPathFactory) -> Nights:
-    return built_once(tmp_path_factory, "nights", lambda: _nights(Home(tmp_path_factory.mktemp("nights") / "home")))
+    folder = "nights"
+    return Nights(*built_once(tmp_path_factory, folder, lambda: _nights(tmp_path_factory.mktemp(folder) / "home")))
 
 
-def _nights(home: Home) -> Nights:
-    kept = []
+def _nights(path: Path) -> list[Home]:
+    home, kept = Home(path), list[Home]()
     for number in range(2):
         land_night(home, number)
         warehouse.load(home)
         dbt_build(home, *SOME_MARTS)
         publication.publish(home)
         kept.append(copy_of(home, home.path.with_name(f"night-{number}")))
-    return Nights(*kept)
+    return kept
 
 
 @pytest.fixture
