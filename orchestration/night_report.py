@@ -218,6 +218,8 @@ class Refreshed:
             words = "\n".join(self.reasons) or f"see Dagster's run {self.run.run_id}"
             yield Line("unpublished", words, "`evalwatt build`, when its cause is mended")
             return
+        if self.reasons:  # the report comes after the publication
+            yield Line("refresh", "\n".join(self.reasons), "`evalwatt build`, when its cause is mended")
         yield from _control_lines(home, run_ids)
 
 

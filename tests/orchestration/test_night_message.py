@@ -23,7 +23,7 @@ from dagster._core.scheduler.instigation import (
 from dagster._core.test_utils import create_run_for_test
 from dagster._utils.error import SerializableErrorInfo
 from test_automation import end
-from test_definitions import StandIn
+from test_definitions import NOTHING_METERED, StandIn
 from tiny import model_entry, save_catalogue
 
 from evaluators import landing
@@ -31,6 +31,7 @@ from evaluators.budget import REMEDY
 from orchestration import night_report, warehouse
 from orchestration.definitions import build_defs
 from orchestration.defs import night_watch, nights
+from orchestration.defs.freshness import every_night
 from orchestration.defs.publication import publication_of
 from orchestration.defs.raw_tables import raw_tables
 from orchestration.defs.resources import Paths, RefreshLock, default_resources
@@ -184,6 +185,7 @@ def test_what_is_published_and_that_the_machine_drifted(
     home, run_id = paths.home, landing.new_run_id()
     home.current.mkdir(parents=True)
     with duckdb.connect(home.current / MARTS_FILE) as connection:
+        connection.execute(NOTHING_METERED)
         connection.execute(
             "create table mart_emissions_history as select * from (values "
             f"(date '{landing.run_time(run_id):%Y-%m-%d}', 'lab-1', 'm', 'drifted', '12 % more than before'), "
@@ -198,7 +200,9 @@ def test_what_is_published_and_that_the_machine_drifted(
     version = Publication("b1", home.current, {"a_mart": 1}, datetime.now(UTC))
     monkeypatch.setattr("orchestration.publication.publish", lambda *args, **options: version)
     published = dg.materialize(
-        [a_mart, publication_of([dg.AssetKey("a_mart")])], instance=instance, resources=default_resources(paths)
+        [a_mart, publication_of([dg.AssetKey("a_mart")], every_night(paths.catalogue().settings))],
+        instance=instance,
+        resources=default_resources(paths),
     )
     run = instance.get_run_by_id(published.run_id)
     assert run is not None
