@@ -60,7 +60,7 @@ def report(
     models = [_Model.of(instance, run) for run in _last_runs(instance, night)]
     lines = [*further, *_model_lines(models, not_begun)]
     size = max((model.night_size for model in models), default=0)
-    if missing := size - len(models):
+    if (missing := size - len(models)) > 0:  # a night in the foreground has no size
         lines.append(Line("not begun", f"{missing} of {size} models were never queued", _NOW))
     landed = [run_id for model in models for run_id in model.run_ids]
     lines += _sensor_lines(home, landed)
