@@ -7,7 +7,6 @@ same from the warehouse, but keeps the file open in this process, where nobody e
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from graphlib import TopologicalSorter
@@ -19,6 +18,8 @@ from sqlglot.errors import SqlglotError
 from sqlglot.lineage import Node, lineage
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import build_scope
+
+from evaluators.landing import write_durably
 
 DIALECT = "duckdb"
 
@@ -58,9 +59,7 @@ def kept(file: Path, project: str, manifest: Mapping[str, Any]) -> dict[str, Col
         if known["project"] == project:
             return dict(known["lineage"])
     found = column_lineage(manifest)
-    temporary = file.with_name(f".tmp-{secrets.token_hex(4)}")
-    temporary.write_text(json.dumps({"project": project, "lineage": found}), encoding="utf-8")
-    temporary.replace(file)
+    write_durably(file, json.dumps({"project": project, "lineage": found}).encode())
     return found
 
 

@@ -10,11 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from orchestration.home import Home
+from orchestration.tags import PARTITION_TAG
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, DagsterRun
-
-_PARTITION_TAG = "dagster/partition"
 
 
 def delete_old_runs(instance: DagsterInstance, home: Home, keep: timedelta, now: datetime | None = None) -> list[str]:
@@ -25,10 +24,12 @@ def delete_old_runs(instance: DagsterInstance, home: Home, keep: timedelta, now:
     """
     from dagster import DagsterRunStatus, RunsFilter
 
+    old = instance.get_runs(RunsFilter(created_before=(now or datetime.now(UTC)) - keep))
+    if not old:
+        return []  # as nearly always: every verb that evaluates or builds asks
     newest: dict[tuple[str, str | None], str] = {}
     for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.SUCCESS])):  # newest first
         newest.setdefault(_what(run), run.run_id)
-    old = instance.get_runs(RunsFilter(created_before=(now or datetime.now(UTC)) - keep))
     deleted = [run.run_id for run in old if run.is_finished and newest.get(_what(run)) != run.run_id]
     for run_id in deleted:
         instance.compute_log_manager.delete_logs(prefix=[run_id])
@@ -40,4 +41,4 @@ def delete_old_runs(instance: DagsterInstance, home: Home, keep: timedelta, now:
 
 
 def _what(run: DagsterRun) -> tuple[str, str | None]:
-    return run.job_name, run.tags.get(_PARTITION_TAG)
+    return run.job_name, run.tags.get(PARTITION_TAG)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from evaluators.landing import write_durably
 from evaluators.redaction import redact
 from orchestration.home import Home
 
@@ -68,9 +69,7 @@ def keep(home: Home, message: Message) -> Path:
             ],
             "text": message.text(),
         }
-        unseen = place / f".{_MESSAGE}"
-        unseen.write_text(json.dumps(content, indent=1), encoding="utf-8")
-        unseen.replace(place / _MESSAGE)
+        write_durably(place / _MESSAGE, json.dumps(content, indent=1).encode())
     return place
 
 

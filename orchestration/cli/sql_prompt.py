@@ -18,11 +18,11 @@ from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.lexers import PygmentsLexer
 from pygments.lexers.sql import SqlLexer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from orchestration.cli.errors import WrongUse
+from orchestration.cli.show import console
 from orchestration.cli.sql import answer, connect
 from orchestration.cli.sql_completion import Names
 from orchestration.home import Home
@@ -135,7 +135,7 @@ def _describe(connection: duckdb.DuckDBPyConnection, table: str) -> None:
         shown.add_column(column[0], no_wrap=column[0] != "description", overflow="fold")
     for row in rows:
         shown.add_row(*(Text("" if value is None else str(value)) for value in row))
-    Console().print(shown)
+    console().print(shown)
 
 
 def _history(home: Home) -> History:

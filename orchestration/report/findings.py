@@ -140,9 +140,8 @@ def _without_own(answers: Answers) -> tuple[str, list[Figure]]:
     newest = answers["leaderboard_models"].where(basis=PER_RUN, as_of=held[-1])
     frontier = [row for row in newest if row["on_frontier"]]
     known = [row["emissions_kg"] for row in newest if row["emissions_kg"] is not None]
-    holds = [
-        row for row in answers["claims"].where(basis=PER_RUN, as_of=held[-1]) if row["verdict"].startswith("holds")
-    ]
+    claims = answers["claims"].where(basis=PER_RUN, as_of=held[-1])
+    holds = [row for row in claims if row["verdict"].startswith("holds")]
     of = f"state of {day(held[-1])}"
     return f"{remedy}. The leaderboard's table of {day(held[-1])} has {len(newest):,} models.", [
         Figure("Models", f"{len(newest):,}", of, "Open LLM Leaderboard v2"),
@@ -150,7 +149,7 @@ def _without_own(answers: Answers) -> tuple[str, list[Figure]]:
         Figure(
             "Evaluating all once", f"{formats.mass(sum(known))} CO₂e", f"{len(known):,} models", "nameplate × hours"
         ),
-        Figure("Claims that hold", f"{len(holds)} of 8", "per run", "at least in direction"),
+        Figure("Claims that hold", f"{len(holds)} of {len(claims)}", "per run", "at least in direction"),
     ]
 
 

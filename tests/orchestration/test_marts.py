@@ -472,6 +472,24 @@ def _answer(published: duckdb.DuckDBPyConnection, question: str) -> Rows:
     return answer_to(query, published)
 
 
+def test_what_the_fine_tune_costs_is_energy_over_correct_answers(published: duckdb.DuckDBPyConnection) -> None:
+    (row,) = [row for row in _answer(published, "did_our_fine_tune_cost_more") if row["suite"] == "mini"]
+    assert (row["finetuned_model_id"], row["base_model_id"]) == ("tuned", "base")
+    assert row["joules_per_correct_ratio"] == pytest.approx((1500 / 13) / (3000 / 11))
+
+
+def test_the_most_for_a_kilowatt_hour_comes_first(published: duckdb.DuckDBPyConnection) -> None:
+    per_key: dict[str, list[float]] = {}
+    for row in _rows(
+        published,
+        "select comparability_key, score / energy_kwh as most from marts.mart_model_efficiency "
+        "where params_b < 10 and is_current and energy_kwh > 0",
+    ):
+        per_key.setdefault(row["comparability_key"], []).append(row["most"])
+    expected = [most for key in sorted(per_key) for most in sorted(per_key[key], reverse=True)[:5]]
+    assert [row["score_per_kwh"] for row in _answer(published, "most_score_per_kwh_below_10b")] == expected
+
+
 def test_what_was_excluded_is_told_with_who_and_why(published: duckdb.DuckDBPyConnection) -> None:
     why = {(row["model_id"], row["task"]): row["why"] for row in _answer(published, "what_was_excluded_and_why")}
     assert why["base", ""].startswith("excluded: the fan failed (ann, ")

@@ -155,6 +155,7 @@ def test_a_canceled_night_publishes_what_is_good_and_a_second_one_repeats_nothin
     assert "  canceled    slow-1: stopped by `evalwatt cancel`; what was finished is kept" in told
     assert "  not begun   slow-2: canceled by `evalwatt cancel`" in told
     assert "  good        base" in told
+    assert "never queued" not in answer["message"], "a night in the foreground has no queue"
     assert answer["message"] in err, "it is told once, in the log"
 
     said = status_of(folder)

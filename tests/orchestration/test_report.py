@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -105,6 +106,20 @@ def test_rows_arrive_in_the_page_as_the_queries_gave_them(answers: dict[str, Ans
                     assert found.startswith(str(value)[:10])
 
 
+def test_a_night_has_the_methods_of_its_own_runs(homes: dict[str, Home], tmp_path: Path) -> None:
+    """A sensor that came later says nothing of the nights before it."""
+    file = tmp_path / publication.MARTS_FILE
+    shutil.copyfile(homes["second"].published / publication.MARTS_FILE, file)
+    file.chmod(0o644)
+    with duckdb.connect(file) as connection:
+        last = "(select max(night) from marts.fct_evaluation_runs)"
+        connection.execute(f"update fct_evaluation_runs set energy_method = 'cpu measured' where night = {last}")
+        nights = list(queries.ask(connection)["nights"])
+    newest = max(row["night"] for row in nights)
+    assert {row["energy_methods"] for row in nights if row["night"] == newest} == {"cpu measured"}
+    assert {row["energy_methods"] for row in nights if row["night"] != newest} == {"cpu modelled, ram modelled"}
+
+
 def test_a_hostile_name_stays_a_name(answers: dict[str, Answer]) -> None:
     hostile = answers
     for name, column in (
@@ -177,6 +192,16 @@ def test_the_nights_figures_are_the_marts(answers: dict[str, Answer]) -> None:
     assert (highest.value, highest.of) == (f"{best['score']:.1f}", best["model"])
     assert least.method == "cpu modelled, ram modelled"
     assert energy.value == formats.energy(None if None in energies else sum(energies))
+
+
+def test_a_fine_tunes_figures_are_what_was_landed(answers: dict[str, Answer]) -> None:
+    """By hand from `metered_nights`: the base took 1000 + 4000 J for 11 correct answers, the fine-tune 1500 for 13."""
+    (row,) = answers["finetunes"].where(basis="measured", scope="suite", suite="mini")
+    assert row["energy_ratio"] == pytest.approx(1500 / 5000)
+    assert row["joules_per_correct_ratio"] == pytest.approx((1500 / 13) / (5000 / 11))
+    assert row["tokens_out_ratio"] == pytest.approx(2.5 / 20)
+    told = [finding.words for question in findings.questions(answers) for finding in question.on(findings.MEASURED)]
+    assert any("0.254\u00a0× its energy per correct answer" in words for words in told)
 
 
 def test_every_own_model_with_both_figures_is_on_the_frontier_or_beaten(answers: dict[str, Answer]) -> None:

@@ -1,11 +1,13 @@
 -- What every night took, by phase, and whether the control workload was steady.
 with methods as (
     select
+        night,
         machine_id,
-        model_key,
+        model_id,
         string_agg(distinct energy_method, '; ' order by energy_method) as energy_methods
-    from marts.fct_task_evaluations
-    group by machine_id, model_key
+    from marts.fct_evaluation_runs
+    where not is_excluded and energy_method != 'none' -- a run that metered nothing adds nothing
+    group by night, machine_id, model_id
 )
 
 select
@@ -22,9 +24,13 @@ select
     nights.energy_kwh,
     nights.emissions_kg,
     nights.energy_reason,
-    methods.energy_methods, -- of all that was ever evaluated of the model on the machine
+    methods.energy_methods,
     nights.control_flag,
     nights.control_reason
 from marts.mart_emissions_history as nights
-left join methods on nights.machine_id = methods.machine_id and nights.model_key = methods.model_key
+left join methods
+    on
+        nights.night = methods.night
+        and nights.machine_id = methods.machine_id
+        and nights.model_id = methods.model_id
 order by nights.night, nights.machine_id, nights.model_id, nights.model_key

@@ -59,7 +59,7 @@ function marginalChart() {
 
 function providersChart() {
   const found = ofState("providers");
-  const order = [...distinct(rows("sizes").map((row) => row.bucket)), "all sizes"];
+  const order = [...buckets(), "all sizes"];
   showKey("providers", distinct(found.map((row) => row.provider)).sort().map((provider) => [provider, GROUPS[provider]]));
   const data = found.filter((row) => row.score_per_kg_median !== null).map((row) => ({
     row, bucket: row.bucket, order: order.indexOf(row.bucket), group: `${row.provider} ${row.basis}`, x: row.score_per_kg_median, low: row.score_per_kg_median_low, high: row.score_per_kg_median_high, colour: GROUPS[row.provider], fill: hollow(row) ?? GROUPS[row.provider],

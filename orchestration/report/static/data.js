@@ -24,6 +24,9 @@ const BASES = { [PER_RUN]: "Leaderboard, per run", [PUBLISHED]: "Leaderboard, as
 const state = () => document.getElementById("state")?.value;
 const ofState = (name) => rows(name).filter((row) => row.as_of === state() && row.basis !== MEASURED);
 
+// The size classes, smallest first.
+const buckets = () => distinct([...rows("sizes")].sort((a, b) => a.bucket_order - b.bucket_order).map((row) => row.bucket));
+
 function keyPart(key, name) {
   return key.split(" | ").find((part) => part.startsWith(`${name}=`))?.slice(name.length + 1) ?? "";
 }

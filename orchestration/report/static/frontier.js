@@ -56,7 +56,7 @@ function frontierFilters() {
   const { evidence, family, bucket, kind, provider } = FRONTIER.form.elements;
   FRONTIER.all = modelsOf(evidence.value);
   FRONTIER.colours = palette(FRONTIER.all.map((row) => row.family));
-  const order = ["< 3 B", "3–10 B", "10–40 B", "≥ 40 B"];
+  const order = buckets();
   const choices = (name) => counted(FRONTIER.all.map((row) => row[name] ?? NOT_KNOWN));
   fill(family, all(choices("family"), "all"), ANY);
   fill(bucket, all(choices("bucket").sort((a, b) => order.indexOf(a) - order.indexOf(b)), "all"), ANY);
