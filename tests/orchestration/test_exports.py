@@ -228,6 +228,8 @@ def test_codecarbon_reads_and_continues_its_file(
     # 10 W for 10 s of idling, load, warm-up, two tasks and their scoring; 1.5 x 400 g/kWh
     joules = 100 + 200 + 100 + 1000 + 500 + 2 * 50
     assert float(mini["energy_consumed"]) == pytest.approx(joules / 3.6e6)
+    parts = [float(mini[f"{part}_energy"]) for part in ("cpu", "ram")]
+    assert parts == pytest.approx([0.9 * joules / 3.6e6, 0.1 * joules / 3.6e6])
     assert float(mini["emissions"]) == pytest.approx(joules / 3.6e6 * 0.6)
     assert float(mini["cpu_power"]) == pytest.approx(joules / float(mini["duration"]))
     assert (mini["gpu_energy"], mini["water_consumed"], mini["on_cloud"]) == ("", "", "")

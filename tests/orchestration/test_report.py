@@ -20,6 +20,13 @@ from orchestration.home import Home
 from orchestration.report import findings, formats, page, queries, sections
 from orchestration.report.queries import Answer
 
+WITHIN = {"comparability_key": "comparability_key"}
+# Which of a mart's rows the report shows.
+IN_FORCE = {
+    "mart_model_efficiency": "basis = 'measured' and is_current",
+    "mart_size_bucket_comparison": "params_source = 'counted'",
+    "mart_verbosity": "is_current",
+}
 HOSTILE = """</script><img src=x onerror="alert(1)"> & 'q' `x`\u2028"""
 
 
@@ -192,6 +199,33 @@ def test_the_nights_figures_are_the_marts(answers: dict[str, Answer]) -> None:
     assert (highest.value, highest.of) == (f"{best['score']:.1f}", best["model"])
     assert least.method == "cpu modelled, ram modelled"
     assert energy.value == formats.energy(None if None in energies else sum(energies))
+
+
+@pytest.mark.parametrize(
+    ("name", "mart", "key"),
+    [
+        ("own_models", "mart_model_efficiency", {"model": "model_id"} | WITHIN),
+        ("finetunes", "mart_base_vs_finetuned_deltas", {"finetuned": "finetuned_model_id", "task": "task"} | WITHIN),
+        ("nights", "mart_emissions_history", {"night": "night", "machine": "machine_id", "model": "model_id"}),
+        ("sizes", "mart_size_bucket_comparison", {"bucket": "bucket"} | WITHIN),
+        ("verbosity", "mart_verbosity", {"model": "model_id", "task": "task"} | WITHIN),
+        ("claims", "mart_study_claims", {"claim_id": "claim_id", "as_of": "as_of"}),
+    ],
+)
+def test_a_figure_under_a_marts_name_is_the_marts(
+    homes: dict[str, Home], answers: dict[str, Answer], name: str, mart: str, key: dict[str, str]
+) -> None:
+    with duckdb.connect(homes["second"].published / publication.MARTS_FILE, read_only=True) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        result = connection.execute(f"select * from marts.{mart} where {IN_FORCE.get(mart, 'true')}")
+        columns = [column[0] for column in result.description or ()]
+        rows = [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
+    assert len(answers[name])
+    same = set(answers[name].columns) & set(columns)
+    assert same - key.keys()
+    for shown in answers[name]:
+        (row,) = [row for row in rows if all(row[of] == shown[own] for own, of in key.items())]
+        assert {column: shown[column] for column in same} == {column: row[column] for column in same}
 
 
 def test_a_fine_tunes_figures_are_what_was_landed(answers: dict[str, Answer]) -> None:

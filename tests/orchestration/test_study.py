@@ -210,3 +210,16 @@ def test_the_studys_questions_are_answered_on_both_bases(marts: duckdb.DuckDBPyC
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.stem)
 def test_no_question_fails_where_nothing_is_metered(marts: duckdb.DuckDBPyConnection, query: Path) -> None:
     answer_to(query, marts)
+
+
+def test_the_most_for_a_kilowatt_hour_comes_first_among_thousands(marts: duckdb.DuckDBPyConnection) -> None:
+    (question,) = [query for query in QUERIES if query.stem == "most_score_per_kwh_below_10b"]
+    found = answer_to(question, marts)
+    assert all(row["params_b"] < 10 for row in found)
+    for basis in ("leaderboard_published", "leaderboard_per_run"):
+        best = (
+            "select score / energy_kwh as most from marts.mart_model_efficiency "
+            f"where basis = '{basis}' and is_current and params_b < 10 and energy_kwh > 0 order by most desc limit 5"
+        )
+        expected = [most for (most,) in marts.execute(best).fetchall()]
+        assert [row["score_per_kwh"] for row in found if row["basis"] == basis] == expected

@@ -28,8 +28,8 @@ select
     deltas.tokens_out_ratio_low,
     deltas.tokens_out_ratio_high,
     deltas.joules_per_correct_ratio,
-    deltas.joules_per_correct_ratio_documents_low as joules_per_correct_ratio_low,
-    deltas.joules_per_correct_ratio_documents_high as joules_per_correct_ratio_high,
+    deltas.joules_per_correct_ratio_low,
+    deltas.joules_per_correct_ratio_high,
     deltas.energy_method,
     deltas.verdict,
     deltas.verdict_reason

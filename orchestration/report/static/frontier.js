@@ -162,7 +162,7 @@ function pairColumns(own) {
     ...(own ? [plain("Task", (row) => (row.scope === "suite" ? `all of ${row.suite}` : row.task))] : []),
     { title: "Points", number: true, value: (row) => row.score_delta, text: (row) => (row.score_delta === null ? NOT_KNOWN : `${row.score_delta > 0 ? "+" : ""}${points(row.score_delta)}${row.score_delta_low === null ? "" : ` (${range(row.score_delta_low, row.score_delta_high, points)})`}`) },
     times("Energy", "energy_ratio", "energy_interval_reason"),
-    ...(own ? [times("Tokens written", "tokens_out_ratio"), times("Energy per correct answer", "joules_per_correct_ratio")] : []),
+    ...(own ? [times("Tokens written", "tokens_out_ratio"), times("Energy per correct answer", "joules_per_correct_ratio", "energy_interval_reason")] : []),
     { ...plain("Verdict", (row) => `${row.verdict}: ${row.verdict_reason}`), wide: true }, plain("Energy is", (row) => row.energy_method),
   ];
 }
