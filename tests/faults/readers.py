@@ -69,14 +69,15 @@ class Seen:
 
 
 @contextmanager
-def readers(home_path: Path, scratch: Path, number: int = 2) -> Iterator[Seen]:
-    """Read until the block ends."""
+def readers(home_path: Path, scratch: Path, number: int = 2, niceness: int = 0) -> Iterator[Seen]:
+    """Read until the block ends. `niceness` is how far the readers yield to what they read from."""
+    polite = f"import os; os.nice({niceness})\n"
     seen, stop = Seen(), scratch / "stop"
     reports = [scratch / f"reader-{n}.json" for n in range(number)]
     with ExitStack() as stack:
-        started = [stack.enter_context(python("-c", READING, home_path, stop, report)) for report in reports]
+        started = [stack.enter_context(python("-c", polite + READING, home_path, stop, report)) for report in reports]
         current = Home(home_path).current / publication.MARTS_FILE
-        watcher = stack.enter_context(python("-c", WATCHING, current, stop))
+        watcher = stack.enter_context(python("-c", polite + WATCHING, current, stop))
         for process in (*started, watcher):
             process.wait_for("reading")
         yield seen

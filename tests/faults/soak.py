@@ -1,13 +1,15 @@
 """The soak: random kills over a whole nightly refresh, with readers at full speed. Run by `make soak`, not by pytest.
 
 A refresh here is what the job `refresh` does: load, dbt with all its tests, publish. Each one is a process that is
-killed at a random moment and started again, until the wanted number of kills; between them, nights land. In the end
-the marts must be those of a home where nothing was killed.
+killed at a random moment of a random phase and started again, until the wanted number of kills. Between them nights
+land, and before the next one a refresh ends undisturbed, so that the readers see new versions. In the end the marts
+must be those of a home where nothing was killed.
 """
 
 from __future__ import annotations
 
 import random
+import re
 import shutil
 import signal
 import sys
@@ -15,6 +17,7 @@ import tempfile
 import time
 from collections import Counter
 from contextlib import AbstractContextManager
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -27,25 +30,32 @@ from tqdm import tqdm
 from orchestration import publication
 from orchestration.home import Home
 
-NIGHTS = 4
+NIGHTS = 10
 SEED = 20
+# A kill that is to come in the last phase waits for the others, so there are fewer of them; without these shares nearly
+# all would come in dbt, which takes nearly all of the time.
+SHARES = {"load": 0.1, "dbt": 0.8, "publish": 0.1}
+# The readers take what the refresh leaves: on two cores it would not get far before its kill otherwise.
+NICENESS = 10
 
 # Says which phase it is in; dbt is a process of its own in the same session, and dies with it.
 REFRESH = """
-import sys
+import sys, time
 from pathlib import Path
 from dbt_runner import dbt_build
 from orchestration import publication, warehouse
 from orchestration.home import Home
 home = Home(Path(sys.argv[1]))
+def say(phase):
+    print(f"phase {phase} at {time.monotonic()}", flush=True)
 with warehouse.refresh_lock(home):
-    print("phase load", flush=True)
+    say("load")
     assert not warehouse.load(home).quarantined
-    print("phase dbt", flush=True)
+    say("dbt")
     dbt_build(home, "--exclude-resource-type", "unit_test")
-    print("phase publish", flush=True)
+    say("publish")
     publication.publish(home)
-    print("phase done", flush=True)
+    say("done")
 """
 
 
@@ -57,9 +67,9 @@ def main(kills: int, number: int) -> None:
     with tempfile.TemporaryDirectory(prefix="evalwatt-soak-") as scratch:
         home, undisturbed = Home(Path(scratch, "home")), Home(Path(scratch, "undisturbed"))
         land_night(home, 0)
-        duration_s = _refresh_undisturbed(home)
-        with readers(home.path, Path(scratch), number) as seen:
-            phases = _kill(home, kills, duration_s)
+        _refresh_undisturbed(home)
+        with readers(home.path, Path(scratch), number, NICENESS) as seen:
+            phases = _kill(home, kills)
             land_night(home, NIGHTS)
             _refresh_undisturbed(home)
         shutil.copytree(home.landing, undisturbed.landing)
@@ -69,17 +79,20 @@ def main(kills: int, number: int) -> None:
     sys.exit(0 if equal and not (seen.errors or seen.torn or seen.backwards) else 1)
 
 
-def _kill(home: Home, kills: int, duration_s: float) -> Counter[str]:
+def _kill(home: Home, kills: int) -> Counter[str]:
     """Kills by the phase that they came in; a refresh that ended first is no kill, and another one is started."""
-    moments, phases, nights = random.Random(SEED), Counter[str](), 1
+    chance, phases, nights = random.Random(SEED), Counter[str](), 0
+    durations_s: dict[str, float] = {}
     with tqdm(total=kills, unit="kill") as bar:
         while phases.total() < kills:
-            if phases.total() * NIGHTS >= nights * kills:
-                land_night(home, nights)
+            if phases.total() * (NIGHTS - 1) >= nights * kills:
+                durations_s = _refresh_undisturbed(home)
                 nights += 1
+                land_night(home, nights)
+            (wanted,) = chance.choices(list(SHARES), list(SHARES.values()))
             with _refresh(home) as refresh:
-                refresh.wait_for("phase load")
-                time.sleep(moments.uniform(0, duration_s))  # the moment is the fault
+                refresh.wait_for(f"phase {wanted}", 600)
+                time.sleep(chance.uniform(0, durations_s[wanted]))  # the moment is the fault
                 phase = refresh.said.rsplit("phase ", 1)[1].split()[0]
                 refresh.kill_all()
                 if phase == "done":
@@ -96,13 +109,13 @@ def _refresh(home: Home) -> AbstractContextManager[Started]:
     return python("-c", REFRESH, home.path)
 
 
-def _refresh_undisturbed(home: Home) -> float:
-    """Seconds that it took."""
-    started = time.monotonic()
+def _refresh_undisturbed(home: Home) -> dict[str, float]:
+    """Seconds that each phase took."""
     with _refresh(home) as refresh:
         if refresh.end() != 0:
             raise click.ClickException(f"a refresh that nobody killed failed:\n{refresh.said[-3000:]}")
-    return time.monotonic() - started
+        moments = {phase: float(at) for phase, at in re.findall(r"^phase (\w+) at (\S+)$", refresh.said, re.MULTILINE)}
+    return {phase: end - start for (phase, start), (_, end) in pairwise(moments.items())}
 
 
 def _marts(home: Home) -> dict[str, list[tuple[object, ...]]]:
