@@ -47,11 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     catalogue, entry, _, local = subject()
     with tempfile.TemporaryDirectory() as folder:
         tasks = _tasks(Path(folder), options.tasks, options.limit)
-        load = lambda name, size: engines.load(  # noqa: E731
-            name, local.path, dtype=options.dtype, device=options.device, batch_size=size
+        size = max((size for size in options.batch_sizes if size != "auto"), default=1)
+        reference, ours = (
+            engines.load(name, local.path, dtype=options.dtype, device=options.device, batch_size=size)
+            for name in ("transformers", "shared-prefix")
         )
-        reference = load("transformers", max(options.batch_sizes))
-        ours = load("shared-prefix", max(options.batch_sizes))
         if ours.reason is not None:
             raise SystemExit(ours.reason)
         meter = make_meter("codecarbon", country_iso_code=catalogue.settings.country_iso_code)
@@ -153,10 +153,15 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--tasks", default="*", help="parts of task names, separated by commas")
     parser.add_argument("--limit", type=int, help="documents per task")
     parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 4, 16], help="of hf; the best one counts")
+    sizes = "of hf, numbers or auto; the best one counts"
+    parser.add_argument("--batch-sizes", type=_batch_size, nargs="+", default=[1, 4, 16], help=sizes)
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--device", default="cpu")
     return parser.parse_args(arguments)
+
+
+def _batch_size(text: str) -> int | str:
+    return text if text == "auto" else int(text)
 
 
 if __name__ == "__main__":
