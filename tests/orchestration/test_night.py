@@ -200,6 +200,33 @@ def test_a_canceled_night_publishes_what_is_good_and_a_second_one_repeats_nothin
         assert nights.look(instance, None, datetime.now(UTC)).refreshes == []
 
 
+def test_one_evaluation_is_canceled_by_its_id(folder: Path) -> None:
+    with started(folder, "evaluate", "slow-1") as evaluation:
+        wait_for(folder / "held", evaluation)
+        (running,) = json.loads(status_of(folder, "--json"))["running"]
+        refused = evalwatt(folder, "cancel", "nobody")
+        assert refused.returncode == 2
+        assert f"nobody is no running evaluation; running: {running['run_id'][:8]}" in refused.stderr
+        with started(folder, "cancel", running["run_id"][:8], "--json") as cancel:
+            assert cancel.stderr is not None
+            assert cancel.stderr.readline().startswith("telling slow-1 to stop")
+            (folder / "go").touch()
+            said, _ = cancel.communicate()
+        assert cancel.returncode == 0
+        out, err = evaluation.communicate()
+    assert evaluation.returncode == 1, out + err
+    assert json.loads(said) == {
+        "stopped": ["slow-1"],
+        "finished": [],
+        "left_the_queue": [],
+        "still_running": [],
+        "next": "`evalwatt build` publishes what was finished\n"
+        "what is missing is due again: `evalwatt plan` says what, `evalwatt run` goes on with it",
+    }
+    nothing = evalwatt(folder, "cancel", "--json")
+    assert (nothing.returncode, json.loads(nothing.stdout)) == (0, {"next": "nothing is running"})
+
+
 def _tables_are_described(instance: dg.DagsterInstance) -> None:
     made = _metadata(instance, ["marts", "fct_task_evaluations"])
     assert made["dagster/row_count"].value == 2

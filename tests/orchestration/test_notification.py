@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import socketserver
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from orchestration.home import Home
 from orchestration.night_message import Line, Message, folder, last_kept
@@ -70,22 +74,32 @@ def webhook(status: int, got: list[dict[str, Any]]) -> HTTPServer:
     return HTTPServer(("127.0.0.1", 0), Handler)
 
 
-def mail_server(got: list[bytes]) -> socketserver.TCPServer:
-    """As much of SMTP as one message needs."""
+class Mailbox:
+    """What a real SMTP server got, and as whom; `tls` makes it offer STARTTLS, and a login of ann's only over that."""
 
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            self.wfile.write(b"220 here\r\n")
-            while line := self.rfile.readline():
-                verb = line.split()[0].upper()
-                if verb == b"DATA":
-                    self.wfile.write(b"354 go on\r\n")
-                    got.append(b"".join(iter(self.rfile.readline, b".\r\n")))
-                self.wfile.write(b"221 bye\r\n" if verb == b"QUIT" else b"250 ok\r\n")
-                if verb == b"QUIT":
-                    return
+    def __init__(self) -> None:
+        self.mails: list[bytes] = []
+        self.users: list[bytes] = []
 
-    return socketserver.TCPServer(("127.0.0.1", 0), Handler)
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+        assert isinstance(envelope.content, bytes)
+        self.mails.append(envelope.content)
+        return "250 ok"
+
+    @contextmanager
+    def serving(self, tls: ssl.SSLContext | None = None) -> Iterator[int]:
+        """Its port."""
+        options = {"tls_context": tls, "authenticator": self._log_in, "auth_required": tls is not None}
+        controller = Controller(self, hostname="127.0.0.1", port=_free_port(), **options)
+        controller.start()
+        try:
+            yield controller.port
+        finally:
+            controller.stop()
+
+    def _log_in(self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: Any) -> AuthResult:
+        self.users.append(data.login)
+        return AuthResult(success=data == LoginPassword(b"ann", b"a long secret"), handled=False)
 
 
 def environment(monkeypatch: pytest.MonkeyPatch, **values: object) -> None:
@@ -115,25 +129,59 @@ def test_a_webhook_gets_the_text_once(home: Home, log: list[str], monkeypatch: p
 
 
 def test_a_mail_arrives_once(home: Home, log: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    got: list[bytes] = []
-    with serving(mail_server(got)) as port:
+    box = Mailbox()
+    with box.serving() as port:
         environment(monkeypatch, SMTP_HOST="127.0.0.1", SMTP_PORT=port)
         environment(monkeypatch, EMAIL_FROM="evalwatt@example.org", EMAIL_TO="ann@example.org, bob@example.org")
         for _ in range(2):
             tell(home, MESSAGE, ["email"], log.append)
-    (mail,) = (message_from_bytes(content, policy=policy.default) for content in got)
+    (mail,) = (message_from_bytes(content, policy=policy.default) for content in box.mails)
     assert (mail["Subject"], mail["To"]) == (f"[Evalwatt] {MESSAGE.headline}", "ann@example.org, bob@example.org")
     assert mail.get_content().replace("\r\n", "\n").strip() == TEXT
     assert log == [TEXT]
 
 
+@pytest.mark.parametrize(
+    ("trusted", "password", "said"),
+    [
+        (True, "a long secret", None),
+        (True, "a wrong secret", "Authentication credentials invalid"),
+        (False, "a long secret", "certificate verify failed"),
+    ],
+)
+def test_a_login_is_sent_only_encrypted_and_to_the_server_that_was_meant(
+    home: Home,
+    log: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    trusted: bool,
+    password: str,
+    said: str | None,
+) -> None:
+    authority, tls, box = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), Mailbox()
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    (authority if trusted else trustme.CA()).cert_pem.write_to_path(tmp_path / "trusted.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "trusted.pem"))
+    with box.serving(tls) as port:
+        environment(monkeypatch, SMTP_HOST="127.0.0.1", SMTP_PORT=port, SMTP_USER="ann", SMTP_PASSWORD=password)
+        environment(monkeypatch, EMAIL_FROM="evalwatt@example.org", EMAIL_TO="ann@example.org")
+        tell(home, MESSAGE, ["email"], log.append)
+    assert set(box.users) == ({b"ann"} if trusted else set())
+    assert len(box.mails) == (said is None)
+    if said is None:
+        assert log == [TEXT]
+    else:
+        assert said in log[-1]
+    assert password not in str(log)
+
+
 def test_a_password_is_not_sent_in_the_clear(home: Home, log: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    got: list[bytes] = []
-    with serving(mail_server(got)) as port:
+    box = Mailbox()
+    with box.serving() as port:
         environment(monkeypatch, SMTP_HOST="127.0.0.1", SMTP_PORT=port, SMTP_USER="ann", SMTP_PASSWORD="a long secret")
         environment(monkeypatch, EMAIL_FROM="evalwatt@example.org", EMAIL_TO="ann@example.org")
         tell(home, MESSAGE, ["email"], log.append)
-    assert got == []
+    assert (box.mails, box.users) == ([], [])
     assert "127.0.0.1 offers no TLS, so the password was not sent" in log[-1]
 
 
