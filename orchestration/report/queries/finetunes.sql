@@ -10,7 +10,7 @@ select
     deltas.finetuned_model_id as finetuned,
     deltas.finetuned_kind as kind,
     deltas.family,
-    coalesce(listed.size_class, counted.bucket) as size_class,
+    case when deltas.scope = 'table' then listed.size_class else counted.bucket end as size_class,
     deltas.documents_paired,
     deltas.base_score,
     deltas.finetuned_score,
@@ -35,9 +35,9 @@ select
     deltas.verdict_reason
 from marts.mart_base_vs_finetuned_deltas as deltas
 left join marts.fct_leaderboard_evaluations as listed
-    on deltas.scope = 'table' and deltas.finetuned_eval_name = listed.eval_name and deltas.as_of = listed.as_of
+    on deltas.finetuned_eval_name = listed.eval_name and deltas.as_of = listed.as_of
 left join marts.dim_models as counted
-    on deltas.scope != 'table' and deltas.finetuned_model_key = counted.model_key
+    on deltas.finetuned_model_key = counted.model_key
 where
     deltas.basis = 'measured'
     or deltas.as_of in (
