@@ -23,7 +23,10 @@ ROOT = Path(__file__).parents[2]
 
 
 class Started:
-    """A process in a session of its own, whose words go to files: a full pipe would stop it."""
+    """A process in a group of its own, whose words go to files: a full pipe would stop it.
+
+    No session of its own: Linux shares the processors out among sessions first, so niceness would mean nothing.
+    """
 
     def __init__(self, arguments: Sequence[str | Path], cwd: Path | None, environment: Mapping[str, str]) -> None:
         self._out, self._err = (tempfile.TemporaryFile() for _ in range(2))  # noqa: SIM115
@@ -36,7 +39,7 @@ class Started:
             stdin=subprocess.DEVNULL,
             stdout=self._out,
             stderr=self._err,
-            start_new_session=True,
+            process_group=0,
         )
 
     @property
