@@ -33,7 +33,7 @@ def exclude(root: Path, run_id: str, reason: str, decided_by: str) -> Exclusion:
     if (earlier := excluded_runs(root).get(run_id)) is not None:
         raise DecisionRefused(
             f"{run_id} is excluded since {earlier.decided_at:%Y-%m-%d %H:%M} UTC by {earlier.decided_by}: "
-            f"{earlier.reason}; --undo takes that back"
+            f"{earlier.reason}; --undo --reason WHY takes that back"
         )
     return _land_exclusion(root, run_id, reason, decided_by, is_excluded=True)
 

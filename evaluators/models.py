@@ -66,14 +66,16 @@ def prepare(
 def folders_of(
     entry: ModelEntry, catalogue_models: Mapping[str, ModelEntry], home: Path, root: Path
 ) -> frozenset[Path]:
-    """The folders under home/models that the entry is evaluated from or made from; downloads and makes nothing.
+    """The folders that the entry is evaluated from or made from, resolved; downloads and makes nothing.
 
     Raises ModelUnavailable where that cannot be known.
     """
     lookup = Lookup(home / "models")
+    local = None
     with suppress(NotHere):
-        _prepare(entry, catalogue_models, lookup, root, _cached)
-    return frozenset(lookup.asked)
+        local = _prepare(entry, catalogue_models, lookup, root, _cached)
+    # What it is evaluated from need not be its own making: `path` may name a folder that another entry had made.
+    return frozenset(path.resolve() for path in (*lookup.asked, *([local.path] if local else [])))
 
 
 def _prepare(

@@ -52,7 +52,7 @@ def prepared(catalogue: Catalogue, home: Path) -> list[PreparedModel]:
             path=folder,
             size_bytes=sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
             made_at=datetime.fromtimestamp(folder.stat().st_mtime, tz=UTC),
-            needed_by=tuple(needed.get(folder, ())),
+            needed_by=tuple(needed.get(folder.resolve(), ())),
         )
         for folder in folders
     ]

@@ -127,8 +127,8 @@ def _write(result: duckdb.DuckDBPyConnection, form: str, output: Path | None) ->
                 writer.writerows(rows)
         elif form == "json":
             objects = [dict(zip(names, map(_plain, row), strict=True)) for row in result.fetchall()]
-            json.dump(objects, file, indent=2, default=str, ensure_ascii=False)
-            file.write("\n")
+            # At once: what is printed is looked through for secrets, and piece by piece that took minutes.
+            file.write(json.dumps(objects, indent=2, default=str, ensure_ascii=False) + "\n")
         else:
             file.write(plain_table(names, result.fetchall()))
 

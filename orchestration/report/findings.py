@@ -82,14 +82,19 @@ def tonight(answers: Answers) -> tuple[str, list[Figure]]:
     method = (
         "; ".join(sorted({row["energy_methods"] for row in rows if row["energy_methods"]})) or "no task has an energy"
     )
-    energy, kg = _sum(rows, "energy_kwh"), _sum(rows, "emissions_kg")
+    # One model without an energy does not hide the others': what the sum is of is said beside it.
+    known = [row for row in rows if row["energy_kwh"] is not None]
+    energy, kg = _sum(known, "energy_kwh"), _sum(known, "emissions_kg")
     missing = "; ".join(sorted({row["energy_reason"] for row in rows if row["energy_reason"]}))
     models = len({row["model"] for row in rows})
+    part = f"{len({row['model'] for row in known})} of {models} models" if known and len(known) < len(rows) else ""
     machines = ", ".join(sorted({row["machine"] for row in rows}))
     sentence = (
         f"In the night of {day(night)} {models} model{'s were' if models != 1 else ' was'} evaluated on {machines}, "
         f"for {formats.energy(energy)} ({method if energy is not None else missing}) and {formats.mass(kg)} of CO₂e"
     )
+    if part:
+        sentence += f", which are those of {part}: the table of nights says why not of all"
     best = max((row for row in own if row["score"] is not None), key=lambda row: row["score"], default=None)
     cheap = min(
         (row for row in own if row["joules_per_correct"] is not None),
@@ -105,7 +110,10 @@ def tonight(answers: Answers) -> tuple[str, list[Figure]]:
         _best(best),
         _cheapest(cheap, own),
         Figure(
-            "Energy of the night", formats.energy(energy), f"all phases of all runs on {machines}", missing or method
+            "Energy of the night",
+            formats.energy(energy),
+            f"all phases of {part or 'all runs'} on {machines}",
+            method if known else missing,
         ),
         Figure(
             "Emissions of the night",
@@ -239,6 +247,6 @@ def day(value: date) -> str:
 
 
 def _sum(rows: Sequence[Row], column: str) -> float | None:
-    """NULL where one of the rows is: a sum without it would be too small."""
+    """NULL where one of the rows is, for a sum without it would be too small, and where there are none."""
     values = [row[column] for row in rows]
-    return None if None in values else sum(values)
+    return None if None in values or not values else sum(values)

@@ -88,9 +88,10 @@ def families(answers: Answers) -> Table:
         "Class",
         "Family",
         "Group",
-        "#Models",
+        "#Models, as published",
         "#Median, as published",
         "#Times the base's",
+        "#Models, per run",
         "#Median, per run",
         "#Times the base's, per run",
     )
@@ -104,15 +105,14 @@ def families(answers: Answers) -> Table:
             Cell(family, family),
             Cell(group, group),
         ]
-        models = max(row["n"] for row in found.values())
-        line.append(cells.figure(models))
         for basis in (PUBLISHED, PER_RUN):
             if basis not in found:
-                line += [Cell(formats.NOT_KNOWN), Cell(formats.NOT_KNOWN)]
+                line += [Cell(formats.NOT_KNOWN)] * 3
                 continue
             times = found[basis]["emissions_ratio_median"]
             why = found[basis]["ratio_reason"] or formats.NOT_KNOWN
             line += [
+                cells.figure(found[basis]["n"]),
                 cells.mass(found[basis]["emissions_kg_median"]),
                 Cell(why if times is None else formats.ratio(times), times),
             ]

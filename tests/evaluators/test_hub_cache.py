@@ -193,6 +193,9 @@ def test_a_prepared_model_that_no_entry_needs_is_freed(tmp_path: Path) -> None:
     without = load(tiny.save_catalogue(tmp_path, tasks=["tiny_one"], models=models[:2]))
     with FileLock(home / "locks" / "device.lock"), pytest.raises(prepared_models.EvaluationRunning):
         prepared_models.free_unneeded(without, home)
+    borrower = tiny.model_entry("borrower", f"home/models/{dropped.name}")  # evaluated from what another one made
+    borrowed = load(tiny.save_catalogue(tmp_path, tasks=["tiny_one"], models=[*models[:2], borrower]))
+    assert prepared_models.free_unneeded(borrowed, home) == []
     (gone,) = prepared_models.free_unneeded(without, home)
     assert (gone.path, gone.size_bytes > 1000) == (dropped, True)
     assert [path for path in (home / "models").iterdir() if path.is_dir()] == [kept]

@@ -210,6 +210,30 @@ def test_an_energy_that_is_not_known_shows_its_reason_and_no_zero(answers: dict[
     assert all("not known: the meter failed" in [cell.text for cell in cells] for _, cells in nights.rows)
 
 
+def test_one_model_without_an_energy_does_not_hide_the_others(answers: dict[str, Answer]) -> None:
+    last = max(row["night"] for row in answers["nights"])
+    night = answers["nights"].where(night=last)
+    lost = night[0]["model"]
+    partly = changed(
+        answers,
+        "nights",
+        lambda row: (
+            row | {"energy_kwh": None, "emissions_kg": None, "energy_reason": "the meter failed"}
+            if row["model"] == lost
+            else row
+        ),
+    )
+    known = sum(row["energy_kwh"] for row in night if row["model"] != lost)
+    models = len({row["model"] for row in night})
+    sentence, figures = findings.tonight(partly)
+    assert models > 1
+    assert f"for {formats.energy(known)}" in sentence
+    assert f"those of {models - 1} of {models} models" in sentence
+    assert "not known" not in sentence
+    assert figures[2].value == formats.energy(known)
+    assert figures[2].of.startswith(f"all phases of {models - 1} of {models} models")
+
+
 def test_the_nights_figures_are_the_marts(answers: dict[str, Answer]) -> None:
     night = max(row["night"] for row in answers["nights"])
     energies = [row["energy_kwh"] for row in answers["nights"] if row["night"] == night]

@@ -10,7 +10,7 @@ function startNights() {
   const machines = distinct(rows("nights").map((row) => row.machine));
   fill(form.elements.machine, machines.map((machine) => [machine, machine]), rows("nights").at(-1).machine);
   form.hidden = machines.length < 2;
-  chart("nights", () => nightsChart(form.elements.machine.value), "No night of this machine has an energy; the table says why.");
+  chart("nights", () => nightsChart(form.elements.machine.value), "No night of this machine has the energy of all its models; the table says why.");
 }
 
 function nightsChart(machine) {
