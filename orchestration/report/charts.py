@@ -234,7 +234,10 @@ def scenarios() -> Layers:
     """Dataset: bars (scenario, kg, label, colour)."""
     rows = _rows("bars").encode(
         x=alt.X(
-            "kg:Q", title="Emissions, CO₂e", axis=_axis("mass", tickCount=4), scale=alt.Scale(zero=True, nice=True)
+            "kg:Q",
+            title="Emissions, CO₂e",
+            axis=_axis("mass", tickCount=4),
+            scale=alt.Scale(zero=True, nice=True, rangeMax=alt.ExprRef("width - 60")),  # leaves the labels room
         ),
         y=alt.Y(
             "scenario:N",
