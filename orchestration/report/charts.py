@@ -23,6 +23,7 @@ _CONFIG: dict[str, Any] = {
     "aria": False,  # a canvas has none; the table below a chart is what is read
     "background": "transparent",
     "font": "system-ui, sans-serif",
+    "padding": {"left": 5, "top": 5, "right": 20, "bottom": 5},  # half of an axis' last label
     "view": {"stroke": None},
     "axis": {
         "domainColor": MUTED,
@@ -155,7 +156,10 @@ def marginal() -> Layers:
     """Dataset: steps (step, y, label, colour, basis): points gained per kg from a class to the next."""
     steps = _rows("steps").encode(
         x=alt.X(
-            "step:N", title=None, sort=alt.EncodingSortField("order", op="min"), axis=alt.Axis(labelAngle=0, grid=False)
+            "step:N",
+            title=None,
+            sort=alt.EncodingSortField("order", op="min"),
+            axis=alt.Axis(labelAngle=0, grid=False, labelExpr="split(replace(datum.label, ' to ', '\\nto '), '\\n')"),
         ),
         y=alt.Y(
             "y:Q",
@@ -167,7 +171,8 @@ def marginal() -> Layers:
     )
     return alt.layer(
         steps.mark_circle(size=110, opacity=1, tooltip=TIP).encode(color=_OWN_COLOUR),
-        steps.mark_text(dy=-13).encode(text="label:N"),
+        # one above its point and one below: on a narrow page they would touch
+        steps.mark_text(dy=alt.ExprRef("datum.basis === 'leaderboard_published' ? 15 : -13")).encode(text="label:N"),
     ).properties(height=230)
 
 
@@ -234,7 +239,10 @@ def scenarios() -> Layers:
     """Dataset: bars (scenario, kg, label, colour)."""
     rows = _rows("bars").encode(
         x=alt.X(
-            "kg:Q", title="Emissions, CO₂e", axis=_axis("mass", tickCount=4), scale=alt.Scale(zero=True, nice=True)
+            "kg:Q",
+            title="Emissions, CO₂e",
+            axis=_axis("mass", tickCount=4),
+            scale=alt.Scale(zero=True, nice=True, rangeMax=alt.ExprRef("width - 60")),  # leaves the labels room
         ),
         y=alt.Y(
             "scenario:N",

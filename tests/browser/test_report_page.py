@@ -158,6 +158,42 @@ def test_nothing_is_wider_than_the_page(home: Home, opened: Open, width: int) ->
     assert shown.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+# How the page stands when the browser lays out the paper: after the page's own listener, before anything asynchronous.
+PRINTED = """addEventListener("beforeprint", () => {
+  window.printed = [...document.querySelectorAll(".chart")].map((place) => ({
+    id: place.id,
+    nothing: place.querySelector(".nothing") !== null,
+    marks: place.querySelectorAll("svg .role-mark :is(path, line, text)").length,
+    width: Number(place.querySelector("svg")?.getAttribute("width")),
+    ink: place.querySelector("svg .role-axis-label text")?.getAttribute("fill"),
+  }));
+})"""
+A4_PIXELS = 695  # 210 mm less the margins of 13 mm, at 96 pixels per inch
+LIGHT_INK = "rgb(27, 34, 38)"
+
+
+def test_charts_print_unseen_from_a_dark_page(home: Home, opened: Open) -> None:
+    shown = opened(home.report_page, scheme="dark")
+    shown.page.evaluate(PRINTED)
+    shown.page.pdf(format="A4")
+    printed = [chart for chart in shown.page.evaluate("printed") if not chart["nothing"]]
+    assert len(printed) >= (11 if REAL else 4)
+    for chart in printed:
+        assert chart["marks"], chart
+        assert 600 < chart["width"] <= A4_PIXELS, chart
+        assert chart["ink"] == LIGHT_INK, chart
+    shown.all_drawn()
+    shown.page.wait_for_function("!document.querySelector('details[open], .chart svg')")
+
+
+def test_nothing_is_wider_than_the_paper(home: Home, opened: Open) -> None:
+    shown = opened(home.report_page, width=A4_PIXELS)
+    shown.page.emulate_media(media="print")
+    shown.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert shown.page.locator("details[open]").count() > 11
+    assert shown.page.evaluate("document.documentElement.scrollWidth") <= A4_PIXELS
+
+
 def test_tables_sort_by_keyboard_and_what_is_not_known_comes_last(home: Home, opened: Open) -> None:
     shown = opened(home.report_page)
     head = shown.page.locator("#nights th").filter(has_text="Inference")

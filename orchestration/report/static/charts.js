@@ -46,7 +46,7 @@ async function draw(id) {
   of.view?.finalize();
   of.place.replaceChildren(inside);
   const { view } = await vegaEmbed(inside, specification, {
-    mode: "vega", logLevel: 1, renderer: "canvas", actions: false, defaultStyle: false, expressionFunctions: EXPRESSIONS,
+    mode: "vega", logLevel: 1, renderer: "printing" in document.documentElement.dataset ? "svg" : "canvas", actions: false, defaultStyle: false, expressionFunctions: EXPRESSIONS,
     tooltip: (_, event, item, value) => (value && made.tip ? showTip(event, made.tip(item.datum)) : hideTip()),
   });
   if (number !== of.number) return; // drawn again meanwhile

@@ -111,7 +111,7 @@ function frontierChart() {
     row, x: row.cost, y: row.score, low: row.score_low ?? null, high: row.score_high ?? null, xlow: row.energy_kwh_low ?? null, xhigh: row.energy_kwh_high ?? null,
     area: area(row.params_b, known.length < 50), colour: colourOf(row), opacity: known.length > 300 ? (row.on_frontier === true ? 1 : 0.5) : 0.9, order: colourOf(row) === OTHER ? 0 : 1,
   }));
-  showKey("frontier", [...FRONTIER.colours].concat(known.some((row) => colourOf(row) === OTHER) ? [["other families, or not known", OTHER]] : [], [["area: parameters; line: the frontier of all models"]]));
+  showKey("frontier", [...FRONTIER.colours].concat(known.some((row) => colourOf(row) === OTHER) ? [["other families, or not known", OTHER]] : [], [[steps.length > 1 ? "area: parameters; line: the frontier of all models" : "area: parameters"]]));
   const methods = distinct(known.map((row) => row.energy_method)).join("; ");
   const title = own ? ["Energy of one evaluation", methods] : [`CO₂e of ${evidence.value === PER_RUN ? "one evaluation" : "all evaluations, as published"}`, "nameplate power × hours"];
   const wanted = own && known.length < 12 ? data.map(({ x, y, row }) => ({ x, y, name: row.model })) : [...steps].sort((a, b) => b.y - a.y);
@@ -163,7 +163,7 @@ function pairColumns(own) {
     { title: "Points", number: true, value: (row) => row.score_delta, text: (row) => (row.score_delta === null ? NOT_KNOWN : `${row.score_delta > 0 ? "+" : ""}${points(row.score_delta)}${row.score_delta_low === null ? "" : ` (${range(row.score_delta_low, row.score_delta_high, points)})`}`) },
     times("Energy", "energy_ratio", "energy_interval_reason"),
     ...(own ? [times("Tokens written", "tokens_out_ratio"), times("Energy per correct answer", "joules_per_correct_ratio", "energy_interval_reason")] : []),
-    { ...plain("Verdict", (row) => `${row.verdict}: ${row.verdict_reason}`), wide: true }, plain("Energy is", (row) => row.energy_method),
+    plain("Verdict", (row) => `${row.verdict}: ${row.verdict_reason}`), plain("Energy is", (row) => row.energy_method),
   ];
 }
 

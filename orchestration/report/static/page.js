@@ -48,9 +48,12 @@ function startCopying() {
   }
 }
 
+// Paper is light and narrow, and its charts are lines instead of pixels: those on the screen are drawn again for it. What
+// draws is asynchronous but never waits, so every chart is there before the browser lays out the paper.
 function startPrinting() {
   let closed = [];
   addEventListener("beforeprint", () => {
+    document.documentElement.dataset.printing = "";
     closed = [...document.querySelectorAll("details:not([open])")];
     for (const each of closed) each.open = true;
     for (const [id, each] of CHARTS) {
@@ -59,7 +62,11 @@ function startPrinting() {
       draw(id);
     }
   });
-  addEventListener("afterprint", () => { for (const each of closed) each.open = false; });
+  addEventListener("afterprint", () => {
+    delete document.documentElement.dataset.printing;
+    for (const each of closed) each.open = false;
+    redraw();
+  });
 }
 
 const PARTS = [startTheme, startState, startCopying, startPrinting, startFrontier, startPairs, startComparisons, startNights, startScenarios,

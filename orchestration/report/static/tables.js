@@ -48,12 +48,12 @@ function sortable(table) {
 
 function cell({ number, text }, row) {
   const words = text(row);
-  return element("td", { class: `${number ? "number" : ""}${words.length < 14 ? " short" : ""}`, text: words });
+  return element("td", { class: `${number ? "number" : ""}${words.length > 60 ? " wide" : words.length < 14 ? " short" : ""}`, text: words });
 }
 
-// columns: {title, number, wide, text(row), value(row)}. Returns a function that shows other rows.
+// columns: {title, number, text(row), value(row)}. Returns a function that shows other rows.
 function longTable(place, caption, columns) {
-  const head = element("tr", {}, ...columns.map(({ title, number, wide }) => element("th", { scope: "col", class: number ? "number" : wide ? "wide" : null, text: title })));
+  const head = element("tr", {}, ...columns.map(({ title, number }) => element("th", { scope: "col", class: number ? "number" : null, text: title })));
   const body = element("tbody");
   const table = element("table", {}, element("caption", { text: caption }), element("thead", {}, head), body);
   const further = element("button", { type: "button", class: "further" });
