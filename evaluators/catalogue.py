@@ -294,8 +294,16 @@ def _contradictions(document: _Document) -> Iterator[Problem]:
         if entry.source == "recipe" and entry.base_model not in models:
             text = f"a recipe trains on another entry, and {entry.base_model} is none"
             yield ("models", i, "base_model"), text + did_you_mean(str(entry.base_model), models)
+        elif (meant := _misspelt_base(entry, models)) is not None:
+            yield ("models", i, "base_model"), f"there is no model {entry.base_model}; did you mean {meant}?"
         if entry.name in _ancestors(entry, models):
             yield ("models", i, "base_model"), f"{entry.name} descends from itself; name what it was made from"
+
+
+def _misspelt_base(entry: ModelEntry, models: Mapping[str, ModelEntry]) -> str | None:
+    """The entry that was meant: a base may be on the hub only, but a slip of a letter would compare nothing."""
+    base = entry.base_model
+    return None if base is None or base in models or "/" in base else nearest(base, models, likeness=0.9)
 
 
 def _ancestors(entry: ModelEntry, models: Mapping[str, ModelEntry]) -> list[str]:

@@ -94,9 +94,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; known: {', '.join(words)}" if len(words) <= 40 else "; look it up and spell it in full"
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that was probably meant; None where none is near."""
-    return next(iter(difflib.get_close_matches(word, sorted(known), n=1)), None)
+def nearest(word: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
+    """The known word that was probably meant; None where none is as like as that (of 1, difflib's ratio)."""
+    return next(iter(difflib.get_close_matches(word, sorted(known), n=1, cutoff=likeness)), None)
 
 
 def misfit(field: str, problem: str) -> PydanticCustomError:

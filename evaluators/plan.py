@@ -173,7 +173,8 @@ def _verdict(
     if tasks is None:
         return True, f"the run of {last:%Y-%m-%d %H:%M} UTC ended before its first task{_last_words(home, runs[-1])}"
     if missing:
-        return True, f"{len(missing)} of {len(tasks)} tasks are missing ({', '.join(missing)}); the others are kept"
+        others = "; the others are kept" if len(missing) < len(tasks) else ""
+        return True, f"{len(missing)} of {len(tasks)} tasks are missing or excluded ({', '.join(missing)}){others}"
     oldest = min(landing.run_time(evaluations[planned["evaluation"]]) for planned in tasks.values())
     if entry.refresh_every is not None and now - oldest >= entry.refresh_every:
         return True, f"last evaluated {oldest:%Y-%m-%d %H:%M} UTC, to be refreshed every {entry.refresh_every}"

@@ -51,6 +51,16 @@ def test_a_good_catalogue_is_read(tmp_path: Path) -> None:
     assert catalogue.settings.nightly_at == "02:00"
 
 
+def test_a_base_that_is_misspelt_is_asked_about_and_one_of_the_hub_is_not(tmp_path: Path) -> None:
+    entry = GOOD.partition("models:\n")[2]
+    child = entry.replace("name: base", "name: child").replace("pretrained", "fine_tuned\n    base_model: {}")
+    text = GOOD.replace("name: base", "name: our-base-7b") + child
+    assert "did you mean our-base-7b?" in problem(tmp_path, text.replace("{}", "our-bass-7b"))
+    for elsewhere in ("org/our-bass-7b", "gpt2", "unknown"):
+        (tmp_path / "catalogue.yml").write_text(text.replace("{}", elsewhere))
+        assert load(tmp_path / "catalogue.yml").model("child").base_model == elsewhere
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "words"),
     [
