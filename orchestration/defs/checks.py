@@ -12,12 +12,12 @@ from orchestration.summaries import markdown_table
 
 @dg.asset_check(asset=raw_key("evaluation_runs"))
 def quarantine_is_empty(paths: Paths) -> dg.AssetCheckResult:
-    """No landed bundle was damaged or invalid. Look at reason.json beside it, and delete it when it is explained."""
+    """No landed bundle was damaged or invalid. Look at reason.json in it, and delete it when it is explained."""
     reasons = [str(reason.parent.relative_to(paths.home.quarantine)) for reason in _reasons(paths.home.quarantine)]
     return dg.AssetCheckResult(
         passed=not reasons,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(reasons)} bundles are in {paths.home.quarantine}; look at reason.json beside each"
+        description=f"bundles in {paths.home.quarantine}: {len(reasons)}; look at reason.json in each, then delete it"
         if reasons
         else "nothing is in quarantine",
         metadata={"bundles": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in reasons))} if reasons else None,
@@ -36,6 +36,6 @@ def every_planned_evaluation_ended_well(paths: Paths) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=not due,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(due)} evaluations are still due; `evalwatt run` evaluates them" if due else "nothing is due",
+        description=f"evaluations still due: {len(due)}; `evalwatt run` evaluates them" if due else "nothing is due",
         metadata={"due": dg.MetadataValue.md(markdown_table(["model", "suite", "why"], rows))} if due else None,
     )
