@@ -76,7 +76,7 @@ def test_a_model_over_its_energy_budget_ends_between_tasks_and_is_due_again(
 
     (planned,) = plan(load(workplace / "catalogue.yml"), workplace / "home")
     assert planned.due
-    assert planned.reason == "2 of 3 tasks are missing (tiny_three, tiny_two); the others are kept"
+    assert planned.reason == "2 of 3 tasks are missing or excluded (tiny_three, tiny_two); the others are kept"
     # Another night, another budget: raising it made no other evaluation of it.
     again = evaluate(spec_with(workplace, energy_kwh=1.0), meter=Meter())
     assert (again.status, again.reused, len(again.tasks)) == ("completed", ("tiny_one",), 2)
