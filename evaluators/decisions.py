@@ -28,7 +28,7 @@ class DecisionRefused(Exception):
 
 
 def exclude(root: Path, run_id: str, reason: str, decided_by: str) -> Exclusion:
-    """Leave a run out of every figure. Raises DecisionRefused for a run that is unknown, or left out already."""
+    """Leave a run out of every figure. Raises DecisionRefused: unknown run, left out already, no reason."""
     _check_landed(root, run_id)
     if (earlier := excluded_runs(root).get(run_id)) is not None:
         raise DecisionRefused(
@@ -39,7 +39,7 @@ def exclude(root: Path, run_id: str, reason: str, decided_by: str) -> Exclusion:
 
 
 def include_again(root: Path, run_id: str, reason: str, decided_by: str) -> Exclusion:
-    """Take an exclusion back. Raises DecisionRefused for a run that is unknown, or not excluded."""
+    """Take an exclusion back. Raises DecisionRefused for an unknown run, one that is not left out, or no reason."""
     _check_landed(root, run_id)
     if run_id not in excluded_runs(root):
         raise DecisionRefused(f"{run_id} is not excluded; there is nothing to take back")
@@ -114,6 +114,8 @@ def calibrate(root: Path, measured_kwh: float, run_id: str | None, calibrated_by
 
 
 def _land_exclusion(root: Path, run_id: str, reason: str, decided_by: str, *, is_excluded: bool) -> Exclusion:
+    if not reason.strip():
+        raise DecisionRefused("an empty reason explains nothing to whoever finds the run left out; say why")
     now = datetime.now(UTC)
     decision = Exclusion(landing.new_run_id(now), SCHEMA_VERSION, run_id, is_excluded, reason, decided_by, now)
     landing.write_bundle(root, Exclusion.table, decision.exclusion_id, [decision])

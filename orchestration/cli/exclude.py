@@ -8,7 +8,6 @@ import json
 import click
 
 from orchestration.cli import options
-from orchestration.cli.errors import WrongUse
 
 
 @click.command("exclude")
@@ -28,9 +27,6 @@ def command(run_id: str, reason: str, undo: bool, by: str, as_json: bool) -> Non
       evalwatt exclude 01JQ2Z7K3V8N5W6X9Y0A1B2C3D --reason "another program ran beside it"
       evalwatt exclude 01JQ2Z7K3V8N5W6X9Y0A1B2C3D --undo --reason "it was another night"
     """
-    if not reason.strip():
-        raise WrongUse("an empty --reason explains nothing to whoever finds the run left out; say why")
-
     from evaluators.decisions import exclude, include_again
     from orchestration.home import Home
 

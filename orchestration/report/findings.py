@@ -87,7 +87,8 @@ def tonight(answers: Answers) -> tuple[str, list[Figure]]:
     energy, kg = _sum(known, "energy_kwh"), _sum(known, "emissions_kg")
     missing = "; ".join(sorted({row["energy_reason"] for row in rows if row["energy_reason"]}))
     models = len({row["model"] for row in rows})
-    part = f"{len({row['model'] for row in known})} of {models} models" if known and len(known) < len(rows) else ""
+    part = f"{len(known)} of {len(rows)} {'models' if len(rows) == models else 'models by machine'}"
+    part = part if 0 < len(known) < len(rows) else ""
     machines = ", ".join(sorted({row["machine"] for row in rows}))
     sentence = (
         f"In the night of {day(night)} {models} model{'s were' if models != 1 else ' was'} evaluated on {machines}, "

@@ -288,8 +288,11 @@ def test_a_run_that_is_not_there_is_neither_excluded_nor_calibrated_with(evalwat
 
 def test_exclude_and_undo_answer_in_words_and_json(evalwatt: Run, tmp_path: Path) -> None:
     run_id = BuiltRun(tmp_path / "data" / "landing", "base", [TaskOutcome("mc", [True], 100.0)]).land()
+    no_reason = "Error: an empty reason explains nothing to whoever finds the run left out; say why\n"
+    assert evalwatt("exclude", run_id, "--reason", " ") == (2, "", no_reason)
     code, out, _ = evalwatt("exclude", run_id, "--reason", "the fan failed", "--by", "ann")
     assert code == 0
+    assert evalwatt("exclude", run_id, "--undo", "--reason", "") == (2, "", no_reason)
     assert out.startswith(f"{run_id} is left out and its tasks are due again")
     code, out, _ = evalwatt("exclude", run_id, "--undo", "--reason", "it was another run", "--by", "bob", "--json")
     answer = json.loads(out)

@@ -17,7 +17,7 @@ import pytest
 
 from orchestration import publication, report
 from orchestration.home import Home
-from orchestration.report import findings, formats, page, queries, sections
+from orchestration.report import findings, formats, page, queries, sections, tables
 from orchestration.report.queries import Answer
 
 WITHIN = {"comparability_key": "comparability_key"}
@@ -232,6 +232,30 @@ def test_one_model_without_an_energy_does_not_hide_the_others(answers: dict[str,
     assert "not known" not in sentence
     assert figures[2].value == formats.energy(known)
     assert figures[2].of.startswith(f"all phases of {models - 1} of {models} models")
+    assert figures[3].value == f"{formats.mass(sum(row['emissions_kg'] for row in night if row['model'] != lost))} CO₂e"
+
+
+def test_a_model_on_two_machines_counts_once_each_where_one_of_them_has_no_energy(answers: dict[str, Answer]) -> None:
+    last = max(row["night"] for row in answers["nights"])
+    row = dict(answers["nights"].where(night=last)[0])
+    unknown = row | {"machine": "another", "energy_kwh": None, "emissions_kg": None, "energy_reason": "no meter"}
+    both = replace(answers["nights"], rows=(tuple(row.values()), tuple(unknown.values())))
+    sentence, _ = findings.tonight(answers | {"nights": both})
+    assert "those of 1 of 2 models by machine" in sentence
+
+
+def test_a_familys_models_are_counted_in_each_basis(answers: dict[str, Answer]) -> None:
+    row = dict.fromkeys(answers["families"].columns) | {"as_of": date(2025, 1, 9), "size_class": "7–9 B", "family": "x"}
+    rows = [
+        row | {"model_group": "community", "basis": basis, "n": n}
+        for basis, n in zip((findings.PUBLISHED, findings.PER_RUN), (12, 11), strict=True)
+    ]
+    table = tables.families(
+        answers | {"families": replace(answers["families"], rows=tuple(tuple(r.values()) for r in rows))}
+    )
+    (((_, cells),),) = (table.rows,)
+    counts = {title: cell.text for (title, *_), cell in zip(table.columns, cells, strict=True) if "Models" in title}
+    assert counts == {"Models, as published": "12", "Models, per run": "11"}
 
 
 def test_the_nights_figures_are_the_marts(answers: dict[str, Answer]) -> None:
