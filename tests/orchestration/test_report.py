@@ -238,10 +238,13 @@ def test_one_model_without_an_energy_does_not_hide_the_others(answers: dict[str,
 def test_a_model_on_two_machines_counts_once_each_where_one_of_them_has_no_energy(answers: dict[str, Answer]) -> None:
     last = max(row["night"] for row in answers["nights"])
     row = dict(answers["nights"].where(night=last)[0])
-    unknown = row | {"machine": "another", "energy_kwh": None, "emissions_kg": None, "energy_reason": "no meter"}
-    both = replace(answers["nights"], rows=(tuple(row.values()), tuple(unknown.values())))
-    sentence, _ = findings.tonight(answers | {"nights": both})
-    assert "those of 1 of 2 models by machine" in sentence
+    second = row | {"machine": "second", "energy_kwh": 2 * row["energy_kwh"], "emissions_kg": 2 * row["emissions_kg"]}
+    third = row | {"machine": "third", "energy_kwh": None, "emissions_kg": None, "energy_reason": "no meter"}
+    nights = replace(answers["nights"], rows=tuple(tuple(each.values()) for each in (row, second, third)))
+    sentence, figures = findings.tonight(answers | {"nights": nights})
+    assert "those of 2 of 3 models by machine" in sentence
+    assert figures[2].value == formats.energy(3 * row["energy_kwh"])
+    assert figures[3].value == f"{formats.mass(3 * row['emissions_kg'])} CO₂e"
 
 
 def test_a_familys_models_are_counted_in_each_basis(answers: dict[str, Answer]) -> None:
