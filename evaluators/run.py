@@ -25,7 +25,7 @@ from evaluators.interruption import Interrupted, Interruption, OverBudget
 from evaluators.metered import MeteredLM, expected_s, warm_up
 from evaluators.models import LocalModel, ModelUnavailable, prepare
 from evaluators.now import Now
-from evaluators.precision import reason_to_stop
+from evaluators.precision import further_windows, reason_to_stop
 from evaluators.progress import Progress
 from evaluators.provenance import ModelFacts, start_record
 from evaluators.records import TaskEmission
@@ -143,6 +143,8 @@ class _Run:
         for number, (repetition, task) in enumerate(due, start=1):
             if task.name not in self.failures:
                 self._one_task(task, repetition, number, len(due), evaluating)
+            if repetition == spec.suite.repetitions:
+                self._repeat_short(task, number, len(due), evaluating)
         if spec.until_precise is not None:
             self._repeat_until_precise([task for task in tasks if task.name not in self.reused], evaluating)
 
@@ -223,6 +225,15 @@ class _Run:
         say(f"{self.spec.model.name} on {self.spec.suite.name}: {len(due)} task(s), {about} {_duration(total_s)}")
         for line in lines:
             say(line)
+
+    def _repeat_short(self, task: LoadedTask, number: int, tasks: int, evaluating: _Evaluating) -> None:
+        """Evaluate a task again whose windows are too short for the sensor, until together they are long enough."""
+        while task.name not in self.failures:
+            done = [summary for summary in self.summaries if summary.task == task.name]
+            if not further_windows(done):
+                break
+            repetition = max(summary.repetition for summary in done) + 1
+            self._one_task(task, repetition, number, tasks, evaluating)
 
     def _repeat_until_precise(self, tasks: list[LoadedTask], evaluating: _Evaluating) -> None:
         """Evaluate each task again until the interval of its energy is narrow enough, or the budget has ended."""

@@ -18,6 +18,8 @@ from evaluators import lifecycle
 from evaluators.catalogue import Settings
 from evaluators.energy import quality
 from evaluators.landing import RUN_ID_LENGTH, run_time
+from evaluators.precision import believed
+from evaluators.summary import RunSummary
 from orchestration import publication, schedule
 from orchestration.failures import reasons
 from orchestration.home import Home
@@ -181,10 +183,14 @@ def _sensor_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
     """The doubts about the night's energies, a line for each flag."""
     flagged: dict[str, list[str]] = {}
     for run_id in run_ids:
-        summary = lifecycle.read_json(home.landing / run_id / lifecycle.SUMMARY_FILE)
-        for task in summary["tasks"] if summary is not None else []:
-            for flag in task.get("flags", ()):
-                flagged.setdefault(flag, []).append(f"{summary['model']} {task['task']}")
+        if (values := lifecycle.read_json(home.landing / run_id / lifecycle.SUMMARY_FILE)) is None:
+            continue
+        summary = RunSummary.from_json(values)
+        for name in dict.fromkeys(task.task for task in summary.tasks):
+            done = [task for task in summary.tasks if task.task == name]
+            counted = believed(done)
+            for flag in sorted({flag for task in done if task not in counted for flag in task.flags}):
+                flagged.setdefault(flag, []).append(f"{summary.model} {name}")
     for flag, tasks in sorted(flagged.items()):
         shown = ", ".join(tasks[:4]) + (f" and {len(tasks) - 4} more" if len(tasks) > 4 else "")
         words = f"{flag}: {quality.MEANINGS.get(flag, flag)} ({shown})"

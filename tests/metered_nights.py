@@ -53,7 +53,7 @@ def _first_night(home: Home) -> None:
     run("base", elsewhere, machine="m2", duration_s=230.0)
     # Killed after its first task.
     run("slow", [TaskOutcome("mc", answers(7), 3000.0, chance=0.25)], planned=["mc", "gen"], status="interrupted")
-    doubtful = [TaskOutcome("mc", answers(9), 1.0, chance=0.25, flags="too_short"), GEN]
+    doubtful = [TaskOutcome("mc", answers(9), 1.0, chance=0.25, flags="too_short", duration_s=0.5), GEN]
     run("doubtful", doubtful, params_b=None, params_stated_b=3.0)
     # Three repetitions each: energy has an interval.
     run("base", _repeated("rep", 5, [900, 1000, 1100]), suite="repeated", suite_version="r1")

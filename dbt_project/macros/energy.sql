@@ -13,6 +13,11 @@
     ({{ energy_kwh }} is not null and {{ quality_flags }} is null)
 {%- endmacro %}
 
+{#- Ten updates of the slowest sensor, as in evaluators/energy/quality.py. -#}
+{% macro shortest_window_s() -%}
+    1.0
+{%- endmacro %}
+
 {#- A window's energy for shares of a whole: a short window is imprecise, but cannot move a share by much. -#}
 {% macro countable(energy_kwh, quality_flags) -%}
     case when coalesce({{ quality_flags }}, 'too_short') = 'too_short' then {{ energy_kwh }} end

@@ -43,7 +43,7 @@ MEANINGS = {
 # What to do about the doubts that anybody's machine may meet.
 REMEDIES = {
     "foreign_load": "`evalwatt evaluate MODEL --force` with nothing beside it, then `evalwatt build`",
-    "too_short": "ask more documents (`limit` in the catalogue)",
+    "too_short": "ask more documents (`limit` in the catalogue), for ten such windows do not last a second together",
 }
 
 

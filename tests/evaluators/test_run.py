@@ -28,6 +28,7 @@ from evaluators.energy import Reading
 from evaluators.energy.replay import ReplayMeter
 from evaluators.metered import Speed, expected_s
 from evaluators.plan import PlannedRun, in_order, make_spec, plan
+from evaluators.precision import believed
 from evaluators.run import evaluate
 from evaluators.spec import RunSpec
 
@@ -243,14 +244,14 @@ def test_a_lost_repetition_makes_its_task_due(workplace: Path) -> None:
     assert [(task.task, task.repetition) for task in evaluate(next_spec(workplace)).tasks] == [("tiny_one", 2)]
 
 
-def replayed(energies_kwh: Iterable[float], flags: tuple[str, ...] = ()) -> ReplayMeter:
+def replayed(energies_kwh: Iterable[float], flags: tuple[str, ...] = (), inference: Reading = READING) -> ReplayMeter:
     """Idle, load and warm-up; then scoring, inference, scoring for each evaluation, inference with these energies."""
 
     def readings() -> Iterator[Reading]:
         yield from [READING] * 3
         for energy_kwh in energies_kwh:
             yield READING
-            yield dataclasses.replace(READING, cpu_energy_kwh=energy_kwh, flags=flags)
+            yield dataclasses.replace(inference, cpu_energy_kwh=energy_kwh, flags=flags)
             yield READING
 
     return ReplayMeter(readings())
@@ -286,6 +287,29 @@ def test_repeating_ends_with_its_budget_and_where_no_energy_is_believed(
     summary = evaluate(spec, meter=replayed([0.004] * 9, flags=("clock_mismatch",)))
     assert len(summary.tasks) == 3
     assert "every energy is in doubt: the meter's duration" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "flags", "windows"),
+    [
+        (0.3, (), 4),
+        (0.12, (), 9),
+        (0.09, (), 1),  # even ten would not last a second
+        (0.3, ("clock_mismatch",), 1),  # no number of windows takes such a doubt away
+        (1.0, (), 1),
+    ],
+)
+def test_what_is_too_short_for_the_sensor_is_repeated_until_it_lasts_a_second_together(
+    workplace: Path, duration_s: float, flags: tuple[str, ...], windows: int
+) -> None:
+    tiny.save_catalogue(workplace, tasks=TASKS[:1], models=[tiny.model_entry("tiny-base", "model")])
+    little = dataclasses.replace(READING, duration_s=duration_s, gpu_energy_kwh=1e-5, ram_energy_kwh=1e-5)
+    summary = evaluate(next_spec(workplace), meter=replayed([1e-5] * 11, flags, little))
+    assert [task.repetition for task in summary.tasks] == list(range(1, windows + 1))
+    landed = [row for row in rows(workplace, "task_emissions") if row["phase"] == "inference"]
+    assert len(landed) == windows
+    assert all(("too_short" in str(row["quality_flags"])) == (duration_s < 1) for row in landed)
+    assert len(believed(summary.tasks)) == (0 if flags or duration_s < 0.1 else windows)
 
 
 def test_the_control_is_due_once_a_night_first_and_only_where_a_night_asks(workplace: Path) -> None:

@@ -1,6 +1,18 @@
+-- A task as one figure over its repetitions: how often it was repeated may differ from night to night.
 with evaluations as (
-    select * from {{ ref('int_task_evaluations') }}
+    select
+        machine_id,
+        run_started_at,
+        run_id,
+        model_key,
+        comparability_key,
+        task,
+        fingerprint,
+        avg(energy_kwh order by repetition) as energy_kwh,
+        string_agg(distinct coalesce(invalid_reason, energy_reason), '; ') as reason
+    from {{ ref('int_task_evaluations') }}
     where is_control
+    group by all
 ),
 
 all_runs as (
@@ -21,9 +33,8 @@ controls as (
         string_agg(
             distinct comparability_key || task || fingerprint, ' ' order by comparability_key || task || fingerprint
         ) as chart,
-        sum(energy_kwh order by task, repetition) as energy_kwh,
-        string_agg(distinct task || ': ' || coalesce(invalid_reason, energy_reason), '; ')
-            as reason
+        sum(energy_kwh order by task) as energy_kwh,
+        string_agg(task || ': ' || reason, '; ' order by task) as reason
     from evaluations
     group by machine_id, night, run_id
 ),

@@ -117,7 +117,7 @@ joined as (
         case
             when inference.quality_flags is not null then 'flagged ' || inference.quality_flags
             when inference.energy_kwh is null then 'not metered'
-        end as energy_reason,
+        end as window_reason,
         case
             when runs.run_id is null then 'the run has no end'
             when models.run_id is null then 'the run has no model, its set-up did not arrive'
@@ -171,7 +171,17 @@ joined as (
 
 final as (
     select
-        *,
+        * exclude (window_reason),
+        -- What is too short alone counts where the run repeated it until its windows lasted long enough together.
+        case
+            when
+                window_reason = 'flagged too_short' and energy_kwh is not null
+                and sum(duration_s) filter (where coalesce(quality_flags, 'too_short') = 'too_short') over (
+                    partition by run_id, task
+                ) >= {{ shortest_window_s() }}
+                then null
+            else window_reason
+        end as energy_reason,
         {{ score_bound('is_binary', 'correct_answers', 'n_documents', 'score', 'score_stderr', '-') }} as score_low,
         {{ score_bound('is_binary', 'correct_answers', 'n_documents', 'score', 'score_stderr', '+') }} as score_high,
         energy_kwh - idle_power_w * duration_s / 3.6e6 as net_energy_kwh,
