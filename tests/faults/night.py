@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import tiny
+from built_once import built_once
 from evaluations import evalwatt, save_workplace
 from offline import Offline, offline
 
@@ -53,38 +54,33 @@ class Night:
         return {**self.network.environment, **SECRETS, "HF_HOME": str(self.folder / "cache")}
 
 
-_nights: list[Night] = []
-
-
 def the_night(factory: pytest.TempPathFactory) -> Night:
-    """`evalwatt run` of four models: `base` is well, `leaky` runs SPILL, `made` is RECIPE's, `far` is on the hub.
+    """`evalwatt run` of four models: `base` is well, `leaky` runs SPILL, `made` is RECIPE's, `far` is on the hub."""
+    return built_once(factory, "night", lambda: _night(factory.mktemp("night")))
 
-    Made once a session.
-    """
-    if not _nights:
-        folder = factory.mktemp("night")
-        save_workplace(folder, "tiny_one", "tiny_two", meter="codecarbon", country_iso_code="DEU", idle_s=0)
-        (folder / "tasks" / "spill.py").write_text(SPILL)
-        (folder / "recipe.py").write_text(RECIPE)
-        tiny.use_function(folder / "tasks", "tiny_two", "aggregation", "spill.mean")
-        catalogue = json.loads((folder / "catalogue.yml").read_text())
-        suite = catalogue["suites"].pop("tiny")
-        catalogue["suites"] = {
-            "well": suite | {"tasks": ["tiny_one"]},
-            "leaky": suite | {"tasks": ["tiny_one", "tiny_two"]},
-        }
-        far = tiny.model_entry("far", "", source="hub", repo="nobody/nothing", revision="0" * 40, suites=["well"])
-        made = tiny.model_entry("made", "", source="recipe", recipe="recipe.py", kind="adapter", base_model="base")
-        for entry in (far, made):
-            del entry["path"]
-        catalogue["models"] = [
-            tiny.model_entry("base", "base", suites=["well"]),
-            tiny.model_entry("leaky", "base", suites=["leaky"]),
-            made | {"suites": ["well"]},
-            far,
-        ]
-        (folder / "catalogue.yml").write_text(json.dumps(catalogue))
-        night = Night(folder, offline(folder), subprocess.CompletedProcess([], 0))
-        ended = evalwatt(folder, "run", "--json", wrapper=night.network.wrapper, environment=night.environment)
-        _nights.append(Night(folder, night.network, ended))
-    return _nights[0]
+
+def _night(folder: Path) -> Night:
+    save_workplace(folder, "tiny_one", "tiny_two", meter="codecarbon", country_iso_code="DEU", idle_s=0)
+    (folder / "tasks" / "spill.py").write_text(SPILL)
+    (folder / "recipe.py").write_text(RECIPE)
+    tiny.use_function(folder / "tasks", "tiny_two", "aggregation", "spill.mean")
+    catalogue = json.loads((folder / "catalogue.yml").read_text())
+    suite = catalogue["suites"].pop("tiny")
+    catalogue["suites"] = {
+        "well": suite | {"tasks": ["tiny_one"]},
+        "leaky": suite | {"tasks": ["tiny_one", "tiny_two"]},
+    }
+    far = tiny.model_entry("far", "", source="hub", repo="nobody/nothing", revision="0" * 40, suites=["well"])
+    made = tiny.model_entry("made", "", source="recipe", recipe="recipe.py", kind="adapter", base_model="base")
+    for entry in (far, made):
+        del entry["path"]
+    catalogue["models"] = [
+        tiny.model_entry("base", "base", suites=["well"]),
+        tiny.model_entry("leaky", "base", suites=["leaky"]),
+        made | {"suites": ["well"]},
+        far,
+    ]
+    (folder / "catalogue.yml").write_text(json.dumps(catalogue))
+    night = Night(folder, offline(folder), subprocess.CompletedProcess([], 0))
+    ended = evalwatt(folder, "run", "--json", wrapper=night.network.wrapper, environment=night.environment)
+    return Night(folder, night.network, ended)
