@@ -33,6 +33,14 @@ _PATTERNS = {  # what a field's pattern means
     "country_iso_code": "three capital letters such as USA or DEU",
     "device": "auto, cpu, cuda, cuda:0 or mps",
 }
+_TYPES = {  # pydantic's kinds of finding about a value of another type
+    ("int_type", "int_parsing", "int_from_float"): "{} is no whole number; write one, such as 3",
+    ("float_type", "float_parsing"): "{} is no number; write one, such as 0.5",
+    ("bool_type", "bool_parsing"): "{} is neither true nor false; write one of the two",
+    ("tuple_type", "list_type"): "{} is no list; write [a, b], or a line `- a` for each",
+    ("model_type", "model_attributes_type", "dict_type"): "{} is no mapping; write a line `key: value` for each field",
+    ("too_short",): "empty; name at least one, or remove what needs it",
+}
 
 
 def _name(value: str) -> str:
@@ -121,6 +129,9 @@ def problem(details: ErrorDetails, keys: Iterable[str]) -> Problem:
         return (*location, context["field"]), context["problem"]
     if kind == "string_type" and isinstance(details["input"], int | float | date):
         return location, f"YAML reads {details['input']} as no text; put it in quotes"
+    for kinds, words in _TYPES.items():
+        if kind in kinds:
+            return location, words.format(repr(details["input"]))
     if kind == "string_pattern_mismatch":
         wanted = _PATTERNS.get(str(location[-1]), str(context["pattern"]))
         return location, f"{details['input']!r} does not fit; write {wanted}"

@@ -6,7 +6,9 @@ of them. Does not belong here: what they do to the figures, which is SQL's busin
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -123,24 +125,32 @@ def _land_exclusion(root: Path, run_id: str, reason: str, decided_by: str, *, is
 
 
 def _check_landed(root: Path, run_id: str) -> None:
-    known = _runs(root)
+    known = runs(root)
     if run_id not in known:
-        newest = (
-            f"the newest: {', '.join(known[:5])}" if known else f"nothing was evaluated under {root.parent} (--home)"
-        )
-        raise DecisionRefused(f"no run {run_id!r} is landed; {newest}")
+        newest = "; ".join(_named(root, name) for name in known[:5])
+        nothing = f"nothing was evaluated under {root.parent} (--home)"
+        raise DecisionRefused(f"no run {run_id!r} is landed; {f'the newest: {newest}' if known else nothing}")
+
+
+def _named(root: Path, run_id: str) -> str:
+    """The run with what it evaluated and when, so that a person knows it again."""
+    what = ""
+    with suppress(OSError, ValueError):  # damaged; the loader says so
+        start = json.loads((root / run_id / landing.RUN_FILE).read_bytes())
+        what = f"{start['model_id']} on {start['suite']}, "
+    return f"{run_id} ({what}{landing.run_time(run_id):%Y-%m-%d %H:%M} UTC)"
 
 
 def _newest_completed(root: Path) -> str:
-    for run_id in _runs(root):
+    for run_id in runs(root):
         run = next(_landed(root, run_id, EvaluationRun, landing.END_BUNDLE), None)
         if run is not None and run["status"] == "completed" and run["tasks_evaluated"]:
             return run_id
     raise DecisionRefused("no run was completed here; evaluate a model while the wall meter counts, then calibrate")
 
 
-def _runs(root: Path) -> list[str]:
-    """Ids of the runs, newest first."""
+def runs(root: Path) -> list[str]:
+    """Ids of the runs that are landed, newest first."""
     found = [path.name for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
     return sorted((name for name in found if len(name) == landing.RUN_ID_LENGTH), reverse=True)
 

@@ -136,6 +136,8 @@ def _planned(
         due, reason = True, "the control workload of this night"
     else:
         due, reason = _verdict(home, entry, runs, key, tasks, missing, evaluations, force, now)
+    if due and (absent := _absent(catalogue, entry)) is not None:
+        reason = f"{reason}, but there is no {absent}: mend its place in the catalogue"
     duration_s, energy_kwh, expectation = _expectation(home, runs)
     return PlannedRun(
         model=entry.name,
@@ -179,6 +181,12 @@ def _verdict(
     if entry.refresh_every is not None and now - oldest >= entry.refresh_every:
         return True, f"last evaluated {oldest:%Y-%m-%d %H:%M} UTC, to be refreshed every {entry.refresh_every}"
     return False, f"all {len(tasks)} tasks were evaluated on {oldest:%Y-%m-%d %H:%M} UTC, and nothing changed since"
+
+
+def _absent(catalogue: Catalogue, entry: ModelEntry) -> str | None:
+    """What the catalogue names of the model and of those it descends from, and is not there."""
+    named = [place for model in (entry, *catalogue.lineage(entry)) for place in (model.path, model.recipe) if place]
+    return next((place for place in named if not (catalogue.path.parent / place).exists()), None)
 
 
 def _control_due(catalogue: Catalogue, home: Path, now: datetime) -> tuple[str, str] | None:

@@ -74,5 +74,14 @@ def chart(alt, basis, efficiency):
     return (score_against_energy,)
 
 
+@app.cell
+def best(basis, efficiency, mo):
+    # A script has nobody to show a chart to.
+    if mo.app_meta().mode == "script":
+        of_basis = efficiency[efficiency["basis"] == basis.value].sort_values("score", ascending=False)
+        print(of_basis.drop(columns="comparability_key").head(10).to_string(index=False))
+    return
+
+
 if __name__ == "__main__":
     app.run()

@@ -1,5 +1,15 @@
 -- The study, 5: is there a pattern between base and fine-tune at 7 to 9 B?
-select basis, as_of, family, model_group, n, emissions_ratio_mean, score_delta_mean, ratio_reason
+-- Where mean and median lie on other sides of 1, a few models decide; the report draws medians.
+select
+    basis,
+    as_of,
+    family,
+    model_group,
+    n,
+    emissions_ratio_mean,
+    emissions_ratio_median,
+    score_delta_mean,
+    ratio_reason
 from marts.mart_family_deltas
 where size_class = '7–9 B' and model_group != 'base'
 order by as_of desc, basis, emissions_ratio_mean

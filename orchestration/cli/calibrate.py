@@ -7,7 +7,7 @@ import json
 
 import click
 
-from orchestration.cli import options
+from orchestration.cli import complete, options
 
 
 @click.command("calibrate")
@@ -17,7 +17,13 @@ from orchestration.cli import options
     required=True,
     help="What the wall meter counted from the run's beginning to its end.",
 )
-@click.option("--run", "run_id", metavar="RUN_ID", help="The run that it counted; else the newest completed one.")
+@click.option(
+    "--run",
+    "run_id",
+    metavar="RUN_ID",
+    shell_complete=complete.landed_runs,
+    help="The run that it counted; else the newest completed one.",
+)
 @options.by
 @options.as_json
 @options.places(catalogue=False)

@@ -28,6 +28,27 @@ def suites(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     return []
 
 
+def landed_runs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Runs whose results are landed, newest first."""
+    from evaluators.decisions import runs
+    from orchestration.home import Home
+
+    return [run_id for run_id in runs(Home.from_env().landing) if run_id.startswith(incomplete)]
+
+
+def published_runs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Runs with published evaluations, newest first."""
+    import duckdb
+
+    from orchestration.cli.sql import connect
+    from orchestration.exports.evidence import run_ids
+    from orchestration.home import Home
+
+    with suppress(click.ClickException, duckdb.Error), connect(Home.from_env()) as connection:
+        return [run_id for run_id in run_ids(connection) if run_id.startswith(incomplete)]
+    return []
+
+
 def published_models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Models with published evaluations."""
     import duckdb

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,8 @@ def command(
         for run in planned:
             print(f"{run.model} on {run.suite}: not due: {run.reason}; --force evaluates it all the same")
         return
+    due = ", ".join(run.suite for run in planned if run.due)
+    print(f"evaluating {model} on {due}: starting, then loading the model", file=sys.stderr, flush=True)
     from orchestration.foreground import foreground
     from orchestration.tags import FOREGROUND_TAG
 
@@ -64,7 +67,7 @@ def command(
     if as_json:
         _answer(model, planned, evaluated=outcome.succeeded, failures=outcome.reasons)
     if not outcome.succeeded:
-        raise click.ClickException(f"{model}: " + "\n".join(outcome.reasons))
+        raise click.ClickException("\n".join(outcome.reasons))
     if not as_json:
         print(f"{model} is evaluated; `evalwatt build` publishes it")
 

@@ -7,11 +7,11 @@ import json
 
 import click
 
-from orchestration.cli import options
+from orchestration.cli import complete, options
 
 
 @click.command("exclude")
-@click.argument("run_id")
+@click.argument("run_id", shell_complete=complete.landed_runs)
 @click.option("--reason", required=True, help="Why; the marts show it beside the run.")
 @click.option("--undo", is_flag=True, help="Take an exclusion back; this needs a reason, too.")
 @options.by

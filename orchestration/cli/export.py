@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), metavar="OUT_FOLDER")
 @click.option("--format", "form", type=click.Choice(FORMATS), required=True, help="Whose files are written.")
 @click.option("--model", metavar="MODEL", shell_complete=complete.published_models, help="Only the runs of this model.")
-@click.option("--run", "run_id", metavar="RUN_ID", help="Only this run.")
+@click.option("--run", "run_id", metavar="RUN_ID", shell_complete=complete.published_runs, help="Only this run.")
 @options.as_json
 @options.places(catalogue=False)
 def command(folder: Path, form: str, model: str | None, run_id: str | None, as_json: bool) -> None:

@@ -21,7 +21,8 @@ _MODELS = """
 """
 _DELTAS = """
     select finetuned_model_id, base_model_id, suite, score_delta, score_delta_low, score_delta_high, energy_ratio,
-        tokens_out_ratio, joules_per_correct_ratio, verdict_reason
+        tokens_out_ratio, joules_per_correct_ratio, score_verdict, score_interval_reason, score_p_adjusted, verdict,
+        verdict_reason
     from marts.mart_base_vs_finetuned_deltas
     where basis = 'measured' and scope = 'suite'
     order by all
@@ -69,12 +70,18 @@ def _print_models(rows: Sequence[tuple[Any, ...]], console: Console) -> list[str
 def _print_deltas(rows: Sequence[tuple[Any, ...]], console: Console) -> list[str]:
     """Prints the table; returns what is to be said below it."""
     table = _table("fine-tuned", "against", "suite", "score", "95 %", "energy", "tokens out", "J per correct answer")
-    for model, base, suite, delta, low, high, energy, tokens, joules, _ in rows:
+    for model, base, suite, delta, low, high, energy, tokens, joules, *_ in rows:
         interval = "" if low is None else f"{low:+.1f} to {high:+.1f}"
-        ratios = [_number(ratio, ".2f", " x") for ratio in (energy, tokens, joules)]
+        ratios = [_number(ratio, ".3g", " x") for ratio in (energy, tokens, joules)]
         table.add_row(model, base, suite, _number(delta, "+.1f"), interval, *ratios)
     console.print(table)
-    return [f"{row[0]} against {row[1]}: {row[-1]}" for row in rows]
+    return [f"{row[0]} against {row[1]}: {words}" for row in rows for words in _verdicts(*row[-5:])]
+
+
+def _verdicts(score: str, no_interval: str | None, p_value: float | None, energy: str, reason: str) -> tuple[str, str]:
+    """What is said of a fine-tune's score, and of its energy per correct answer."""
+    how_sure = no_interval if p_value is None else f"p = {p_value:.2g}"
+    return f"score {score} ({how_sure})", f"energy per correct answer {energy}: {reason}"
 
 
 def _table(*columns: str) -> Table:

@@ -177,26 +177,26 @@ def questions(answers: Answers) -> list[Question]:
 
 def _findings(answers: Answers, claims: str) -> list[Finding]:
     found = []
+    if claims == "a":
+        found += _own_small(answers)
+    if claims == "gh":
+        found += _own_verbosity(answers)
     for row in answers["claims"]:
         if row["claim_id"] in claims:
             own = row["basis"] == MEASURED
             words = _words(row, answers)
             found.append(Finding(row["basis"], None if own else row["as_of"], row["verdict"], words))
-    if claims == "a":
-        found += _own_small(answers)
-    if claims == "gh":
-        found += _own_verbosity(answers)
     # one sentence is enough where several claims cannot be told for the same reason
     return list(dict.fromkeys(found))
 
 
 _EFFECTS = {
     "c": "community scores {} as much per kg",
-    "d": "community fine-tunes {} their base",
-    "e": "official fine-tunes {} their base",
-    "f": "fine-tunes {} their base",
-    "g": "Qwen2: fine-tunes emit {} their base",
-    "h": "Llama: fine-tunes emit {} their base",
+    "d": "community fine-tunes emit {} their base, geometric mean",
+    "e": "official fine-tunes emit {} their base, geometric mean",
+    "f": "fine-tunes emit {} their base, geometric mean",
+    "g": "Qwen2: fine-tunes emit {} their base, geometric mean",
+    "h": "Llama: fine-tunes emit {} their base, geometric mean",
 }
 
 

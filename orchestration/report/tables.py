@@ -90,10 +90,10 @@ def families(answers: Answers) -> Table:
         "Group",
         "#Models, as published",
         "#Median, as published",
-        "#Times the base's",
+        "#Median, times the base's",
         "#Models, per run",
         "#Median, per run",
-        "#Times the base's, per run",
+        "#Median, times the base's, per run",
     )
     lines: dict[tuple[Any, ...], dict[str, Row]] = {}
     for row in answers["families"]:
@@ -247,7 +247,7 @@ def methods(answers: Answers) -> Table:
             Cell("; ".join(f"no {what}: {why}" for what, why in missing.items() if why)),
             Cell(row["comparability_key"], row["comparability_key"]),
         )
-        rows.append((None, line))
+        rows.append((row["as_of"], line))
     return Table("How every energy was obtained", columns, tuple(rows))
 
 

@@ -101,6 +101,27 @@ def test_filters_and_the_state_change_what_is_shown(home: Home, opened: Open) ->
     cell = shown.page.locator("#claims tbody tr:visible", has_text="(e)").locator("td").nth(1).inner_text()
     assert claim["verdict"] in cell
     assert formats.number(claim["effect"]) in cell
+    (methods,) = asked(home, f"{count} '{newest}'")
+    line = shown.page.locator("#methods tbody tr:visible", has_text="per run").locator("td.number").first
+    assert line.inner_text() == f"{methods['n']:,}"
+
+
+@needs_states
+def test_the_models_below_ten_billion_by_points_per_kwh(home: Home, opened: Open) -> None:
+    shown = opened(home.report_page)
+    shown.page.select_option("#frontier-controls [name=evidence]", "leaderboard_per_run")
+    shown.page.select_option("#frontier-controls [name=bucket]", "below 10 B")
+    models = "from marts.mart_model_efficiency where basis = 'leaderboard_per_run' and as_of = '2025-01-09'"
+    (expected,) = asked(home, f"select count(*) as n {models} and params_b < 10")
+    shown.page.wait_for_function(
+        "n => document.getElementById('frontier-count').textContent.startsWith(n)", arg=f"{expected['n']:,} of"
+    )
+    shown.page.locator("#models th", has_text="Points per kWh").locator("button").click()
+    points = f"select model_id, score / energy_kwh as points {models} and params_b < 10"
+    (best,) = asked(home, f"{points} order by points desc nulls last limit 1")
+    first = shown.page.locator("#models tbody tr").first.inner_text()
+    assert best["model_id"] in first
+    assert formats.number(best["points"]) in first
 
 
 @needs_states

@@ -493,10 +493,10 @@ def test_the_most_for_a_kilowatt_hour_comes_first(published: duckdb.DuckDBPyConn
     per_key: dict[str, list[float]] = {}
     for row in _rows(
         published,
-        "select comparability_key, score / energy_kwh as most from marts.mart_model_efficiency "
+        "select comparability_hash, score / energy_kwh as most from marts.mart_model_efficiency "
         "where params_b < 10 and is_current and energy_kwh > 0",
     ):
-        per_key.setdefault(row["comparability_key"], []).append(row["most"])
+        per_key.setdefault(row["comparability_hash"], []).append(row["most"])
     expected = [most for key in sorted(per_key) for most in sorted(per_key[key], reverse=True)[:5]]
     assert [row["score_per_kwh"] for row in _answer(published, "most_score_per_kwh_below_10b")] == expected
 
@@ -542,6 +542,7 @@ def test_the_notebook_runs_on_what_is_published(homes: dict[str, Home], tmp_path
         )
         assert (done.returncode == 0) == (not words), done.stderr
         assert words in done.stderr
+        assert ("energy_method" in done.stdout) == (not words)
 
 
 def test_every_column_that_was_built_has_a_lineage(homes: dict[str, Home]) -> None:

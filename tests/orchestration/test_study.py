@@ -218,8 +218,9 @@ def test_the_most_for_a_kilowatt_hour_comes_first_among_thousands(marts: duckdb.
     assert all(row["params_b"] < 10 for row in found)
     for basis in ("leaderboard_published", "leaderboard_per_run"):
         best = (
-            "select score / energy_kwh as most from marts.mart_model_efficiency "
+            "select distinct score / energy_kwh as most from marts.mart_model_efficiency "
             f"where basis = '{basis}' and is_current and params_b < 10 and energy_kwh > 0 order by most desc limit 5"
         )
         expected = [most for (most,) in marts.execute(best).fetchall()]
-        assert [row["score_per_kwh"] for row in found if row["basis"] == basis] == expected
+        most = [row["score_per_kwh"] for row in found if row["basis"] == basis]
+        assert list(dict.fromkeys(most)) == expected

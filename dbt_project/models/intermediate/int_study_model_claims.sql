@@ -43,8 +43,13 @@ claim_a as (
             else 'not supported'
         end as verdict,
         case
-            when n_a < 10 then 'models: ' || n_a || ', at least 10 are needed'
-            else format('{} of {} reach 35 points under 5 kg; {:.1f} % stay below 5 kg', n_b, n_a, 100 * n_low / n_a)
+            when n_a < 10
+                then
+                    'community models below 10 B with known emissions and score: ' || n_a || ', at least 10 are needed'
+            else
+                format(
+                    '{:,} of {:,} reach 35 points under 5 kg; {:.1f} % stay below 5 kg', n_b, n_a, 100 * n_low / n_a
+                )
         end as reason
     from small
 ),

@@ -298,7 +298,7 @@ measured_deltas as (
             when adjusted.direction = 'cannot be told'
                 then coalesce(adjusted.correct_reason, 'too few documents')
             else format(
-                '{:.2f} times the base''s energy per correct answer, 95 % interval {:.2f} to {:.2f} {} {} paired '
+                '{:.3g} times the base''s energy per correct answer, 95 % interval {:.3g} to {:.3g} {} {:,} paired '
                 'documents{}; {}',
                 adjusted.joules_per_correct_ratio,
                 coalesce(
@@ -395,7 +395,7 @@ table_deltas as (
             when emissions_ratio is null then emissions_reason
             else
                 format(
-                    '{:.2f} times the base''s CO2 for the leaderboard''s tasks ({})', emissions_ratio,
+                    '{:.3g} times the base''s CO2 for the leaderboard''s tasks ({})', emissions_ratio,
                     case
                         when basis = 'leaderboard_per_run' then 'one run each' else 'as published, repeated runs summed'
                     end

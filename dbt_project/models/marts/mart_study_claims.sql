@@ -60,7 +60,10 @@ final as (
             case
                 when answers.n_pairs > 0
                     then answers.n_pairs || ' pairs, of which no family has three with a known ratio'
-                when grid.basis = 'measured' then 'nothing metered here is of this kind, in one comparability key'
+                when grid.basis = 'measured'
+                    then
+                        'no ' || coalesce(replace(claims.families, '|', ' or '), 'such')
+                        || ' models are metered here, in one comparability key'
                 else 'no such rows are in the table'
             end
         ) as reason,

@@ -18,6 +18,8 @@ select
     deltas.score_delta_low,
     deltas.score_delta_high,
     deltas.score_interval_reason,
+    deltas.score_verdict,
+    deltas.score_p_adjusted,
     deltas.base_energy_kwh,
     deltas.finetuned_energy_kwh,
     deltas.energy_ratio,

@@ -1,6 +1,8 @@
--- How energies were obtained, and what may be compared with what.
+-- How energies were obtained, and what may be compared with what: of own models as they are now, of the leaderboard's on
+-- the study's day and in the newest state held.
 select
     basis,
+    case when basis != 'measured' then as_of end as as_of,
     suite,
     comparability_key,
     energy_method,
@@ -13,6 +15,8 @@ select
     string_agg(distinct energy_reason, '; ' order by energy_reason) as missing_reasons,
     string_agg(distinct energy_interval_reason, '; ' order by energy_interval_reason) as interval_reasons
 from marts.mart_model_efficiency
-where is_current
+where
+    (basis = 'measured' and is_current)
+    or as_of in (date '2025-01-09', (select max(newest.as_of) from marts.fct_leaderboard_evaluations as newest))
 group by all
-order by basis, comparability_key, suite, energy_method
+order by basis, as_of, comparability_key, suite, energy_method

@@ -22,7 +22,7 @@ function familiesChart(id, sizeClass) {
   const data = known.map((row) => ({ row, family: row.family, group: row.model_group, x: row.emissions_ratio_median, colour: GROUPS[row.model_group], fill: hollow(row) ?? GROUPS[row.model_group] }));
   return {
     data: { ratios: data.sort((a, b) => (b.row.basis === PUBLISHED) - (a.row.basis === PUBLISHED)), one: [{ x: 1 }] },
-    tip: ({ row }) => [`${row.family}, ${row.model_group}`, [["Evidence", BASES[row.basis]], ["Times the base's", ratio(row.emissions_ratio_median)], ["Median", mass(row.emissions_kg_median)], ["Models", figure(row.n)], ["Median score", points(row.score_median)]]],
+    tip: ({ row }) => [`${row.family}, ${row.model_group}`, [["Evidence", BASES[row.basis]], ["Median, times the base's", ratio(row.emissions_ratio_median)], ["Median", mass(row.emissions_kg_median)], ["Models", figure(row.n)], ["Median score", points(row.score_median)]]],
   };
 }
 

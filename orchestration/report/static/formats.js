@@ -14,7 +14,7 @@ function figure(value) {
 
 function scaled(value, units) {
   if (value === null || value === undefined || !Number.isFinite(value)) return NOT_KNOWN;
-    const [factor, unit] = value === 0 ? units[1] : units.find(([size]) => Math.abs(value) >= size) ?? units.at(-1);
+  const [factor, unit] = value === 0 ? units[1] : units.find(([size]) => Math.abs(value) >= size) ?? units.at(-1);
   return `${figure(value / factor)}\u00a0${unit}`;
 }
 

@@ -5,7 +5,7 @@ function evidences(ownName) {
   const own = distinct(rows(ownName).filter((row) => (row.basis ?? MEASURED) === MEASURED).map((row) => row.comparability_key));
   const short = (key) => `Own: ${keyPart(key, "suite").split("@")[0]}, ${keyPart(key, "machine")}, ${keyPart(key, "precision")}`;
   const names = own.map(short);
-  const named = own.map((key, i) => [key, names.filter((name) => name === names[i]).length > 1 ? `${names[i]}, ${keyPart(key, "engine")} (${i + 1})` : names[i]]);
+  const named = own.map((key, i) => [key, names.filter((name) => name === names[i]).length > 1 ? `${names[i]}, ${keyPart(key, "suite")}, ${keyPart(key, "engine")} (${i + 1})` : names[i]]);
   return [...named, ...(state() ? Object.entries(BASES) : [])];
 }
 
@@ -30,9 +30,11 @@ const costForms = (own) => (own ? { form: energy, name: "energy" } : { form: mas
 
 const FRONTIER = { form: null, all: [], shown: [], colours: new Map(), show: null };
 
+const perKwh = ({ score, energy_kwh }) => (score === null || !energy_kwh ? null : score / energy_kwh);
+
 function modelsOf(evidence) {
-  if (isOwn(evidence)) return rows("own_models").filter((row) => row.comparability_key === evidence).map((row) => ({ ...row, cost: row.energy_kwh }));
-  return rows("leaderboard_models").filter((row) => row.basis === evidence && row.as_of === state()).map((row) => ({ ...row, cost: row.emissions_kg }));
+  if (isOwn(evidence)) return rows("own_models").filter((row) => row.comparability_key === evidence).map((row) => ({ ...row, cost: row.energy_kwh, points_per_kwh: perKwh(row) }));
+  return rows("leaderboard_models").filter((row) => row.basis === evidence && row.as_of === state()).map((row) => ({ ...row, cost: row.emissions_kg, points_per_kwh: perKwh(row) }));
 }
 
 function startFrontier() {
@@ -59,7 +61,7 @@ function frontierFilters() {
   const order = buckets();
   const choices = (name) => counted(FRONTIER.all.map((row) => row[name] ?? NOT_KNOWN));
   fill(family, all(choices("family"), "all"), ANY);
-  fill(bucket, all(choices("bucket").sort((a, b) => order.indexOf(a) - order.indexOf(b)), "all"), ANY);
+  fill(bucket, [...all(choices("bucket").sort((a, b) => order.indexOf(a) - order.indexOf(b)), "all"), [BELOW_10, BELOW_10]], ANY);
   fill(kind, all(choices("kind"), "all"), ANY);
   fill(provider, all(choices("provider"), "all"), ANY);
   FRONTIER.form.elements.name.value = "";
@@ -74,6 +76,7 @@ function modelColumns(own) {
     plain("Model", "model"),
     number("Score", "score", (value, row) => (value === null ? row.missing_reason ?? NOT_KNOWN : own && row.score_low !== null ? `${points(value)} (${range(row.score_low, row.score_high, points)})` : points(value))),
     number(own ? "Energy" : "CO₂e", "cost", (value, row) => (value === null ? `${NOT_KNOWN}: ${row.missing_reason}` : `${form(value)}${own && row.energy_kwh_low !== null ? ` (${range(row.energy_kwh_low, row.energy_kwh_high, energy)})` : ""}`)),
+    number("Points per kWh", "points_per_kwh", figure),
     ...(own ? [number("J per correct answer", "joules_per_correct", (value, row) => (value === null ? row.joules_per_correct_reason ?? row.missing_reason : joules(value))),
       number("Tokens per answer", "tokens_out_per_request", figure), plain("Energy is", "energy_method")] : []),
     { title: "Beaten by", text: (row) => (row.on_frontier === true ? "none: on the frontier" : row.dominated_by ?? ""), value: (row) => (row.on_frontier === true ? "" : row.dominated_by) },
@@ -82,10 +85,14 @@ function modelColumns(own) {
   ];
 }
 
+// The size that most ask for is no class of its own.
+const BELOW_10 = "below 10 B";
+const isOfSize = (chosen, row) => (chosen === BELOW_10 ? row.params_b !== null && row.params_b < 10 : matches(chosen, row.bucket));
+
 function updateFrontier() {
   const { family, bucket, kind, provider, name } = FRONTIER.form.elements;
   const word = name.value.trim().toLowerCase();
-  FRONTIER.shown = FRONTIER.all.filter((row) => matches(family.value, row.family) && matches(bucket.value, row.bucket)
+  FRONTIER.shown = FRONTIER.all.filter((row) => matches(family.value, row.family) && isOfSize(bucket.value, row)
     && matches(kind.value, row.kind) && matches(provider.value, row.provider) && row.model.toLowerCase().includes(word));
   const onIt = FRONTIER.shown.filter((row) => row.on_frontier === true);
   const without = FRONTIER.shown.filter((row) => row.cost === null || row.score === null);
@@ -161,9 +168,10 @@ function pairColumns(own) {
     plain("Fine-tune", (row) => row.finetuned), plain("Base", (row) => row.base),
     ...(own ? [plain("Task", (row) => (row.scope === "suite" ? `all of ${row.suite}` : row.task))] : []),
     { title: "Points", number: true, value: (row) => row.score_delta, text: (row) => (row.score_delta === null ? NOT_KNOWN : `${row.score_delta > 0 ? "+" : ""}${points(row.score_delta)}${row.score_delta_low === null ? "" : ` (${range(row.score_delta_low, row.score_delta_high, points)})`}`) },
+    ...(own ? [plain("Score is", (row) => `${row.score_verdict} (${row.score_p_adjusted === null ? row.score_interval_reason : `p = ${figure(row.score_p_adjusted)}`})`)] : []),
     times("Energy", "energy_ratio", "energy_interval_reason"),
     ...(own ? [times("Tokens written", "tokens_out_ratio"), times("Energy per correct answer", "joules_per_correct_ratio", "energy_interval_reason")] : []),
-    plain("Verdict", (row) => `${row.verdict}: ${row.verdict_reason}`), plain("Energy is", (row) => row.energy_method),
+    plain(own ? "Energy per correct answer is" : "CO₂e is", (row) => `${row.verdict}: ${row.verdict_reason}`), plain("Energy is", (row) => row.energy_method),
   ];
 }
 
@@ -182,7 +190,9 @@ function arrowsChart() {
   const known = PAIRS.shown.filter((row) => row.energy_ratio !== null && row.score_delta !== null);
   if (!known.length) return null;
   const group = own ? (row) => (row.scope === "suite" ? `all of ${row.suite}` : row.task) : (row) => row.family;
-  const colour = palette(known.map(group)), hue = (row) => colour.get(group(row)) ?? OTHER;
+  // all tasks together have the ink, so that each task may have a colour
+  const whole = known.filter((row) => row.scope === "suite").map((row) => [group(row), "var(--ink)"]);
+  const colour = new Map([...whole, ...palette(known.filter((row) => row.scope !== "suite").map(group))]), hue = (row) => colour.get(group(row)) ?? OTHER;
   const data = known.map((row) => ({
     row, x: row.base_energy_kwh, y: row.base_score, x2: row.finetuned_energy_kwh, y2: row.finetuned_score, colour: hue(row), shape: "circle", width: row.scope === "suite" ? 3 : 1.3,
     low: row.score_delta_low === null ? null : Math.max(0, row.base_score + row.score_delta_low), high: row.score_delta_high === null ? null : Math.min(100, row.base_score + row.score_delta_high),
@@ -193,6 +203,6 @@ function arrowsChart() {
     data: { pairs: data }, names: own ? data.map(({ x2, y2, row }) => ({ x: x2, y: y2, name: group(row) })) : [],
     words: { "cost(": "energy(", "{cost}": ["Energy", distinct(known.map((row) => row.energy_method)).join("; ")] },
     tip: ({ row }) => [row.finetuned, [["Base", row.base], ["Of", group(row)], ["Points", `${row.score_delta > 0 ? "+" : ""}${points(row.score_delta)}`], ["95 %", range(row.score_delta_low, row.score_delta_high, points)],
-      ["Energy", `${energy(row.base_energy_kwh)} → ${energy(row.finetuned_energy_kwh)}, ${ratio(row.energy_ratio)}`], ["95 %", range(row.energy_ratio_low, row.energy_ratio_high)], ["How", row.energy_method], ["Verdict", row.verdict]]],
+      ["Energy", `${energy(row.base_energy_kwh)} → ${energy(row.finetuned_energy_kwh)}, ${ratio(row.energy_ratio)}`], ["95 %", range(row.energy_ratio_low, row.energy_ratio_high)], ["How", row.energy_method], ...(own ? [["Score is", row.score_verdict], ["Energy per correct answer is", row.verdict]] : [["CO₂e is", row.verdict]])]],
   };
 }
