@@ -1,7 +1,7 @@
 """`python -m benchmarks.score_equality [--tasks PATTERN] [--limit N] [--layers N]`: are scores those of lm-eval?
 
 The pipeline's against those of lm-eval's own command line with `--model hf`: same model, tasks and seeds; they must be
-exactly equal, in float32. The whole leaderboard is `--tasks leaderboard --limit 20`; `hf` takes hours for it on two cores;
+exactly equal, in float32. The whole leaderboard is `--tasks leaderboard --limit 20`; `hf` takes hours on two cores;
 with `--layers 4` both sides ask a model of the first four layers, which answers worse and ten times faster.
 """
 
