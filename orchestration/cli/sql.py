@@ -24,7 +24,16 @@ FORMATS = ("table", "csv", "json", "parquet")
 _EXPLAIN = re.compile(r"\s*explain(\s+analyze)?(\s*\([^)]*\))?", re.IGNORECASE)
 
 
-@click.command("sql")
+class _Sql(click.Command):
+    """A statement may begin with a comment, as a file's does: `--` and a blank, which begins no option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        commented = [argument for argument in args if re.match(r"--\s", argument)]
+        others = [argument for argument in args if argument not in commented]
+        return super().parse_args(ctx, [*others, *(["--", *commented] if commented else [])])
+
+
+@click.command("sql", cls=_Sql)
 @click.argument("statement", required=False)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 @click.option("--json", "form", flag_value="json", help="The same as --format json.")

@@ -222,10 +222,12 @@ def _own_small(answers: Answers) -> list[Finding]:
     if not small:
         return []
     best = max(small, key=lambda row: row["score"])
-    took = formats.energy(best["energy_kwh"]) if best["energy_kwh"] is not None else best["missing_reason"]
-    words = (
-        f"best below 10 B: {best['model']}, {formats.points(best['score'])} points for {took} ({best['energy_method']})"
+    took = (
+        f" for {formats.energy(best['energy_kwh'])} ({best['energy_method']})"
+        if best["energy_kwh"] is not None
+        else f"; its energy is not known ({best['missing_reason']})"
     )
+    words = f"best below 10 B: {best['model']}, {formats.points(best['score'])} points{took}"
     return [Finding(MEASURED, None, None, words)]
 
 
@@ -235,12 +237,17 @@ def _own_verbosity(answers: Answers) -> list[Finding]:
             MEASURED,
             None,
             None,
-            f"{row['finetuned']}: {formats.ratio(row['tokens_out_ratio'])} its base's tokens, "
-            f"{formats.ratio(row['joules_per_correct_ratio'])} its energy per correct answer ({row['energy_method']})",
+            f"{row['finetuned']}: {formats.ratio(row['tokens_out_ratio'])} its base's tokens, {_per_correct(row)}",
         )
         for row in answers["finetunes"].where(basis=MEASURED, scope="suite", comparability_key=main_key(answers))
         if row["tokens_out_ratio"] is not None
     ]
+
+
+def _per_correct(row: Row) -> str:
+    if row["joules_per_correct_ratio"] is None:
+        return f"energy per correct answer not known ({row['verdict_reason']})"
+    return f"{formats.ratio(row['joules_per_correct_ratio'])} its energy per correct answer ({row['energy_method']})"
 
 
 def day(value: date) -> str:

@@ -313,6 +313,9 @@ def test_sql_answers_in_every_format(evalwatt: Run, published: Path, tmp_path: P
     assert out.endswith("(3 rows)\n")
     assert list(csv.reader(io.StringIO(evalwatt("sql", query, "--format", "csv")[1])))[1] == ["0", "0.0", ""]
     assert json.loads(evalwatt("sql", query, "--format", "json")[1])[1] == {"i": 1, "x": 0.25, "n": None}
+    commented = f"-- as a file of queries begins\n{query}"
+    assert evalwatt("sql", "--format", "json", commented)[:2] == evalwatt("sql", commented, "--json")[:2]
+    assert json.loads(evalwatt("sql", commented, "--json")[1])[1] == {"i": 1, "x": 0.25, "n": None}
     assert evalwatt("sql", query, "--format", "parquet")[0] == 2
     assert evalwatt("sql", query, "--format", "parquet", "--output", "out.parquet")[0] == 0
     assert duckdb.sql(f"select count(*) from '{tmp_path}/out.parquet'").fetchone() == (3,)
