@@ -1,5 +1,7 @@
 """Checks of the pipeline itself; checks of the data are dbt's tests. They warn, because they must not stop a night."""
 
+import json
+from collections import Counter
 from pathlib import Path
 
 import dagster as dg
@@ -12,20 +14,24 @@ from orchestration.summaries import markdown_table
 
 @dg.asset_check(asset=raw_key("evaluation_runs"))
 def quarantine_is_empty(paths: Paths) -> dg.AssetCheckResult:
-    """No landed bundle was damaged or invalid. Look at reason.json in it, and delete it when it is explained."""
-    reasons = [str(reason.parent.relative_to(paths.home.quarantine)) for reason in _reasons(paths.home.quarantine)]
+    """Nothing that arrived was damaged or invalid. What was has its reason; delete it when that is explained."""
+    found = [_quarantined(file, paths.home.quarantine) for file in sorted(paths.home.quarantine.rglob("reason.json"))]
     return dg.AssetCheckResult(
-        passed=not reasons,
+        passed=not found,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"bundles in {paths.home.quarantine}: {len(reasons)}; look at reason.json in each, then delete it"
-        if reasons
+        description=f"quarantined in {paths.home.quarantine}: {len(found)}; delete each when its reason is explained"
+        if found
         else "nothing is in quarantine",
-        metadata={"bundles": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in reasons))} if reasons else None,
+        metadata={"quarantined": dg.MetadataValue.md(markdown_table(["what", "why"], found))} if found else None,
     )
 
 
-def _reasons(quarantine: Path) -> list[Path]:
-    return sorted(quarantine.rglob("reason.json"))
+def _quarantined(file: Path, quarantine: Path) -> tuple[str, str]:
+    """A bundle with its reason, or a state of the leaderboard with those of its rows."""
+    facts = json.loads(file.read_bytes())
+    reasons = Counter([facts["reason"]] if "reason" in facts else [row["reason"] for row in facts["rows"]])
+    why = "; ".join(reason if rows == 1 else f"{reason} ({rows} rows)" for reason, rows in reasons.items())
+    return str(file.parent.relative_to(quarantine)), why
 
 
 @dg.asset_check(asset=raw_key("evaluation_runs"))

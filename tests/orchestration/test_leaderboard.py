@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 import duckdb
@@ -24,6 +24,7 @@ from evaluators.leaderboards.states import Imported, import_state
 from evaluators.records import LeaderboardSnapshot
 from orchestration import raw_schema, state_events, warehouse
 from orchestration.definitions import build_defs
+from orchestration.defs.checks import quarantine_is_empty
 from orchestration.defs.resources import LeaderboardHub, Paths
 from orchestration.home import Home
 from orchestration.instance import open_instance
@@ -102,6 +103,21 @@ def test_a_state_that_is_wrong_is_quarantined(home: Home, name: str, value: Any,
     # It is gone from the landing, so the right one can be imported.
     assert bring(home, ROWS).new
     assert warehouse.load(home).states == 2
+
+
+def test_the_check_says_what_is_quarantined_and_why(home: Home) -> None:
+    paths = Paths(evalwatt_home=str(home.path), catalogue_file="")
+    check = cast("dg.AssetCheckResult", quarantine_is_empty(paths=paths))
+    assert (check.passed, check.description) == (True, "nothing is in quarantine")
+    bring(home, [row("a/model"), row("b/model", submission_date="soon"), row("c/model", submission_date="soon")])
+    (file,) = home.landing.rglob("*.parquet")
+    rewrite(file, with_value("bbh", float("nan")))
+    warehouse.load(home)
+    check = cast("dg.AssetCheckResult", quarantine_is_empty(paths=paths))
+    assert not check.passed
+    lines = str(check.metadata["quarantined"].value).splitlines()
+    assert any(f"open-llm-leaderboard@{DAY}/state" in line and "column bbh holds nan" in line for line in lines)
+    assert any(f"leaderboard/{DAY}" in line and "(2 rows)" in line for line in lines)
 
 
 def test_a_state_without_its_table_is_quarantined(home: Home) -> None:
