@@ -62,8 +62,10 @@ final as (
                     then answers.n_pairs || ' pairs, of which no family has three with a known ratio'
                 when grid.basis = 'measured'
                     then
-                        'no ' || coalesce(replace(claims.families, '|', ' or '), 'such')
-                        || ' models are metered here, in one comparability key'
+                        'no ' || coalesce(replace(claims.families, '|', ', ') || ' ', '')
+                        || case when claims.families is null and claims.size_class is null then 'such ' else '' end
+                        || 'models' || coalesce(' of ' || claims.size_class, '')
+                        || ' are metered here, in one comparability key'
                 else 'no such rows are in the table'
             end
         ) as reason,
