@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import reprlib
 import zoneinfo
 from collections.abc import Iterable
 from datetime import date, timedelta
@@ -131,7 +132,7 @@ def problem(details: ErrorDetails, keys: Iterable[str]) -> Problem:
         return location, f"YAML reads {details['input']} as no text; put it in quotes"
     for kinds, words in _TYPES.items():
         if kind in kinds:
-            return location, words.format(repr(details["input"]))
+            return location, words.format(reprlib.repr(details["input"]))
     if kind == "string_pattern_mismatch":
         wanted = _PATTERNS.get(str(location[-1]), str(context["pattern"]))
         return location, f"{details['input']!r} does not fit; write {wanted}"
