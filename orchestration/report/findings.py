@@ -90,12 +90,14 @@ def tonight(answers: Answers) -> tuple[str, list[Figure]]:
     part = f"{len(known)} of {len(rows)} {'models' if len(rows) == models else 'models by machine'}"
     part = part if 0 < len(known) < len(rows) else ""
     machines = ", ".join(sorted({row["machine"] for row in rows}))
+    least = "at least " if part else ""
     sentence = (
         f"In the night of {day(night)} {models} model{'s were' if models != 1 else ' was'} evaluated on {machines}, "
-        f"for {formats.energy(energy)} ({method if energy is not None else missing}) and {formats.mass(kg)} of CO₂e"
+        f"for {least}{formats.energy(energy)} ({method if energy is not None else missing}) and "
+        f"{formats.mass(kg)} of CO₂e"
     )
     if part:
-        sentence += f", which are those of {part}: the table of nights says why not of all"
+        sentence += f", known of {part}"
     best = max((row for row in own if row["score"] is not None), key=lambda row: row["score"], default=None)
     cheap = min(
         (row for row in own if row["joules_per_correct"] is not None),
@@ -103,7 +105,7 @@ def tonight(answers: Answers) -> tuple[str, list[Figure]]:
         default=None,
     )
     if best is not None and cheap is not None and len(own) > 1:
-        sentence += f"; of the {len(own)} models compared, {best['model']} scores highest"
+        sentence += f"; of the {len(own)} models compared, {best['model']} scores highest{_closeness(best, own)}"
         who = "" if best["model"] == cheap["model"] else f"{cheap['model']} "
         sentence += f" and {who}takes the least energy for a correct answer"
     flags = ", ".join(sorted({str(_CONTROL.get(row["control_flag"], row["control_flag"])) for row in rows}))
@@ -112,17 +114,28 @@ def tonight(answers: Answers) -> tuple[str, list[Figure]]:
         _cheapest(cheap, own),
         Figure(
             "Energy of the night",
-            formats.energy(energy),
+            least + formats.energy(energy),
             f"all phases of {part or 'all runs'} on {machines}",
             method if known else missing,
         ),
         Figure(
             "Emissions of the night",
-            f"{formats.mass(kg)} CO₂e",
+            f"{least}{formats.mass(kg)} CO₂e",
             "grid and site of the catalogue",
             f"control workload: {flags}",
         ),
     ]
+
+
+def _closeness(best: Row, own: Sequence[Row]) -> str:
+    """That another model's score may be as high, where the intervals of the two overlap."""
+    close = [
+        row["model"]
+        for row in own
+        if row["model"] != best["model"] and None not in (best["score_low"], row["score_high"])
+        if row["score_high"] >= best["score_low"]
+    ]
+    return f" (the interval overlaps that of {close[0]})" if close else ""
 
 
 def _best(row: Row | None) -> Figure:
@@ -190,13 +203,20 @@ def _findings(answers: Answers, claims: str) -> list[Finding]:
     return list(dict.fromkeys(found))
 
 
+# What a claim says, in a few words: a verdict stands before them.
+_CLAIMS = {
+    "a": "some small models suffice",
+    "b": "returns diminish",
+    "c": "community is more efficient",
+    "d": "community emits about as much as its base",
+    "e": "official emits twice its base",
+    "f": "no clear pattern",
+    "g": "Qwen2's base emits more (tokens are not counted)",
+    "h": "Llama's base emits more (tokens are not counted)",
+}
 _EFFECTS = {
-    "c": "community scores {} as much per kg",
-    "d": "community fine-tunes emit {} their base, geometric mean",
-    "e": "official fine-tunes emit {} their base, geometric mean",
-    "f": "fine-tunes emit {} their base, geometric mean",
-    "g": "Qwen2: fine-tunes emit {} their base, geometric mean",
-    "h": "Llama: fine-tunes emit {} their base, geometric mean",
+    "c": "{} as much score per kg",
+    **dict.fromkeys("defgh", "fine-tunes emit {} their base, geometric mean"),
 }
 
 
@@ -204,16 +224,17 @@ def _words(row: Row, answers: Answers) -> str:
     claim = row["claim_id"]
     if row["effect"] is None or row["verdict"] == TOLD_NOT:
         return str(row["reason"])
+    said = f"“{_CLAIMS[claim]}”:"
     if claim == "a":
-        return str(row["reason"]).partition(";")[0]
+        return f"{said} {str(row['reason']).partition(';')[0]}"
     if claim == "b":
         sizes = answers["sizes"].where(basis=row["basis"], as_of=row["as_of"])
         steps = [
             formats.number(size["marginal_score_per_kg"]) for size in sizes if size["marginal_score_per_kg"] is not None
         ]
-        return f"{' → '.join(steps)} points per kg from class to class"
+        return f"{said} {' → '.join(steps)} points per kg from class to class"
     effect = _EFFECTS[claim].format(formats.ratio(row["effect"]))
-    return f"{effect} {formats.interval(row['effect_low'], row['effect_high'])}".strip()
+    return f"{said} {effect} {formats.interval(row['effect_low'], row['effect_high'])}".strip()
 
 
 def _own_small(answers: Answers) -> list[Finding]:
@@ -247,7 +268,8 @@ def _own_verbosity(answers: Answers) -> list[Finding]:
 def _per_correct(row: Row) -> str:
     if row["joules_per_correct_ratio"] is None:
         return f"energy per correct answer not known ({row['verdict_reason']})"
-    return f"{formats.ratio(row['joules_per_correct_ratio'])} its energy per correct answer ({row['energy_method']})"
+    ratio = formats.ratio(row["joules_per_correct_ratio"])
+    return f"{ratio} its energy per correct answer: {row['verdict']} ({row['energy_method']})"
 
 
 def day(value: date) -> str:

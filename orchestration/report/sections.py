@@ -78,7 +78,7 @@ def _frontier(answers: Answers) -> Section:
         title="Score against energy",
         lead="Up and to the left is better. On the line are the models that no other beats: none scores as much for "
         "as little.",
-        charts=(Chart("frontier", "frontier", "Score against what one evaluation takes"),) if rows else (),
+        charts=(Chart("frontier", "frontier", "Score against what evaluating takes"),) if rows else (),
         notes=notes,
         list_of="models" if rows else None,
         controls="frontier" if rows else None,

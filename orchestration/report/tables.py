@@ -224,7 +224,7 @@ def nights(answers: Answers) -> Table:
 def methods(answers: Answers) -> Table:
     columns = cells.columns(
         "Evidence",
-        "Energy is",
+        "Energy obtained by",
         "Boundary",
         "Good for",
         "#Models",
@@ -240,7 +240,7 @@ def methods(answers: Answers) -> Table:
             Cell(f"{BASES[row['basis']]}: {row['suite']}", row["basis"]),
             Cell(row["energy_method"] or formats.NOT_KNOWN, row["energy_method"]),
             Cell(row["boundary"] or formats.NOT_KNOWN, row["boundary"]),
-            Cell(row["energy_valid_for"] or "", row["energy_valid_for"]),
+            Cell(_valid_for(row), row["energy_valid_for"]),
             cells.figure(row["models"]),
             cells.figure(row["with_energy"]),
             cells.figure(row["with_interval"]),
@@ -249,6 +249,15 @@ def methods(answers: Answers) -> Table:
         )
         rows.append((row["as_of"], line))
     return Table("How every energy was obtained", columns, tuple(rows))
+
+
+def _valid_for(row: Row) -> str:
+    """The page shows energies as metered: what a wall meter makes of them is said beside it."""
+    if row["calibration_factor"] is None:
+        return row["energy_valid_for"] or ""
+    return (
+        f"{row['energy_valid_for']}, times {formats.number(row['calibration_factor'])} (calibrated; shown as metered)"
+    )
 
 
 def _state(row: Row) -> date | None:

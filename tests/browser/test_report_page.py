@@ -122,6 +122,11 @@ def test_the_models_below_ten_billion_by_points_per_kwh(home: Home, opened: Open
     first = shown.page.locator("#models tbody tr").first.inner_text()
     assert best["model_id"] in first
     assert formats.number(best["points"]) in first
+    shown.page.fill("#frontier-controls [name=score]", "35")
+    (useful,) = asked(home, f"select count(*) as n {models} and params_b < 10 and score >= 35")
+    shown.page.wait_for_function(
+        "n => document.getElementById('frontier-count').textContent.startsWith(n)", arg=f"{useful['n']:,} of"
+    )
 
 
 @needs_states

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -28,6 +30,8 @@ from tiny import model_entry, save_catalogue
 
 from evaluators import landing
 from evaluators.budget import REMEDY
+from evaluators.energy import quality
+from evaluators.summary import RunSummary, TaskSummary
 from orchestration import night_report, warehouse
 from orchestration.definitions import build_defs
 from orchestration.defs import night_watch, nights
@@ -117,8 +121,21 @@ def a_night(instance: DagsterInstance, paths: Paths) -> None:
     (good,) = instance.fetch_materializations(nights.EVALUATIONS, limit=1).records
     landed = home.landing / str(good.asset_materialization.metadata["run_ids"].value)
     landed.mkdir()
-    tasks = [{"task": "tiny_one", "flags": ["stuck"]}, {"task": "tiny_two", "flags": []}]
-    (landed / "summary.json").write_text(json.dumps({"model": "good", "tasks": tasks}))
+    windows = (
+        task_summary("tiny_one", 20.0, flags=("stuck",)),
+        task_summary("tiny_two", 20.0),
+        # too short alone, but repeated until they last a second together; and too short for that
+        task_summary("tiny_three", 0.6, flags=("too_short",)),
+        task_summary("tiny_three", 0.6, flags=("too_short",), repetition=2),
+        task_summary("tiny_four", 0.01, flags=("too_short",)),
+    )
+    ended = RunSummary(landed.name, "good", "tiny", "completed", None, 60.0, None, windows, (), {})
+    (landed / "summary.json").write_text(json.dumps(dataclasses.asdict(ended)))
+
+
+def task_summary(task: str, duration_s: float, **changes: Any) -> TaskSummary:
+    found = TaskSummary(task, "acc", 0.5, None, 6, duration_s, 0.001, "cpu modelled", 60, 12, None, None)
+    return dataclasses.replace(found, **changes)
 
 
 def a_short_night(instance: DagsterInstance) -> dg.DagsterRun:
@@ -158,6 +175,8 @@ def test_a_night_is_told_of_once_when_its_refresh_has_ended(instance: DagsterIns
         "  good        good",
         "  sensors     stuck: a sensor stood still although the component was in use (good tiny_one)",
         "              -> `evalwatt doctor` says what is metered here and how",
+        f"  sensors     too_short: {quality.MEANINGS['too_short']} (good tiny_four)",
+        f"              -> {quality.REMEDIES['too_short']}",
         "  refresh     waited 3 min 20 s for another refresh of this EVALWATT_HOME",
         "              -> `evalwatt build`, once the other one has ended",
         f"  unpublished see Dagster's run {running.run_id}",

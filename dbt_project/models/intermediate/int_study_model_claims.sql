@@ -20,7 +20,9 @@ small as (
         as_of,
         count(*) as n_a,
         count(*) filter (where score >= 35 and emissions_kg < 5) as n_b,
-        count(*) filter (where emissions_kg < 5) as n_low
+        count(*) filter (where emissions_kg < 5) as n_low,
+        count(*) filter (where params_trusted_b < 10) as n_credible_a,
+        count(*) filter (where params_trusted_b < 10 and score >= 35 and emissions_kg < 5) as n_credible_b
     from models
     where params_b < 10 and provider != 'official'
     group by basis, as_of
@@ -48,7 +50,9 @@ claim_a as (
                     'community models below 10 B with known emissions and score: ' || n_a || ', at least 10 are needed'
             else
                 format(
-                    '{:,} of {:,} reach 35 points under 5 kg; {:.1f} % stay below 5 kg', n_b, n_a, 100 * n_low / n_a
+                    '{:,} of {:,} reach 35 points under 5 kg ({:,} of {:,} by credible sizes); '
+                    '{:.1f} % stay below 5 kg',
+                    n_b, n_a, n_credible_b, n_credible_a, 100 * n_low / n_a
                 )
         end as reason
     from small

@@ -11,6 +11,7 @@ select
     count(*) as models,
     count(energy_kwh) as with_energy,
     count(energy_kwh_low) as with_interval,
+    max(calibrated_energy_kwh / nullif(energy_kwh, 0)) as calibration_factor,
     min(energy_repetitions) as fewest_repetitions,
     string_agg(distinct energy_reason, '; ' order by energy_reason) as missing_reasons,
     string_agg(distinct energy_interval_reason, '; ' order by energy_interval_reason) as interval_reasons

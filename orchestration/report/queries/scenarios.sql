@@ -3,6 +3,7 @@ select
     basis,
     suite,
     comparability_key,
+    if(basis = 'measured', null, as_of) as as_of,
     scenario,
     grid_intensity_g_per_kwh,
     pue,

@@ -78,7 +78,7 @@ function modelColumns(own) {
     number(own ? "Energy" : "CO₂e", "cost", (value, row) => (value === null ? `${NOT_KNOWN}: ${row.missing_reason}` : `${form(value)}${own && row.energy_kwh_low !== null ? ` (${range(row.energy_kwh_low, row.energy_kwh_high, energy)})` : ""}`)),
     number("Points per kWh", "points_per_kwh", figure),
     ...(own ? [number("J per correct answer", "joules_per_correct", (value, row) => (value === null ? row.joules_per_correct_reason ?? row.missing_reason : joules(value))),
-      number("Tokens per answer", "tokens_out_per_request", figure), plain("Energy is", "energy_method")] : []),
+      number("Tokens per answer", "tokens_out_per_request", figure), plain("Energy obtained by", "energy_method")] : []),
     { title: "Beaten by", text: (row) => (row.on_frontier === true ? "none: on the frontier" : row.dominated_by ?? ""), value: (row) => (row.on_frontier === true ? "" : row.dominated_by) },
     number("Parameters, B", "params_b", figure),
     plain("Family", "family"), plain("Kind", "kind"), plain("Provider", "provider"),
@@ -90,15 +90,16 @@ const BELOW_10 = "below 10 B";
 const isOfSize = (chosen, row) => (chosen === BELOW_10 ? row.params_b !== null && row.params_b < 10 : matches(chosen, row.bucket));
 
 function updateFrontier() {
-  const { family, bucket, kind, provider, name } = FRONTIER.form.elements;
+  const { family, bucket, kind, provider, score, name } = FRONTIER.form.elements;
+  const least = score.value === "" ? null : Number(score.value);
   const word = name.value.trim().toLowerCase();
   FRONTIER.shown = FRONTIER.all.filter((row) => matches(family.value, row.family) && isOfSize(bucket.value, row)
-    && matches(kind.value, row.kind) && matches(provider.value, row.provider) && row.model.toLowerCase().includes(word));
+    && matches(kind.value, row.kind) && matches(provider.value, row.provider) && (least === null || (row.score !== null && row.score >= least)) && row.model.toLowerCase().includes(word));
   const onIt = FRONTIER.shown.filter((row) => row.on_frontier === true);
   const without = FRONTIER.shown.filter((row) => row.cost === null || row.score === null);
   const reasons = distinct(without.map((row) => row.missing_reason ?? NOT_KNOWN)).join("; ");
   document.getElementById("frontier-count").textContent =
-    `${FRONTIER.shown.length.toLocaleString("en-US")} of ${FRONTIER.all.length.toLocaleString("en-US")} models, ${onIt.length} on the frontier` +
+    `${FRONTIER.shown.length.toLocaleString("en-US")} of ${FRONTIER.all.length.toLocaleString("en-US")} models, ${onIt.length} on the frontier of all` +
     (without.length ? `; ${without.length} without a figure, not in the chart (${reasons})` : "") + ".";
   FRONTIER.show([...onIt, ...FRONTIER.shown.filter((row) => row.on_frontier !== true)]);
   redraw("frontier");
@@ -171,7 +172,7 @@ function pairColumns(own) {
     ...(own ? [plain("Score is", (row) => `${row.score_verdict} (${row.score_p_adjusted === null ? row.score_interval_reason : `p = ${figure(row.score_p_adjusted)}`})`)] : []),
     times("Energy", "energy_ratio", "energy_interval_reason"),
     ...(own ? [times("Tokens written", "tokens_out_ratio"), times("Energy per correct answer", "joules_per_correct_ratio", "energy_interval_reason")] : []),
-    plain(own ? "Energy per correct answer is" : "CO₂e is", (row) => `${row.verdict}: ${row.verdict_reason}`), plain("Energy is", (row) => row.energy_method),
+    plain(own ? "Energy per correct answer is" : "CO₂e is", (row) => `${row.verdict}: ${row.verdict_reason}`), plain("Energy obtained by", (row) => row.energy_method),
   ];
 }
 

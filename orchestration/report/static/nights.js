@@ -50,10 +50,10 @@ function startScenarios() {
   if (!form) return;
   SCENARIOS.form = form;
   const subjects = new Map(rows("scenarios").map((row) => [`${row.basis}\n${row.comparability_key}\n${row.model}`, row]));
-  const name = (row) => (row.basis === MEASURED ? `${row.model} (${row.suite}, ${keyPart(row.comparability_key, "machine")})` : `${BASES[row.basis]}: ${row.model}`);
+  const name = (row) => (row.basis === MEASURED ? `${row.model} (${row.suite}, ${keyPart(row.comparability_key, "machine")})` : `${BASES[row.basis]}, ${row.as_of}: ${row.model}`);
   fill(form.elements.of, [...subjects].map(([key, row]) => [key, name(row)]), [...subjects.keys()].at(-1));
   const grids = distinct(rows("scenarios").map((row) => row.scenario));
-  fill(form.elements.scenario, grids.map((grid) => [grid, grid]), grids[0]);
+  fill(form.elements.scenario, grids.map((grid) => [grid, grid]), grids.includes("leaderboard") ? "leaderboard" : grids[0]);
   form.elements.scenario.addEventListener("input", fromScenario);
   SCENARIOS.show = longTable(document.getElementById("scenarios-list"), "Emissions by scenario", [
     { title: "Scenario", text: (row) => row.scenario, value: (row) => row.scenario },
