@@ -134,7 +134,7 @@ def families() -> Layers:
 
 def sizes() -> Layers:
     """Dataset: boxes (bucket, basis, p25, median, p75, p95, mean, colour)."""
-    x = _log("p25", "CO₂e of a model; as published: of all its evaluations, CO₂e", "mass")
+    x = _log("p25", "Emissions of a model, CO₂e", "mass")
     boxes = _rows("boxes").encode(
         y=alt.Y(
             "bucket:N",

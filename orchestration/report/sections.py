@@ -134,7 +134,7 @@ def _size(answers: Answers) -> Section:
                 "sizes",
                 "sizes",
                 "Emissions by size class",
-                "box: middle half, bar: median, ◆ mean, line: to the 95th percentile",
+                "box: middle half, bar: median, ◆ mean, line: to the 95th percentile; as published sums evaluations",
             ),
             Chart(
                 "marginal",

@@ -227,12 +227,13 @@ def test_one_model_without_an_energy_does_not_hide_the_others(answers: dict[str,
     models = len({row["model"] for row in night})
     sentence, figures = findings.tonight(partly)
     assert models > 1
-    assert f"for {formats.energy(known)}" in sentence
-    assert f"those of {models - 1} of {models} models" in sentence
+    assert f"for at least {formats.energy(known)}" in sentence
+    assert f"known of {models - 1} of {models} models" in sentence
     assert "not known" not in sentence
-    assert figures[2].value == formats.energy(known)
+    assert figures[2].value == f"at least {formats.energy(known)}"
     assert figures[2].of.startswith(f"all phases of {models - 1} of {models} models")
-    assert figures[3].value == f"{formats.mass(sum(row['emissions_kg'] for row in night if row['model'] != lost))} CO₂e"
+    kg = sum(row["emissions_kg"] for row in night if row["model"] != lost)
+    assert figures[3].value == f"at least {formats.mass(kg)} CO₂e"
 
 
 def test_a_model_on_two_machines_counts_once_each_where_one_of_them_has_no_energy(answers: dict[str, Answer]) -> None:
@@ -242,9 +243,9 @@ def test_a_model_on_two_machines_counts_once_each_where_one_of_them_has_no_energ
     third = row | {"machine": "third", "energy_kwh": None, "emissions_kg": None, "energy_reason": "no meter"}
     nights = replace(answers["nights"], rows=tuple(tuple(each.values()) for each in (row, second, third)))
     sentence, figures = findings.tonight(answers | {"nights": nights})
-    assert "those of 2 of 3 models by machine" in sentence
-    assert figures[2].value == formats.energy(3 * row["energy_kwh"])
-    assert figures[3].value == f"{formats.mass(3 * row['emissions_kg'])} CO₂e"
+    assert "known of 2 of 3 models by machine" in sentence
+    assert figures[2].value == f"at least {formats.energy(3 * row['energy_kwh'])}"
+    assert figures[3].value == f"at least {formats.mass(3 * row['emissions_kg'])} CO₂e"
 
 
 def test_a_familys_models_are_counted_in_each_basis(answers: dict[str, Answer]) -> None:
