@@ -211,8 +211,8 @@ _CLAIMS = {
     "d": "community emits about as much as its base",
     "e": "official emits twice its base",
     "f": "no clear pattern",
-    "g": "Qwen2's base emits more (tokens are not counted)",
-    "h": "Llama's base emits more (tokens are not counted)",
+    "g": "Qwen2's base emits more",
+    "h": "Llama's base emits more",
 }
 _EFFECTS = {
     "c": "{} as much score per kg",
@@ -224,7 +224,8 @@ def _words(row: Row, answers: Answers) -> str:
     claim = row["claim_id"]
     if row["effect"] is None or row["verdict"] == TOLD_NOT:
         return str(row["reason"])
-    said = f"“{_CLAIMS[claim]}”:"
+    uncounted = " (tokens are not counted)" if claim in "gh" and row["basis"] != MEASURED else ""
+    said = f"“{_CLAIMS[claim]}”{uncounted}:"
     if claim == "a":
         return f"{said} {str(row['reason']).partition(';')[0]}"
     if claim == "b":

@@ -248,6 +248,35 @@ def test_a_model_on_two_machines_counts_once_each_where_one_of_them_has_no_energ
     assert figures[3].value == f"at least {formats.mass(3 * row['emissions_kg'])} CO₂e"
 
 
+def test_the_best_score_is_no_winner_where_intervals_overlap(answers: dict[str, Answer]) -> None:
+    key = findings.main_key(answers)
+    scored = [row for row in answers["own_models"].where(comparability_key=key) if row["score"] is not None]
+    best = max(scored, key=lambda row: row["score"])
+    for low, overlaps in ((best["score"] - 0.1, False), (0.0, True)):
+        bounded = changed(
+            answers,
+            "own_models",
+            lambda row, low=low: (
+                row
+                | {"score_low": low if row["model"] == best["model"] else 0.0}
+                | {"score_high": 100.0 if row["model"] == best["model"] else row["score"]}
+            ),
+        )
+        assert ("scores highest (the interval overlaps that of" in findings.tonight(bounded)[0]) == overlaps
+
+
+def test_that_tokens_are_not_counted_is_said_of_the_leaderboard_only(answers: dict[str, Answer]) -> None:
+    told = {"claim_id": "g", "effect": 0.5, "effect_low": 0.4, "effect_high": 0.6, "verdict": "holds"}
+    claims = changed(answers, "claims", lambda row: row | (told if row["claim_id"] == "g" else {}))
+    (question,) = [question for question in findings.questions(claims) if question.section == "verbosity"]
+    said = {
+        (found.basis, "tokens are not counted" in found.words) for found in question.findings if "Qwen2" in found.words
+    }
+    assert (findings.MEASURED, False) in said
+    assert (findings.MEASURED, True) not in said
+    assert all(uncounted for basis, uncounted in said if basis != findings.MEASURED)
+
+
 def test_a_familys_models_are_counted_in_each_basis(answers: dict[str, Answer]) -> None:
     row = dict.fromkeys(answers["families"].columns) | {"as_of": date(2025, 1, 9), "size_class": "7–9 B", "family": "x"}
     rows = [

@@ -212,6 +212,22 @@ def test_no_question_fails_where_nothing_is_metered(marts: duckdb.DuckDBPyConnec
     answer_to(query, marts)
 
 
+def test_few_small_models_are_strong_by_credible_sizes(marts: duckdb.DuckDBPyConnection) -> None:
+    credible = (
+        "select count(*) filter (where score >= 35 and emissions_published_kg < 5), count(*) "
+        "from marts.fct_leaderboard_evaluations where as_of = '2025-01-09' and is_in_study_population "
+        "and provider != 'official' and params_published_b < 10 and params_trusted_b < 10 "
+        "and score is not null and emissions_published_kg is not null"
+    )
+    ((strong, all_of_them),) = marts.execute(credible).fetchall()
+    ((reason,),) = marts.execute(
+        "select reason from marts.mart_study_claims "
+        "where claim_id = 'a' and basis = 'leaderboard_published' and as_of = '2025-01-09'"
+    ).fetchall()
+    assert f"({strong:,} of {all_of_them:,} by credible sizes)" in reason
+    assert strong == 1
+
+
 def test_the_most_for_a_kilowatt_hour_comes_first_among_thousands(marts: duckdb.DuckDBPyConnection) -> None:
     (question,) = [query for query in QUERIES if query.stem == "most_score_per_kwh_below_10b"]
     found = answer_to(question, marts)
