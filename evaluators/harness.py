@@ -144,7 +144,6 @@ class Harness:
     def __init__(self, suite: SuiteEntry, root: Path, nltk_data: Path) -> None:
         logging.getLogger("lm_eval").setLevel(logging.ERROR)
         _keep_hub_metrics_out()
-        punkt.offer(nltk_data)
         folders = [OUR_TASKS]
         if suite.include_path is not None:
             folder = (root / suite.include_path).resolve()
@@ -152,12 +151,14 @@ class Harness:
                 raise TaskUnavailable(f"suite {suite.name}: include_path {folder} is no folder; correct the catalogue")
             folders.append(folder)
         self._suite = suite
+        self._nltk_data = nltk_data
         self._folders = [str(folder) for folder in folders]
         # lm-eval's index of its own 12,000 tasks takes seconds; most suites are answered by the folders alone.
         self._near = TaskManager(include_path=self._folders, include_defaults=False)
 
     def load(self, model_uses_template: bool) -> tuple[list[LoadedTask], dict[str, str]]:
         """The suite's leaf tasks, and the reason for each entry that cannot be loaded."""
+        punkt.offer(self._nltk_data)
         loaded: dict[str, LoadedTask] = {}
         failures: dict[str, str] = {}
         for entry in self._suite.tasks:
@@ -171,6 +172,11 @@ class Harness:
                 failures[entry.task] = f"task {entry.task} cannot be asked: {_sentence(error)}"
         return list(loaded.values()), failures
 
+    def unknown(self) -> list[str]:
+        """The suite's entries that no task file has the name of, in words. Loads no task and no data."""
+        names = [entry.task for entry in self._suite.tasks if entry.task not in self._near.task_index]
+        return [self._no_such_task(name) for name in names if name not in self._all.task_index]
+
     @functools.cached_property
     def _all(self) -> TaskManager:
         return TaskManager(include_path=self._folders)
@@ -181,11 +187,16 @@ class Harness:
             with contextlib.suppress(Exception):
                 return list(self._near.load([entry.task])["tasks"].values())
         if entry.task not in self._all.task_index:
-            raise TaskUnavailable(f"lm-eval knows no task or group {entry.task!r}{_suggestion(entry.task, self._all)}")
+            raise TaskUnavailable(self._no_such_task(entry.task))
         try:
             return list(self._all.load([entry.task])["tasks"].values())
         except Exception as error:  # whatever a task file or its data set raises: the task fails, the others go on
             raise TaskUnavailable(f"task {entry.task} cannot be loaded: {_sentence(error)}") from error
+
+    def _no_such_task(self, name: str) -> str:
+        close = difflib.get_close_matches(name, self._all.task_index, n=3)
+        remedy = f"did you mean {' or '.join(close)}?" if close else "name a folder of task files in include_path"
+        return f"lm-eval knows no task or group {name!r}; {remedy}"
 
     def _as_asked(self, entry: TaskEntry, task: Task, siblings: int, model_uses_template: bool) -> LoadedTask:
         suite = self._suite
@@ -277,11 +288,6 @@ def _keep_hub_metrics_out() -> None:
 def _metric_functions(task: Task) -> dict[str, Any]:
     """The functions that score the task's documents; none where the task does that itself."""
     return {} if task.get_config("process_results") is not None else task._metric_fn_list
-
-
-def _suggestion(name: str, manager: TaskManager) -> str:
-    close = difflib.get_close_matches(name, manager.task_index, n=3)
-    return f"; did you mean {' or '.join(close)}?" if close else "; name a folder of task files in include_path"
 
 
 def _document(sample: dict[str, Any], loaded: LoadedTask, lm: TemplateLM) -> Document:

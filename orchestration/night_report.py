@@ -68,7 +68,7 @@ def report(
     lines += _sensor_lines(home, landed)
     lines += ended.lines(home, landed)
     good = sum(model.outcome == "good" for model in models)
-    published = f"build {ended.build_id} is published" if ended.build_id else "nothing new is published"
+    published = f"build {ended.build_id} was published" if ended.build_id else "nothing new was published"
     of = max(size, len(models) + len(not_begun))
     headline = f"{title(night, settings)}: {good} of {of} models good, {published}"
     return Message(datetime.fromisoformat(night), headline, tuple(lines))

@@ -163,12 +163,25 @@ one; `sign` is + or -.
     {{ ratio }} * exp({{ sign }}({{ t }}) * sqrt({{ log_variance }}))
 {%- endmacro %}
 
-{#- Why the mean of repeated energies has no interval; NULL where it has one. -#}
-{% macro too_few_repetitions(repetitions) -%}
+{#- Why the mean of repeated energies has no interval; NULL where it has one. `of` says of what, as SQL. -#}
+{% macro too_few_repetitions(repetitions, of="''") -%}
     case
-        when {{ repetitions }} = 1 then 'one repetition'
-        when {{ repetitions }} < 3 then {{ repetitions }} || ' repetitions, three are needed'
+        when {{ repetitions }} = 1 then 'one repetition' || {{ of }}
+        when {{ repetitions }} < 3 then {{ repetitions }} || ' repetitions' || {{ of }} || ', three are needed'
     end
+{%- endmacro %}
+
+{#- An aggregate over tasks: the same of their sum, naming up to three tasks where only some are repeated too rarely. -#}
+{% macro tasks_with_too_few_repetitions(repetitions) -%}
+    {%- set rare = 'count(*) filter (where ' ~ repetitions ~ ' < 3)' -%}
+    {%- set of -%}
+        case
+            when {{ rare }} = count(*) then ''
+            when {{ rare }} > 3 then ' of ' || {{ rare }} || ' of ' || count(*) || ' tasks'
+            else ' of ' || string_agg(task, ', ' order by task) filter (where {{ repetitions }} < 3)
+        end
+    {%- endset -%}
+    {{ too_few_repetitions('min(' ~ repetitions ~ ')', of) }}
 {%- endmacro %}
 
 {#- Columns `name`_low and `name`_high of a ratio with a repeated energy in it; NULL with too few repetitions. -#}

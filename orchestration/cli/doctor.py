@@ -16,7 +16,7 @@ import click
 from orchestration.cli import options
 
 if TYPE_CHECKING:
-    from evaluators.catalogue import Settings
+    from evaluators.catalogue import Catalogue, Settings
     from orchestration.home import Home
 
 _LEAST_FREE_GB = 5.0
@@ -30,11 +30,13 @@ _HUB = "https://huggingface.co"
 def command(online: bool, as_json: bool) -> None:
     """Say what can be measured on this machine, and what would make it better. Exit 1 where something is in the way.
 
+    A mistake in the catalogue is in the way, as is a suite's task that lm-eval does not know.
+
     \b
     Example:
       evalwatt doctor --online
     """
-    from evaluators.catalogue import Catalogue, CatalogueError, Settings, load
+    from evaluators.catalogue import CatalogueError, Settings, load
     from orchestration.home import Home, catalogue_path
 
     problems: list[str] = []
@@ -49,6 +51,7 @@ def command(online: bool, as_json: bool) -> None:
         "machine": _machine(settings, problems),
         "energy": _energy(settings, problems, remedies),
         "state": _state(Home.from_env(), problems),
+        "suites": _suites(catalogue, Home.from_env(), problems) if catalogue else {},
         "models": _models(settings, remedies),
         "versions": _versions(remedies),
     }
@@ -101,6 +104,21 @@ def _state(home: Home, problems: list[str]) -> dict[str, Any]:
         "bundles_quarantined": len(list(home.quarantine.rglob("reason.json"))),
         "published": str(home.current.resolve()) if home.current.exists() else None,
     }
+
+
+def _suites(catalogue: Catalogue, home: Home, problems: list[str]) -> dict[str, Any]:
+    """How many entries each suite in use has; a problem where lm-eval does not know one of them."""
+    from evaluators.harness import Harness, TaskUnavailable
+
+    nltk_data = home.path / "models" / "nltk_data"
+    used = {name for model in catalogue.models if model.retired is None for name in model.suites}
+    for name in sorted(used):
+        try:
+            unknown = Harness(catalogue.suite(name), catalogue.path.parent, nltk_data).unknown()
+            problems.extend(f"suite {name}: {words}" for words in unknown)
+        except TaskUnavailable as error:
+            problems.append(str(error))
+    return {name: f"{len(catalogue.suite(name).tasks)} tasks or groups" for name in sorted(used)}
 
 
 def _models(settings: Settings, remedies: list[str]) -> dict[str, Any]:

@@ -89,7 +89,10 @@ def _task(run: Run, evaluation: TaskEvaluation) -> BoAmpsTask:
                 parameters_number=model.params_b,
                 framework=run.run.engine,
                 framework_version=run.run.engine_version,
-                quantization=model.quantization or model.dtype,
+                # What the file has is not what is computed with: quantized weights are converted first.
+                quantization=f"{model.quantization} weights, computed in {model.dtype}"
+                if model.quantization
+                else model.dtype,
             )
         ],
         dataset=[

@@ -21,6 +21,7 @@ _ORGANISATION = "not stated"  # the schema asks for one, and nothing here knows 
 def files(runs: Sequence[Run], now: datetime) -> Iterator[File | Left]:
     """A record per run, retrieved `now`."""
     for run in runs:
+        yield from run.energies_left()
         yield File(f"{run.run.run_id}.json", json.dumps(_log(run, now), indent=2, ensure_ascii=False) + "\n")
 
 

@@ -119,6 +119,12 @@ class Run:
     emissions_kg: float | None
     energy_reason: str | None
 
+    def energies_left(self) -> Iterator[Left]:
+        """The evaluations whose energy no figure rests on: a format with room for a gap has the reason, and says so."""
+        for evaluation in self.evaluations:
+            if evaluation.published.energy_kwh is None:
+                yield Left(f"the energy of {evaluation.label}", evaluation.published.energy_reason or "not known")
+
 
 def models(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Names of the models that were evaluated."""

@@ -20,6 +20,7 @@ _MODEL_SOURCES = {"transformers": "hf"}
 def files(runs: Sequence[Run], now: datetime) -> Iterator[File | Left]:
     """A results file per run. Of a repeated task the last repetition's scores stand there, and all energies."""
     for run in runs:
+        yield from run.energies_left()
         time = run.run.started_at.isoformat(timespec="microseconds").partition("+")[0].replace(":", "-")
         text = json.dumps(_results(run), indent=2, ensure_ascii=False)
         yield File(f"{run.model.model_key}/results_{run.run.run_id}_{time}.json", text + "\n")

@@ -133,22 +133,21 @@ def families() -> Layers:
 
 
 def sizes() -> Layers:
-    """Dataset: boxes (bucket, basis, p25, median, p75, p95, mean, colour)."""
+    """Datasets: boxes (bucket, basis, p25, median, p75, p95, mean, colour), models (bucket, basis, kg, colour)."""
     x = _log("p25", "Emissions of a model, CO₂e", "mass")
-    boxes = _rows("boxes").encode(
-        y=alt.Y(
-            "bucket:N",
-            title=None,
-            sort=alt.EncodingSortField("order", op="min"),
-            axis=alt.Axis(grid=False, domain=False, ticks=False),
-        ),
-        yOffset="basis:N",
+    y = alt.Y(
+        "bucket:N",
+        title=None,
+        sort=alt.EncodingSortField("order", op="min"),
+        axis=alt.Axis(grid=False, domain=False, ticks=False),
     )
+    boxes, models = (_rows(dataset).encode(y=y, yOffset="basis:N") for dataset in ("boxes", "models"))
     return alt.layer(
         boxes.mark_rule(strokeWidth=1.5).encode(x=x, x2="p95:Q", color=_OWN_COLOUR),
         boxes.mark_bar(size=16, opacity=0.55, tooltip=TIP).encode(x=x, x2="p75:Q", color=_OWN_COLOUR),
         boxes.mark_tick(size=16, thickness=2.5, color=INK).encode(x="median:Q"),
         boxes.mark_point(shape="diamond", filled=True, size=50, opacity=1).encode(x="mean:Q", color=_OWN_COLOUR),
+        models.mark_circle(size=90, opacity=1, tooltip=TIP).encode(x="kg:Q", color=_OWN_COLOUR),
     ).properties(height=alt.Step(26))
 
 

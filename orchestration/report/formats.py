@@ -30,14 +30,14 @@ def number(value: float | None, digits: int = 3) -> str:
     if value == 0:
         return "0"
     if float(value).is_integer():
-        return f"{value:,.0f}"
+        return _signed(f"{value:,.0f}")
     decimals = digits - 1 - math.floor(math.log10(abs(value)))
-    return f"{round(value, decimals):,.{max(decimals, 0)}f}"
+    return _signed(f"{round(value, decimals):,.{max(decimals, 0)}f}")
 
 
 def points(value: float | None) -> str:
     """A score: 53.8."""
-    return NOT_KNOWN if value is None else f"{value:.1f}"
+    return NOT_KNOWN if value is None else _signed(f"{value:.1f}")
 
 
 def ratio(value: float | None) -> str:
@@ -45,11 +45,24 @@ def ratio(value: float | None) -> str:
     return NOT_KNOWN if value is None else f"{number(value)}\u00a0×"
 
 
+def effect(unit: str, value: float, low: float | None, high: float | None) -> str:
+    """A claim's effect as the kind of number that it is: 5.92 % (5.01 to 7.02), correlation 0.831, 0.345 ×."""
+    if unit == "share":
+        value, low, high = 100 * value, low and 100 * low, high and 100 * high
+    form = {"share": "{}\u00a0%", "correlation": "correlation {}", "ratio": "{}\u00a0×"}[unit]
+    return f"{form.format(number(value))} {interval(low, high)}".strip()
+
+
 def interval(low: float | None, high: float | None, reason: str | None = None) -> str:
     """What stands behind a figure: (0.31 to 0.35), or why there is no interval."""
     if low is None or high is None:
         return f"(no interval: {reason})" if reason else ""
     return f"({number(low)} to {number(high)})"
+
+
+def _signed(digits: str) -> str:
+    """With a minus sign, which a hyphen is not."""
+    return digits.replace("-", "\u2212")
 
 
 def _scaled(value: float | None, units: tuple[tuple[float, str], ...]) -> str:

@@ -41,7 +41,7 @@ class Section:
     method: str
     charts: tuple[Chart, ...] = ()
     notes: tuple[str, ...] = ()
-    table: Table | None = None
+    tables: tuple[Table, ...] = ()
     list_of: str | None = None  # a long table, which the script fills
     controls: str | None = None
 
@@ -117,7 +117,7 @@ def _finetunes(answers: Answers) -> Section:
         lead="Does fine-tuning buy points, and at what price? Left is cheaper, up is better.",
         charts=tuple(charts),
         notes=notes,
-        table=tables.families(answers) if answers["families"] else None,
+        tables=(tables.families(answers),) if answers["families"] else (),
         list_of="pairs" if pairs else None,
         controls="fine-tunes" if pairs else None,
         queries=("finetunes", "families"),
@@ -144,7 +144,14 @@ def _size(answers: Answers) -> Section:
             ),
         ]
     if any(row["n"] for row in answers["sizes"].where(basis=MEASURED)):
-        charts.append(Chart("own-sizes", "sizes", "Own models by size class", "box: middle half, bar: median, ◆ mean"))
+        charts.append(
+            Chart(
+                "own-sizes",
+                "sizes",
+                "Own models by size class",
+                "box: middle half, bar: median, ◆ mean; of fewer than five models each: ●",
+            )
+        )
     return Section(
         id="size",
         name="Size",
@@ -152,7 +159,7 @@ def _size(answers: Answers) -> Section:
         lead="Larger models emit more and score more, and each further point costs more than the one before.",
         charts=tuple(charts),
         notes=_absent(answers),
-        table=tables.sizes(answers),
+        tables=tuple(tables.sizes(answers)),
         queries=("sizes",),
         method="The study's population, classed by the parameters that the table publishes; own models by the "
         "parameters counted in their weights. Points per kg are won by the smallest model that can do "
@@ -175,12 +182,12 @@ def _official(answers: Answers) -> Section:
     )
     return Section(
         id="official",
-        name="Official and community",
+        name="Providers",
         title="Official against community",
         lead="Who gets more points out of a kilogram: the publishers of the base models, or the community?",
         charts=charts,
         notes=() if states(answers) else (NO_LEADERBOARD,),
-        table=tables.providers(answers) if answers["providers"] else None,
+        tables=(tables.providers(answers),) if answers["providers"] else (),
         queries=("providers",),
         method="Medians over the study's population. `Official at equal size and month` is a regression of log kg on"
         " size and month of submission: how many times as much an official model emits as a like community "
@@ -215,7 +222,7 @@ def _verbosity(answers: Answers) -> Section:
         if there
         else (),
         notes=notes,
-        table=tables.verbosity(answers) if there else None,
+        tables=(tables.verbosity(answers),) if there else (),
         controls="verbosity" if there else None,
         queries=("verbosity",),
         method="Generating tasks only, the latest valid evaluation of each model and task.",
@@ -229,7 +236,7 @@ def _claims(answers: Answers) -> Section:
         title="The study's claims",
         lead="CO₂ Emissions and Models Performance (Hugging Face, 9 January 2025), put to three kinds of evidence.",
         notes=_absent(answers),
-        table=tables.claims(answers) if answers["claims"] else None,
+        tables=(tables.claims(answers),) if answers["claims"] else (),
         queries=("claims",),
         method="Each verdict follows a rule that stands in its row. `As published` the table's CO₂ sums repeated "
         "evaluations, official models' more often than others'; `per run` counts one each.",
@@ -247,7 +254,7 @@ def _nights(answers: Answers) -> Section:
         if there
         else (),
         notes=() if there else (NO_OWN,),
-        table=tables.nights(answers) if there else None,
+        tables=(tables.nights(answers),) if there else (),
         controls="nights" if there else None,
         queries=("nights",),
         method="Gross energy of all phases of all runs begun on the date (UTC). A sum is not known where one of its "
@@ -280,7 +287,7 @@ def _methods(answers: Answers) -> Section:
         lead="Energies may be compared only within one comparability key. Modelled is essentially time; nameplate is"
         " no measurement.",
         notes=_absent(answers),
-        table=tables.methods(answers) if answers["methods"] else None,
+        tables=(tables.methods(answers),) if answers["methods"] else (),
         queries=("methods", "publication"),
         method="`modelled`: power from the processor's rating and load, watts per memory module. `integrated`: "
         "sampled power. `measured`: an energy counter. `nameplate power × hours`: what the leaderboard "

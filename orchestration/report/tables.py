@@ -15,7 +15,17 @@ from orchestration.report.findings import BASES, MEASURED, PER_RUN, PUBLISHED, T
 from orchestration.report.queries import Row
 
 
-def sizes(answers: Answers) -> Table:
+def sizes(answers: Answers) -> list[Table]:
+    """The leaderboard's classes and the own ones, whose kilograms are of different work, apart."""
+    own = answers["sizes"].where(basis=MEASURED)
+    listed = [row for row in answers["sizes"] if row["basis"] != MEASURED]
+    return [
+        _sizes("Emissions and scores by size class", listed),
+        _sizes("Emissions and scores of own models by size class", own),
+    ]
+
+
+def _sizes(caption: str, found: list[Row]) -> Table:
     columns = cells.columns(
         "Class",
         "#Models",
@@ -27,7 +37,7 @@ def sizes(answers: Answers) -> Table:
         "#Points per kg to the next class",
     )
     rows = []
-    for row in answers["sizes"]:
+    for row in found:
         evidence = BASES[row["basis"]] + (f": {row['suite']}, {cells.machine(row)}" if row["basis"] == MEASURED else "")
         if row["n"]:
             line = (
@@ -41,7 +51,7 @@ def sizes(answers: Answers) -> Table:
                 cells.figure(row["marginal_score_per_kg"], "no next class"),
             )
             rows.append((_state(row), line))
-    return Table("Emissions and scores by size class", columns, tuple(rows))
+    return Table(caption, columns, tuple(rows))
 
 
 def providers(answers: Answers) -> Table:
@@ -85,8 +95,8 @@ def providers(answers: Answers) -> Table:
 def families(answers: Answers) -> Table:
     """As published and per run in one line, because their difference is the point."""
     columns = cells.columns(
-        "Class",
         "Family",
+        "Class",
         "Group",
         "#Models, as published",
         "#Median, as published",
@@ -101,8 +111,8 @@ def families(answers: Answers) -> Table:
     rows = []
     for (as_of, size_class, family, group), found in lines.items():
         line = [
-            Cell(size_class, size_class),
             Cell(family, family),
+            Cell(size_class, size_class),
             Cell(group, group),
         ]
         for basis in (PUBLISHED, PER_RUN):
@@ -174,10 +184,10 @@ def _verdict(row: Row | None) -> Cell:
         return Cell("no such evidence yet")
     effect = ""
     if row["effect"] is not None and row["verdict"] != TOLD_NOT:
-        effect = f"{formats.number(row['effect'])} {formats.interval(row['effect_low'], row['effect_high'])}".strip()
+        effect = formats.effect(row["effect_unit"], row["effect"], row["effect_low"], row["effect_high"])
     details = [
         ("Why", row["reason"]),
-        ("Numbers", f"{row['n_a']:,} and {row['n_b']:,}"),
+        ("Of", f"{row['n_a']:,} {row['n_a_counts']}; {row['n_b']:,} {row['n_b_counts']}"),
         ("What else differs", row["confounders"]),
     ]
     if row["evidence_through"]:
@@ -202,19 +212,18 @@ def nights(answers: Answers) -> Table:
     rows = []
     for row in answers["nights"]:
         excluded = f", {row['runs_excluded']} excluded" if row["runs_excluded"] else ""
-        why = row["energy_reason"]
+        energy = row["energy_methods"] or formats.NOT_KNOWN
+        if row["energy_reason"]:
+            energy += f"; all is not known: {row['energy_reason']}"
         line = (
             Cell(str(row["night"]), row["night"]),
             Cell(row["machine"], row["machine"]),
             Cell(row["model"] or "set-up did not arrive", row["model"]),
             Cell(f"{row['runs']}{excluded}", row["runs"]),
             *(Cell(formats.energy(row[f"{phase}_kwh"]), row[f"{phase}_kwh"]) for phase in phases),
-            Cell(
-                formats.energy(row["energy_kwh"]) if row["energy_kwh"] is not None else f"not known: {why}",
-                row["energy_kwh"],
-            ),
-            cells.mass(row["emissions_kg"], why),
-            Cell(row["energy_methods"] or formats.NOT_KNOWN, row["energy_methods"]),
+            Cell(formats.energy(row["energy_kwh"]), row["energy_kwh"]),
+            cells.mass(row["emissions_kg"]),
+            Cell(energy, row["energy_methods"]),
             Cell(f"{row['control_flag']}: {row['control_reason']}", row["control_flag"]),
         )
         rows.append((None, line))

@@ -220,6 +220,66 @@ def test_nothing_is_wider_than_the_paper(home: Home, opened: Open) -> None:
     assert shown.page.evaluate("document.documentElement.scrollWidth") <= A4_PIXELS
 
 
+def test_paper_names_what_was_chosen(home: Home, opened: Open) -> None:
+    shown = opened(home.report_page, width=A4_PIXELS)
+    shown.page.emulate_media(media="print")
+    for name in ("evidence", "family"):
+        assert shown.page.locator(f"#frontier-controls [name={name}]").is_visible()
+    assert not shown.page.locator("#frontier-controls [name=score]").is_visible()  # nothing is asked of the score
+    assert shown.page.locator("select#state").is_visible() == REAL
+    assert not shown.page.locator("nav").is_visible()
+    shown.page.fill("#frontier-controls [name=score]", "35")
+    assert shown.page.locator("#frontier-controls [name=score]").is_visible()
+
+
+def test_a_table_says_how_many_rows_there_are_to_scroll_through(home: Home, opened: Open) -> None:
+    shown = opened(home.report_page)
+    counted = 0
+    for table in shown.page.locator("table:has(caption .rows)").all():
+        if table.locator("xpath=ancestor::*[contains(@class, 'list')]").count():
+            continue  # shows some rows at a time
+        rows = table.locator("tbody tr:visible").count()
+        assert table.locator("caption .rows").inner_text() == f"({rows} row{'' if rows == 1 else 's'})"
+        counted += 1
+    assert counted >= 3
+    number = shown.page.locator("#models caption .rows").inner_text()
+    assert shown.page.locator("#frontier-count").inner_text().startswith(f"{number.strip('(').split()[0]} of")
+    nights = shown.page.locator("#nights table")
+    night = str(shown.rows("nights")[0]["night"])
+    if shown.page.locator("#nights .filter input").count():
+        shown.page.fill("#nights .filter input", night)
+        left = sum(row["night"] == night for row in shown.rows("nights"))
+        assert nights.locator("caption .rows").inner_text() == f"({left} row{'' if left == 1 else 's'})"
+
+
+def test_few_own_models_are_points_and_no_box(home: Home, opened: Open) -> None:
+    shown = opened(home.report_page)
+    shown.all_drawn()
+    data = {name: shown.page.evaluate(f"CHARTS.get('own-sizes').view.data('{name}')") for name in ("boxes", "models")}
+    assert not data["boxes"]
+    key = data["models"][0]["row"]["comparability_key"]
+    (expected,) = asked(
+        home,
+        "select count(*) as n from marts.mart_model_efficiency where basis = 'measured' and is_current "
+        f"and emissions_kg is not null and bucket is not null and comparability_key = '{key}'",
+    )
+    assert len(data["models"]) == expected["n"]
+
+
+def test_a_pairs_verdicts_stand_beside_its_task(home: Home, opened: Open) -> None:
+    shown = opened(home.report_page)
+    heads = shown.page.locator("#pairs thead th").all_inner_texts()
+    assert heads[:5] == ["Fine-tune", "Base", "Task", "Energy per correct answer is", "Score is"]
+    first = shown.page.locator("#pairs tbody tr").first.locator("td").all_inner_texts()
+    (row,) = asked(
+        home,
+        "select verdict, verdict_reason from marts.mart_base_vs_finetuned_deltas where basis = 'measured' "
+        f"and scope = 'suite' and finetuned_model_id = '{first[0]}' and 'all of ' || suite = '{first[2]}' "
+        f"and verdict_reason = '{first[heads.index('Why')].replace(chr(39), chr(39) * 2)}'",
+    )
+    assert first[3] == row["verdict"]
+
+
 def test_tables_sort_by_keyboard_and_what_is_not_known_comes_last(home: Home, opened: Open) -> None:
     shown = opened(home.report_page)
     head = shown.page.locator("#nights th").filter(has_text="Inference")

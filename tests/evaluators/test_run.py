@@ -210,6 +210,14 @@ def test_a_second_run_evaluates_nothing_and_says_why(workplace: Path) -> None:
     assert len([r for r in rows(workplace, "task_results") if r["is_primary"]]) == 4
 
 
+def test_a_plan_names_a_place_that_is_not_there(tmp_path: Path) -> None:
+    models = [tiny.model_entry("base", "nowhere"), tiny.model_entry("tuned", ".", kind="adapter", base_model="base")]
+    tiny.save_catalogue(tmp_path, tasks=["tiny_one"], models=models)
+    for planned in plan(load(tmp_path / "catalogue.yml"), tmp_path / "home"):
+        assert planned.due
+        assert planned.reason.endswith("but there is no nowhere: mend its place in the catalogue"), planned.model
+
+
 def test_a_suite_is_repeated_as_often_as_it_asks_round_by_round(workplace: Path) -> None:
     evaluate(next_spec(workplace))
     document = json.loads((workplace / "catalogue.yml").read_text())

@@ -18,7 +18,7 @@ import click
 import duckdb
 import pytest
 from landing_builder import BuiltRun, TaskOutcome
-from tiny import model_entry, save_catalogue
+from tiny import model_entry, save_catalogue, save_tasks
 
 from orchestration import cli
 from orchestration.cli import sql
@@ -48,6 +48,7 @@ def evalwatt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capt
 
 @pytest.fixture
 def catalogue(tmp_path: Path) -> Path:
+    save_tasks(tmp_path / "tasks", ("tiny_one",))
     return save_catalogue(tmp_path, tasks=["tiny_one"], models=[model_entry("tiny-base", "base")])
 
 
@@ -237,6 +238,19 @@ def test_doctor_fails_where_the_catalogue_does(evalwatt: Run) -> None:
     code, out, _ = evalwatt("doctor")
     assert code == 1
     assert "in the way: " in out
+
+
+def test_doctor_names_a_task_that_lm_eval_does_not_know(evalwatt: Run, catalogue: Path, tmp_path: Path) -> None:
+    assert json.loads(evalwatt("doctor", "--json")[1])["suites"] == {"tiny": "1 tasks or groups"}
+    models = [model_entry("tiny-base", "base")]
+    save_catalogue(tmp_path, tasks=["tiny_one", "tiny_onne", "arc_easi", "arc_easy"], models=models)
+    code, out, _ = evalwatt("doctor", "--json")
+    one, two = json.loads(out)["problems"]
+    assert code == 1
+    assert one.startswith("suite tiny: lm-eval knows no task or group 'tiny_onne'; did you mean tiny_one")
+    assert "'arc_easi'; did you mean" in two
+    save_catalogue(tmp_path, tasks=["tiny_onne"], models=[models[0] | {"retired": "for another"}])
+    assert json.loads(evalwatt("doctor", "--json")[1])["problems"] == []  # nobody is asked it
 
 
 def test_doctor_says_whether_there_is_a_token_and_never_which(

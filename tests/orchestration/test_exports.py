@@ -23,7 +23,7 @@ from lm_eval.loggers import EvaluationTracker
 from lm_eval.utils import get_latest_filename, get_results_filenames, make_table
 
 from orchestration import cli
-from orchestration.exports import codecarbon, evidence
+from orchestration.exports import boamps, codecarbon, evidence
 from orchestration.home import Home
 
 SCHEMAS = Path(__file__).parent.parent / "schemas"
@@ -277,9 +277,47 @@ def test_an_excluded_run_is_left_out_and_named(export: Export, marts: duckdb.Duc
         "select distinct run_id from marts.fct_task_evaluations where not is_valid"
     ).fetchall()
     answer = export("lm-eval")
-    assert [item["what"] for item in answer["left_out"]] == [f"run {excluded}"]
-    assert "the fan failed" in answer["left_out"][0]["reason"]
+    left = {item["what"]: item["reason"] for item in answer["left_out"]}
+    assert "the fan failed" in left[f"run {excluded}"]
     assert not any(excluded in file for file in answer["files"])
+
+
+def test_the_shell_completes_published_and_landed_runs(
+    home: Home, marts: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    runs = [run_id for (run_id,) in marts.execute("select run_id from marts.fct_evaluation_runs").fetchall()]
+    evaluated = {run_id for run_id, *_ in _evaluations(marts, "true")}
+    assert evaluated < set(runs)
+    monkeypatch.setenv("EVALWATT_HOME", str(home.path))
+    monkeypatch.setenv("_EVALWATT_COMPLETE", "bash_complete")
+    monkeypatch.setattr(sys, "argv", ["evalwatt"])
+    for words, expected in ((["export", "--run"], evaluated), (["exclude"], set(runs))):
+        monkeypatch.setenv("COMP_WORDS", " ".join(["evalwatt", *words, runs[0][:4]]))
+        monkeypatch.setenv("COMP_CWORD", str(len(words) + 1))
+        with pytest.raises(SystemExit):
+            cli.main()
+        assert {line.partition(",")[2] for line in capfd.readouterr().out.splitlines()} == expected
+
+
+@pytest.mark.parametrize("form", ["lm-eval", "every-eval-ever"])
+def test_a_doubtful_energy_is_named_where_its_score_is_written(
+    export: Export, marts: duckdb.DuckDBPyConnection, form: str
+) -> None:
+    doubtful = _evaluations(marts, "is_valid and energy_reason is not null")
+    assert doubtful
+    left = {item["what"]: item["reason"] for item in export(form)["left_out"]}
+    for run_id, task, _, _, _, reason in doubtful:
+        assert left[f"the energy of {task} of run {run_id}"] == reason
+    written = {run_id for run_id, *_ in _evaluations(marts, "is_valid and energy_reason is null")}
+    assert not any(run_id in what for what in left if what.startswith("run ") for run_id in written)
+
+
+def test_boamps_says_what_quantized_weights_are_computed_in(marts: duckdb.DuckDBPyConnection, home: Home) -> None:
+    run = next(item for item in evidence.read(marts, home.landing, "tuned") if isinstance(item, evidence.Run))
+    for quantization, expected in ((None, "bfloat16"), ("Q4_1", "Q4_1 weights, computed in bfloat16")):
+        of = dataclasses.replace(run, model=dataclasses.replace(run.model, quantization=quantization, dtype="bfloat16"))
+        file = next(item for item in boamps.files([of], datetime.now(UTC)) if isinstance(item, evidence.File))
+        assert json.loads(file.text)["task"]["algorithms"][0]["quantization"] == expected
 
 
 def test_no_models_name_is_a_path(export: Export, tmp_path: Path) -> None:

@@ -505,6 +505,7 @@ def test_what_was_excluded_is_told_with_who_and_why(published: duckdb.DuckDBPyCo
     why = {(row["model_id"], row["task"]): row["why"] for row in _answer(published, "what_was_excluded_and_why")}
     assert why["base", ""].startswith("excluded: the fan failed (ann, ")
     assert why["slow", ""] == "killed"
+    assert why["doubtful", "mc"] == "its energy: flagged too_short"
 
 
 def test_a_night_is_compared_with_the_one_before(published: duckdb.DuckDBPyConnection) -> None:

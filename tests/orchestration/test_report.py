@@ -205,9 +205,10 @@ def test_an_energy_that_is_not_known_shows_its_reason_and_no_zero(answers: dict[
     assert "not known (the meter failed)" in sentence
     assert [figure.value for figure in figures][2:] == ["not known", "not known CO₂e"]
     assert figures[2].method == "the meter failed"
-    nights = next(section for section in sections.sections(unknown) if section.id == "nights").table
-    assert nights is not None
-    assert all("not known: the meter failed" in [cell.text for cell in cells] for _, cells in nights.rows)
+    (nights,) = next(section for section in sections.sections(unknown) if section.id == "nights").tables
+    for _, cells in nights.rows:
+        (told,) = [cell.text for cell in cells if "the meter failed" in cell.text]
+        assert told == "cpu modelled, ram modelled; all is not known: the meter failed"
 
 
 def test_one_model_without_an_energy_does_not_hide_the_others(answers: dict[str, Answer]) -> None:
@@ -289,6 +290,43 @@ def test_a_familys_models_are_counted_in_each_basis(answers: dict[str, Answer]) 
     (((_, cells),),) = (table.rows,)
     counts = {title: cell.text for (title, *_), cell in zip(table.columns, cells, strict=True) if "Models" in title}
     assert counts == {"Models, as published": "12", "Models, per run": "11"}
+
+
+def test_a_claims_effect_and_its_counts_say_what_they_are(answers: dict[str, Answer]) -> None:
+    effects = {"effect": 0.25, "effect_low": 0.2, "effect_high": 0.3, "n_a": 1200, "n_b": 300}
+    told = changed(answers, "claims", lambda row: row | effects | {"verdict": "holds"})
+    shown = {}
+    for _, cells in tables.claims(told).rows:
+        claim, own = cells[0], cells[-1]
+        shown[claim.sort] = (own.text, dict(own.details)["Of"])
+    assert shown["a"] == (
+        "25\u00a0% (20 to 30)",
+        "1,200 community models below 10 B; 300 of them with 35 points under 5 kg",
+    )
+    assert shown["b"] == ("correlation 0.250 (0.200 to 0.300)", "1,200 models; 300 size classes")
+    assert shown["c"][0] == "0.250\u00a0× (0.200 to 0.300)"
+
+
+def test_own_size_classes_have_a_table_of_their_own(answers: dict[str, Answer]) -> None:
+    own = answers["sizes"].where(basis=findings.MEASURED)
+    listed = dict(own[0]) | {"basis": findings.PER_RUN, "as_of": date(2025, 1, 9)}
+    both = replace(answers["sizes"], rows=(*answers["sizes"].rows, tuple(listed.values())))
+    table, ours = tables.sizes(answers | {"sizes": both})
+    assert [cells[2].text for _, cells in table.rows] == ["Leaderboard, per run"]
+    assert all(cells[2].text.startswith("Own evaluations") for _, cells in ours.rows)
+
+
+def test_what_an_energy_is_good_for_names_the_calibration(answers: dict[str, Answer]) -> None:
+    for factor, expected in (
+        (None, "absolute figures"),
+        (1.37, "absolute figures, times 1.37 (calibrated; shown as metered)"),
+    ):
+        given = changed(
+            answers,
+            "methods",
+            lambda row, factor=factor: row | {"energy_valid_for": "absolute figures", "calibration_factor": factor},
+        )
+        assert {cells[3].text for _, cells in tables.methods(given).rows} == {expected}
 
 
 def test_the_nights_figures_are_the_marts(answers: dict[str, Answer]) -> None:

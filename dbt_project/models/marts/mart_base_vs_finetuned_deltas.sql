@@ -48,6 +48,7 @@ task_sides as (
         energy_variance,
         energy_reason,
         energy_repetitions,
+        coalesce(energy_reason, {{ too_few_repetitions('energy_repetitions') }}) as energy_interval_reason,
         case when is_generative then tokens_generated / nullif(requests, 0) end as tokens_out_per_request,
         case when is_binary then {{ joules('energy_kwh') }} / nullif(correct_answers, 0) end as joules_per_correct,
         case
@@ -89,6 +90,7 @@ suite_sides as (
         suite_variances.energy_variance,
         suites.energy_reason,
         suites.energy_repetitions,
+        suites.energy_interval_reason,
         suites.tokens_out_per_request,
         suites.joules_per_correct,
         suites.joules_per_correct_reason,
@@ -122,7 +124,13 @@ compared as (
         finetuned.joules_per_correct as finetuned_joules_per_correct,
         least(base.energy_repetitions, finetuned.energy_repetitions) as energy_repetitions,
         coalesce('base: ' || base.score_reason, 'fine-tuned: ' || finetuned.score_reason) as side_score_reason,
-        coalesce('base: ' || base.energy_reason, 'fine-tuned: ' || finetuned.energy_reason) as side_energy_reason,
+        case
+            when base.energy_interval_reason = finetuned.energy_interval_reason then base.energy_interval_reason
+            else
+                coalesce(
+                    'base: ' || base.energy_interval_reason, 'fine-tuned: ' || finetuned.energy_interval_reason
+                )
+        end as energy_interval_reason,
         coalesce(
             'base: ' || base.joules_per_correct_reason, 'fine-tuned: ' || finetuned.joules_per_correct_reason
         ) as side_correct_reason,
@@ -163,8 +171,6 @@ reasoned as (
             when compared.scope = 'suite' and compared.is_clipped
                 then 'a task is at or below chance, where the score stops falling'
         end as score_interval_reason,
-        coalesce(compared.side_energy_reason, {{ too_few_repetitions('compared.energy_repetitions') }})
-            as energy_interval_reason,
         case
             when compared.is_counted is null then 'nothing is generated'
             when not compared.is_counted then 'the two did not answer the same documents'

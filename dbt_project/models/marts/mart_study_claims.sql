@@ -52,8 +52,11 @@ final as (
         answers.effect,
         answers.effect_low,
         answers.effect_high,
+        claims.effect_unit,
         coalesce(answers.n_a, 0) as n_a,
+        claims.n_a_counts,
         coalesce(answers.n_b, 0) as n_b,
+        claims.n_b_counts,
         coalesce(answers.verdict, 'cannot be told') as verdict,
         coalesce(
             answers.reason,

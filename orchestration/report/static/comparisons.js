@@ -26,6 +26,9 @@ function familiesChart(id, sizeClass) {
   };
 }
 
+// Quartiles of fewer would be made up: each model is drawn.
+const FEWEST_IN_A_BOX = 5;
+
 const BASIS_COLOURS = { [PER_RUN]: "var(--c1)", [PUBLISHED]: "var(--c5)" };
 
 // The newest own key: classes of different keys are not comparable.
@@ -40,10 +43,13 @@ function sizesChart(id, found) {
   if (!known.length) return null;
   const own = known[0].basis === MEASURED;
   showKey(id, own ? [[`${known[0].suite}, ${keyPart(known[0].comparability_key, "machine")}: ${keyPart(known[0].comparability_key, "methods")}`, "var(--c3)"]] : Object.entries(BASES).map(([basis, name]) => [name, BASIS_COLOURS[basis]]));
-  const data = known.map((row) => ({ row, bucket: row.bucket, order: row.bucket_order, basis: row.basis, p25: row.emissions_kg_p25, median: row.emissions_kg_median, p75: row.emissions_kg_p75, p95: row.emissions_kg_p95, mean: row.emissions_kg_mean, colour: own ? "var(--c3)" : BASIS_COLOURS[row.basis] }));
+  const data = known.filter((row) => !own || row.n >= FEWEST_IN_A_BOX).map((row) => ({ row, bucket: row.bucket, order: row.bucket_order, basis: row.basis, p25: row.emissions_kg_p25, median: row.emissions_kg_median, p75: row.emissions_kg_p75, p95: row.emissions_kg_p95, mean: row.emissions_kg_mean, colour: own ? "var(--c3)" : BASIS_COLOURS[row.basis] }));
+  const few = own ? known.filter((row) => row.n < FEWEST_IN_A_BOX) : [];
+  const models = few.flatMap((row) => rows("own_models").filter((model) => model.comparability_key === row.comparability_key && model.bucket === row.bucket && model.emissions_kg !== null)
+    .map((model) => ({ row, model, bucket: row.bucket, order: row.bucket_order, basis: row.basis, kg: model.emissions_kg, colour: "var(--c3)" })));
   return {
-    data: { boxes: data },
-    tip: ({ row }) => [row.bucket, [["Evidence", BASES[row.basis] ?? "Own evaluations"], ["Models", figure(row.n)], ["Mean", mass(row.emissions_kg_mean)], ["Median", mass(row.emissions_kg_median)], ["Middle half", range(row.emissions_kg_p25, row.emissions_kg_p75, mass)], ["95th percentile", mass(row.emissions_kg_p95)], ["Mean score", points(row.score_mean)], ["Median points per kg", figure(row.score_per_kg_median)]]],
+    data: { boxes: data, models },
+    tip: ({ row, model }) => model ? [model.model, [["CO₂e", mass(model.emissions_kg)], ["Score", points(model.score)], ["Class", row.bucket]]] : [row.bucket, [["Evidence", BASES[row.basis] ?? "Own evaluations"], ["Models", figure(row.n)], ["Mean", mass(row.emissions_kg_mean)], ["Median", mass(row.emissions_kg_median)], ["Middle half", range(row.emissions_kg_p25, row.emissions_kg_p75, mass)], ["95th percentile", mass(row.emissions_kg_p95)], ["Mean score", points(row.score_mean)], ["Median points per kg", figure(row.score_per_kg_median)]]],
   };
 }
 

@@ -9,8 +9,11 @@ function figure(value) {
   const decimals = Number.isInteger(value) ? 0 : 2 - Math.floor(Math.log10(Math.abs(value)));
   const shown = decimals < 0 ? Math.round(value * 10 ** decimals) / 10 ** decimals : value;
   const digits = Math.max(decimals, 0);
-  return shown.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return signed(shown.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
 }
+
+// With a minus sign, which a hyphen is not.
+const signed = (digits) => digits.replace("-", "\u2212");
 
 function scaled(value, units) {
   if (value === null || value === undefined || !Number.isFinite(value)) return NOT_KNOWN;
@@ -23,7 +26,7 @@ const MASS = [[1e3, "t"], [1, "kg"], [1e-3, "g"], [1e-6, "mg"]]; // in kg
 const energy = (kwh) => scaled(kwh, ENERGY);
 const mass = (kg) => scaled(kg, MASS);
 const joules = (value) => (Number.isFinite(value) && value !== null ? `${figure(value)}\u00a0J` : NOT_KNOWN);
-const points = (value) => (value === null ? NOT_KNOWN : value.toFixed(1));
+const points = (value) => (value === null ? NOT_KNOWN : signed(value.toFixed(1)));
 const ratio = (value) => (value === null ? NOT_KNOWN : `${figure(value)}\u00a0×`);
 const range = (low, high, form = figure) => (low === null || high === null ? "" : `${form(low)} to ${form(high)}`);
 

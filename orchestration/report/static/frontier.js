@@ -79,7 +79,7 @@ function modelColumns(own) {
     number("Points per kWh", "points_per_kwh", figure),
     ...(own ? [number("J per correct answer", "joules_per_correct", (value, row) => (value === null ? row.joules_per_correct_reason ?? row.missing_reason : joules(value))),
       number("Tokens per answer", "tokens_out_per_request", figure), plain("Energy obtained by", "energy_method")] : []),
-    { title: "Beaten by", text: (row) => (row.on_frontier === true ? "none: on the frontier" : row.dominated_by ?? ""), value: (row) => (row.on_frontier === true ? "" : row.dominated_by) },
+    { title: "Beaten by, of all models", text: (row) => (row.on_frontier === true ? "none: on the frontier" : row.dominated_by ?? ""), value: (row) => (row.on_frontier === true ? "" : row.dominated_by) },
     number("Parameters, B", "params_b", figure),
     plain("Family", "family"), plain("Kind", "kind"), plain("Provider", "provider"),
   ];
@@ -168,11 +168,12 @@ function pairColumns(own) {
   return [
     plain("Fine-tune", (row) => row.finetuned), plain("Base", (row) => row.base),
     ...(own ? [plain("Task", (row) => (row.scope === "suite" ? `all of ${row.suite}` : row.task))] : []),
-    { title: "Points", number: true, value: (row) => row.score_delta, text: (row) => (row.score_delta === null ? NOT_KNOWN : `${row.score_delta > 0 ? "+" : ""}${points(row.score_delta)}${row.score_delta_low === null ? "" : ` (${range(row.score_delta_low, row.score_delta_high, points)})`}`) },
+    plain(own ? "Energy per correct answer is" : "CO₂e is", (row) => row.verdict),
     ...(own ? [plain("Score is", (row) => `${row.score_verdict} (${row.score_p_adjusted === null ? row.score_interval_reason : `p = ${figure(row.score_p_adjusted)}`})`)] : []),
+    { title: "Points", number: true, value: (row) => row.score_delta, text: (row) => (row.score_delta === null ? NOT_KNOWN : `${row.score_delta > 0 ? "+" : ""}${points(row.score_delta)}${row.score_delta_low === null ? "" : ` (${range(row.score_delta_low, row.score_delta_high, points)})`}`) },
     times("Energy", "energy_ratio", "energy_interval_reason"),
     ...(own ? [times("Tokens written", "tokens_out_ratio"), times("Energy per correct answer", "joules_per_correct_ratio", "energy_interval_reason")] : []),
-    plain(own ? "Energy per correct answer is" : "CO₂e is", (row) => `${row.verdict}: ${row.verdict_reason}`), plain("Energy obtained by", (row) => row.energy_method),
+    plain("Why", (row) => row.verdict_reason), plain("Energy obtained by", (row) => row.energy_method),
   ];
 }
 

@@ -25,6 +25,7 @@ function startTheme() {
 function startState() {
   document.getElementById("state")?.addEventListener("change", () => {
     for (const each of document.querySelectorAll("[data-state]")) each.hidden = each.dataset.state !== state();
+    document.querySelectorAll("table.sortable").forEach(countRows);
     frontierState();
     pairState();
     redraw();

@@ -36,14 +36,26 @@ function sortable(table) {
     const text = row.cells[column].dataset.sort;
     return text === "" || Number.isNaN(Number(text)) ? text : Number(text);
   };
+  countRows(table);
   sortButtons(table.tHead.rows[0], (column, descending) => body.append(...ordered([...body.rows], value(column), descending)));
   if (body.rows.length < FILTERED_FROM) return;
   const input = element("input", { type: "search" });
   input.addEventListener("input", () => {
     const word = input.value.toLowerCase();
     for (const row of body.rows) row.classList.toggle("left-out", !row.textContent.toLowerCase().includes(word));
+    countRows(table);
   });
-  table.closest(".scroll").before(element("label", { class: "filter" }, `Filter: ${table.caption.textContent}`, input));
+  const { ariaLabel } = table.closest(".scroll");
+  table.closest(".scroll").before(element("label", { class: "filter" }, `Filter: ${ariaLabel}`, input));
+}
+
+// How many rows there are to scroll through, in this state of the leaderboard and with this filter.
+function countRows(table) {
+  showCount(table, [...table.tBodies[0].rows].filter((row) => !row.hidden && !row.classList.contains("left-out")).length);
+}
+
+function showCount(table, count) {
+  table.caption.querySelector(".rows").textContent = `(${count.toLocaleString("en-US")} ${count === 1 ? "row" : "rows"})`;
 }
 
 function cell({ number, text }, row) {
@@ -55,7 +67,7 @@ function cell({ number, text }, row) {
 function longTable(place, caption, columns) {
   const head = element("tr", {}, ...columns.map(({ title, number }) => element("th", { scope: "col", class: number ? "number" : null, text: title })));
   const body = element("tbody");
-  const table = element("table", {}, element("caption", { text: caption }), element("thead", {}, head), body);
+  const table = element("table", {}, element("caption", {}, `${caption} `, element("span", { class: "rows" })), element("thead", {}, head), body);
   const further = element("button", { type: "button", class: "further" });
   place.replaceChildren(element("div", { class: "scroll", role: "region", "aria-label": caption, tabindex: "0" }, table), further);
   let shown = [], count = SHOWN_FIRST, sorting = null;
@@ -67,5 +79,5 @@ function longTable(place, caption, columns) {
   }
   further.addEventListener("click", () => { count += SHOWN_FURTHER; render(); });
   sortButtons(head, (column, descending) => { sorting = { column, descending }; render(); });
-  return (given) => { shown = given; count = SHOWN_FIRST; render(); };
+  return (given) => { shown = given; count = SHOWN_FIRST; showCount(table, given.length); render(); };
 }

@@ -1,0 +1,61 @@
+"""What `evalwatt run` shows at its end: the models, the fine-tunes and what is said of them are the marts' words."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import duckdb
+import pytest
+from rich.console import Console
+
+from orchestration import publication
+from orchestration.cli import results
+from orchestration.home import Home
+
+
+@pytest.fixture
+def home(homes: dict[str, Home], tmp_path: Any) -> Home:
+    """Two nights of invented runs, published."""
+    home = Home(tmp_path / "a home")
+    home.published.mkdir(parents=True)
+    home.current.symlink_to(homes["second"].published.resolve())
+    return home
+
+
+@pytest.fixture
+def shown(home: Home) -> str:
+    text = io.StringIO()
+    results.show_published(home, Console(file=text, width=200))
+    return text.getvalue()
+
+
+def asked(home: Home, query: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(home.current / publication.MARTS_FILE, read_only=True) as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_score_and_energy_of_a_fine_tune_have_a_verdict_each(home: Home, shown: str) -> None:
+    rows = asked(
+        home,
+        """
+        select finetuned_model_id || ' against ' || base_model_id, score_verdict, score_p_adjusted,
+            score_interval_reason, verdict, verdict_reason
+        from marts.mart_base_vs_finetuned_deltas where basis = 'measured' and scope = 'suite'
+        """,
+    )
+    assert {row[2] is None for row in rows} == {True, False}
+    for pair, score, p_value, no_interval, energy, reason in rows:
+        sure = no_interval if p_value is None else f"p = {p_value:.2g}"
+        assert f"{pair}: score {score} ({sure})\n" in shown
+        assert f"{pair}: energy per correct answer {energy}: {reason}\n" in shown
+
+
+def test_what_is_not_known_has_its_reason_and_the_flag_its_remedy(home: Home, shown: str) -> None:
+    ((reason,),) = asked(
+        home,
+        "select distinct energy_reason from marts.mart_model_efficiency where model_id = 'doubtful' and is_current",
+    )
+    assert f"doubtful: {reason}\n" in shown
+    assert "\ntoo_short: " in shown
+    assert "no state of it is imported" in shown
