@@ -226,7 +226,7 @@ def test_paper_names_what_was_chosen(home: Home, opened: Open) -> None:
     for name in ("evidence", "family"):
         assert shown.page.locator(f"#frontier-controls [name={name}]").is_visible()
     assert not shown.page.locator("#frontier-controls [name=score]").is_visible()  # nothing is asked of the score
-    assert shown.page.locator("select#state").is_visible() == REAL
+    assert shown.page.locator("select#state").is_visible() == bool(REAL)
     assert not shown.page.locator("nav").is_visible()
     shown.page.fill("#frontier-controls [name=score]", "35")
     assert shown.page.locator("#frontier-controls [name=score]").is_visible()
@@ -329,7 +329,7 @@ def test_the_page_stays_small(home: Home) -> None:
 
 def test_script_and_page_have_one_way_to_write_figures(home: Home, opened: Open) -> None:
     shown = opened(home.report_page)
-    values = [0.0, 1e-9, 2.5e-7, 0.000719, 0.0012, 0.34534, 1.0, 12.34, 99.99, 1234.5, 2742.0, 29495.4]
+    values = [0.0, -0.5, -1234.5, 1e-9, 2.5e-7, 0.000719, 0.0012, 0.34534, 1.0, 12.34, 99.99, 1234.5, 2742.0, 29495.4]
     for name, form in (
         ("energy", formats.energy),
         ("mass", formats.mass),

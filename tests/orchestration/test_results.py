@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import shutil
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -15,11 +17,16 @@ from orchestration.home import Home
 
 
 @pytest.fixture
-def home(homes: dict[str, Home], tmp_path: Any) -> Home:
-    """Two nights of invented runs, published."""
+def home(homes: dict[str, Home], tmp_path: Path) -> Home:
+    """Two nights of invented runs, published; the score of one pair has no interval."""
     home = Home(tmp_path / "a home")
-    home.published.mkdir(parents=True)
-    home.current.symlink_to(homes["second"].published.resolve())
+    home.current.mkdir(parents=True)
+    file = home.current / publication.MARTS_FILE
+    shutil.copyfile(homes["second"].published / publication.MARTS_FILE, file)
+    file.chmod(0o644)
+    with duckdb.connect(file) as connection:
+        unsure = "score_p_adjusted = null, score_interval_reason = 'asked differently'"
+        connection.execute(f"update mart_base_vs_finetuned_deltas set {unsure} where suite = 'repeated'")
     return home
 
 
