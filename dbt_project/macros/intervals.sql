@@ -171,7 +171,7 @@ one; `sign` is + or -.
     end
 {%- endmacro %}
 
-{#- An aggregate over tasks: the same of their sum, naming up to three tasks where only some are repeated too rarely. -#}
+{#- An aggregate over tasks: the same of their sum, naming up to three tasks where only some have too few. -#}
 {% macro tasks_with_too_few_repetitions(repetitions) -%}
     {%- set rare = 'count(*) filter (where ' ~ repetitions ~ ' < 3)' -%}
     {%- set of -%}
