@@ -177,9 +177,9 @@ class Harness:
         names = [entry.task for entry in self._suite.tasks if entry.task not in self._near.task_index]
         return [self._no_such_task(name) for name in names if name not in self._all.task_index]
 
-    @functools.cached_property
+    @property
     def _all(self) -> TaskManager:
-        return TaskManager(include_path=self._folders)
+        return _index(tuple(self._folders))
 
     def _leaves(self, entry: TaskEntry) -> list[Task]:
         if entry.task in self._near.task_index:
@@ -283,6 +283,12 @@ def _keep_hub_metrics_out() -> None:
     instead = types.ModuleType("evaluate")
     instead.load = refuse  # type: ignore[attr-defined]
     sys.modules["evaluate"] = instead
+
+
+@functools.cache
+def _index(folders: tuple[str, ...]) -> TaskManager:
+    """lm-eval's own tasks and those of the folders; suites with the same folders share it."""
+    return TaskManager(include_path=list(folders))
 
 
 def _metric_functions(task: Task) -> dict[str, Any]:

@@ -163,25 +163,30 @@ one; `sign` is + or -.
     {{ ratio }} * exp({{ sign }}({{ t }}) * sqrt({{ log_variance }}))
 {%- endmacro %}
 
-{#- Why the mean of repeated energies has no interval; NULL where it has one. `of` says of what, as SQL. -#}
-{% macro too_few_repetitions(repetitions, of="''") -%}
+{#- Why the mean of repeated energies has no interval; NULL where it has one. -#}
+{% macro too_few_repetitions(repetitions) -%}
     case
-        when {{ repetitions }} = 1 then 'one repetition' || {{ of }}
-        when {{ repetitions }} < 3 then {{ repetitions }} || ' repetitions' || {{ of }} || ', three are needed'
+        when {{ repetitions }} = 1 then 'one repetition'
+        when {{ repetitions }} < 3 then {{ repetitions }} || ' repetitions, three are needed'
     end
 {%- endmacro %}
 
-{#- An aggregate over tasks: the same of their sum, naming up to three tasks where only some have too few. -#}
+{#- An aggregate over tasks: the same of their sum, naming up to three tasks where not all of them are alike. -#}
 {% macro tasks_with_too_few_repetitions(repetitions) -%}
     {%- set rare = 'count(*) filter (where ' ~ repetitions ~ ' < 3)' -%}
-    {%- set of -%}
-        case
-            when {{ rare }} = count(*) then ''
-            when {{ rare }} > 3 then ' of ' || {{ rare }} || ' of ' || count(*) || ' tasks'
-            else ' of ' || string_agg(task, ', ' order by task) filter (where {{ repetitions }} < 3)
-        end
-    {%- endset -%}
-    {{ too_few_repetitions('min(' ~ repetitions ~ ')', of) }}
+    case
+        when min({{ repetitions }}) = max({{ repetitions }}) then {{ too_few_repetitions('min(' ~ repetitions ~ ')') }}
+        when {{ rare }} > 0
+            then
+                case
+                    when max({{ repetitions }}) filter (where {{ repetitions }} < 3) = 1 then 'one repetition of '
+                    else 'fewer than three repetitions of '
+                end
+                || case
+                    when {{ rare }} > 3 then {{ rare }} || ' of ' || count(*) || ' tasks'
+                    else string_agg(task, ', ' order by task) filter (where {{ repetitions }} < 3)
+                end
+    end
 {%- endmacro %}
 
 {#- Columns `name`_low and `name`_high of a ratio with a repeated energy in it; NULL with too few repetitions. -#}

@@ -118,7 +118,8 @@ def _suites(catalogue: Catalogue, home: Home, problems: list[str]) -> dict[str, 
             problems.extend(f"suite {name}: {words}" for words in unknown)
         except TaskUnavailable as error:
             problems.append(str(error))
-    return {name: f"{len(catalogue.suite(name).tasks)} tasks or groups" for name in sorted(used)}
+    counts = {name: len(catalogue.suite(name).tasks) for name in sorted(used)}
+    return {name: f"{count} task{'s or groups' if count > 1 else ' or group'}" for name, count in counts.items()}
 
 
 def _models(settings: Settings, remedies: list[str]) -> dict[str, Any]:

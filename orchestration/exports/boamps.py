@@ -40,7 +40,7 @@ def files(runs: Sequence[Run], now: datetime) -> Iterator[File | Left]:
         for evaluation in run.evaluations:
             if evaluation.published.energy_kwh is None:
                 reason = f"its energy is not known ({evaluation.published.energy_reason}), and a report must have one"
-                yield Left(evaluation.label, reason)
+                yield Left(f"{evaluation.name} of run {run.run.run_id}", reason)
                 continue
             name = task_bundle(evaluation.primary.fingerprint, evaluation.published.repetition)
             text = json.dumps(_report(run, evaluation, now).to_dict(), indent=2, ensure_ascii=False)

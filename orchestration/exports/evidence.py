@@ -98,10 +98,10 @@ class TaskEvaluation:
         return next(result for result in self.results if result.is_primary)
 
     @property
-    def label(self) -> str:
-        """The evaluation, for messages."""
-        repetition = "" if self.published.repetition == 1 else f", repetition {self.published.repetition}"
-        return f"{self.published.task} of run {self.published.run_id}{repetition}"
+    def name(self) -> str:
+        """The evaluation inside its run, for messages."""
+        repetition = "" if self.published.repetition == 1 else f" (repetition {self.published.repetition})"
+        return f"{self.published.task}{repetition}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +120,13 @@ class Run:
     energy_reason: str | None
 
     def energies_left(self) -> Iterator[Left]:
-        """The evaluations whose energy no figure rests on: a format with room for a gap has the reason, and says so."""
+        """The evaluations whose energy no figure rests on, by reason, for a format that has room for a gap."""
+        doubtful: dict[str, list[str]] = {}
         for evaluation in self.evaluations:
             if evaluation.published.energy_kwh is None:
-                yield Left(f"the energy of {evaluation.label}", evaluation.published.energy_reason or "not known")
+                doubtful.setdefault(evaluation.published.energy_reason or "not known", []).append(evaluation.name)
+        for reason, names in doubtful.items():
+            yield Left(f"the energy of {', '.join(names)} of run {self.run.run_id}", reason)
 
 
 def models(connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -212,9 +212,8 @@ def nights(answers: Answers) -> Table:
     rows = []
     for row in answers["nights"]:
         excluded = f", {row['runs_excluded']} excluded" if row["runs_excluded"] else ""
-        energy = row["energy_methods"] or formats.NOT_KNOWN
-        if row["energy_reason"]:
-            energy += f"; all is not known: {row['energy_reason']}"
+        reason = row["energy_reason"] and f"all is not known: {row['energy_reason']}"
+        energy = "; ".join(filter(None, (row["energy_methods"], reason))) or formats.NOT_KNOWN
         line = (
             Cell(str(row["night"]), row["night"]),
             Cell(row["machine"], row["machine"]),

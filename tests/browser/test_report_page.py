@@ -228,7 +228,9 @@ def test_paper_names_what_was_chosen(home: Home, opened: Open) -> None:
     assert not shown.page.locator("#frontier-controls [name=score]").is_visible()  # nothing is asked of the score
     assert shown.page.locator("select#state").is_visible() == bool(REAL)
     assert not shown.page.locator("nav").is_visible()
+    shown.page.emulate_media(media="screen")
     shown.page.fill("#frontier-controls [name=score]", "35")
+    shown.page.emulate_media(media="print")
     assert shown.page.locator("#frontier-controls [name=score]").is_visible()
 
 
@@ -242,14 +244,28 @@ def test_a_table_says_how_many_rows_there_are_to_scroll_through(home: Home, open
         assert table.locator("caption .rows").inner_text() == f"({rows} row{'' if rows == 1 else 's'})"
         counted += 1
     assert counted >= 3
-    number = shown.page.locator("#models caption .rows").inner_text()
-    assert shown.page.locator("#frontier-count").inner_text().startswith(f"{number.strip('(').split()[0]} of")
-    nights = shown.page.locator("#nights table")
-    night = str(shown.rows("nights")[0]["night"])
-    if shown.page.locator("#nights .filter input").count():
-        shown.page.fill("#nights .filter input", night)
-        left = sum(row["night"] == night for row in shown.rows("nights"))
-        assert nights.locator("caption .rows").inner_text() == f"({left} row{'' if left == 1 else 's'})"
+    number = shown.page.locator("#models caption .rows").inner_text().split()[-2].strip("(")
+    assert shown.page.locator("#frontier-count").inner_text().startswith(f"{number} of")
+    claims = shown.page.locator("#claims table caption .rows")
+    assert claims.inner_text() == "(8 rows)"
+    shown.page.fill("#claims .filter input", "Qwen2: base models")
+    assert claims.inner_text() == "(1 row)"
+
+
+@needs_states
+def test_rows_are_counted_again_in_another_state(home: Home, opened: Open) -> None:
+    shown = opened(home.report_page)
+    shown.page.select_option("#frontier-controls [name=evidence]", "leaderboard_per_run")
+    shown.page.select_option("#state", shown.page.locator("#state option").last.get_attribute("value"))
+    families = shown.page.locator("#fine-tunes .scroll", has_text="Fine-tunes against their family's base")
+    rows = families.locator("tbody tr:visible").count()
+    assert families.locator("caption .rows").inner_text() == f"({rows} rows)"
+    (models,) = asked(
+        home,
+        "select count(*) as n from marts.mart_model_efficiency where basis = 'leaderboard_per_run' "
+        "and as_of = (select max(as_of) from marts.fct_leaderboard_evaluations)",
+    )
+    assert shown.page.locator("#models caption .rows").inner_text() == f"(12 of {models['n']:,} rows)"
 
 
 def test_few_own_models_are_points_and_no_box(home: Home, opened: Open) -> None:
@@ -261,9 +277,12 @@ def test_few_own_models_are_points_and_no_box(home: Home, opened: Open) -> None:
     (expected,) = asked(
         home,
         "select count(*) as n from marts.mart_model_efficiency where basis = 'measured' and is_current "
-        f"and emissions_kg is not null and bucket is not null and comparability_key = '{key}'",
+        "and emissions_kg is not null and bucket is not null and params_b is not null and score is not null "
+        f"and comparability_key = '{key}'",
     )
     assert len(data["models"]) == expected["n"]
+    enough = "sizesChart('own-sizes', ownSizes().map((row) => ({ ...row, n: 5 }))).data"
+    assert shown.page.evaluate(f"[{enough}.boxes.length > 0, {enough}.models.length]") == [True, 0]
 
 
 def test_a_pairs_verdicts_stand_beside_its_task(home: Home, opened: Open) -> None:

@@ -241,7 +241,7 @@ def test_doctor_fails_where_the_catalogue_does(evalwatt: Run) -> None:
 
 
 def test_doctor_names_a_task_that_lm_eval_does_not_know(evalwatt: Run, catalogue: Path, tmp_path: Path) -> None:
-    assert json.loads(evalwatt("doctor", "--json")[1])["suites"] == {"tiny": "1 tasks or groups"}
+    assert json.loads(evalwatt("doctor", "--json")[1])["suites"] == {"tiny": "1 task or group"}
     models = [model_entry("tiny-base", "base")]
     save_catalogue(tmp_path, tasks=["tiny_one", "tiny_onne", "arc_easi", "arc_easy"], models=models)
     code, out, _ = evalwatt("doctor", "--json")

@@ -306,8 +306,10 @@ def test_a_doubtful_energy_is_named_where_its_score_is_written(
     doubtful = _evaluations(marts, "is_valid and energy_reason is not null")
     assert doubtful
     left = {item["what"]: item["reason"] for item in export(form)["left_out"]}
-    for run_id, task, _, _, _, reason in doubtful:
-        assert left[f"the energy of {task} of run {run_id}"] == reason
+    for run_id, task, repetition, _, _, reason in doubtful:
+        name = task if repetition == 1 else f"{task} (repetition {repetition})"
+        (told,) = [why for what, why in left.items() if what.endswith(f" of run {run_id}") and name in what]
+        assert told == reason
     written = {run_id for run_id, *_ in _evaluations(marts, "is_valid and energy_reason is null")}
     assert not any(run_id in what for what in left if what.startswith("run ") for run_id in written)
 

@@ -124,13 +124,16 @@ compared as (
         finetuned.joules_per_correct as finetuned_joules_per_correct,
         least(base.energy_repetitions, finetuned.energy_repetitions) as energy_repetitions,
         coalesce('base: ' || base.score_reason, 'fine-tuned: ' || finetuned.score_reason) as side_score_reason,
-        case
-            when base.energy_interval_reason = finetuned.energy_interval_reason then base.energy_interval_reason
-            else
-                coalesce(
-                    'base: ' || base.energy_interval_reason, 'fine-tuned: ' || finetuned.energy_interval_reason
-                )
-        end as energy_interval_reason,
+        coalesce(
+            case when base.energy_reason = finetuned.energy_reason then base.energy_reason end,
+            'base: ' || base.energy_reason,
+            'fine-tuned: ' || finetuned.energy_reason,
+            case
+                when base.energy_interval_reason = finetuned.energy_interval_reason then base.energy_interval_reason
+            end,
+            'base: ' || base.energy_interval_reason,
+            'fine-tuned: ' || finetuned.energy_interval_reason
+        ) as energy_interval_reason,
         coalesce(
             'base: ' || base.joules_per_correct_reason, 'fine-tuned: ' || finetuned.joules_per_correct_reason
         ) as side_correct_reason,

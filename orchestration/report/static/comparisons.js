@@ -45,7 +45,7 @@ function sizesChart(id, found) {
   showKey(id, own ? [[`${known[0].suite}, ${keyPart(known[0].comparability_key, "machine")}: ${keyPart(known[0].comparability_key, "methods")}`, "var(--c3)"]] : Object.entries(BASES).map(([basis, name]) => [name, BASIS_COLOURS[basis]]));
   const data = known.filter((row) => !own || row.n >= FEWEST_IN_A_BOX).map((row) => ({ row, bucket: row.bucket, order: row.bucket_order, basis: row.basis, p25: row.emissions_kg_p25, median: row.emissions_kg_median, p75: row.emissions_kg_p75, p95: row.emissions_kg_p95, mean: row.emissions_kg_mean, colour: own ? "var(--c3)" : BASIS_COLOURS[row.basis] }));
   const few = own ? known.filter((row) => row.n < FEWEST_IN_A_BOX) : [];
-  const models = few.flatMap((row) => rows("own_models").filter((model) => model.comparability_key === row.comparability_key && model.bucket === row.bucket && model.emissions_kg !== null)
+  const models = few.flatMap((row) => rows("own_models").filter((model) => model.comparability_key === row.comparability_key && model.bucket === row.bucket && model.params_b !== null && model.score !== null && model.emissions_kg !== null)
     .map((model) => ({ row, model, bucket: row.bucket, order: row.bucket_order, basis: row.basis, kg: model.emissions_kg, colour: "var(--c3)" })));
   return {
     data: { boxes: data, models },

@@ -39,23 +39,26 @@ function sortable(table) {
   countRows(table);
   sortButtons(table.tHead.rows[0], (column, descending) => body.append(...ordered([...body.rows], value(column), descending)));
   if (body.rows.length < FILTERED_FROM) return;
-  const input = element("input", { type: "search" });
+  const input = element("input", { type: "search", placeholder: "any" });
   input.addEventListener("input", () => {
     const word = input.value.toLowerCase();
-    for (const row of body.rows) row.classList.toggle("left-out", !row.textContent.toLowerCase().includes(word));
+    // keyboards have a hyphen where figures have a minus sign
+    for (const row of body.rows) row.classList.toggle("left-out", !`${row.textContent} ${row.textContent.replaceAll("\u2212", "-")}`.toLowerCase().includes(word));
     countRows(table);
   });
-  const { ariaLabel } = table.closest(".scroll");
-  table.closest(".scroll").before(element("label", { class: "filter" }, `Filter: ${ariaLabel}`, input));
+  const scroll = table.closest(".scroll");
+  scroll.before(element("label", { class: "filter" }, `Filter: ${scroll.getAttribute("aria-label")}`, input));
 }
 
 // How many rows there are to scroll through, in this state of the leaderboard and with this filter.
 function countRows(table) {
-  showCount(table, [...table.tBodies[0].rows].filter((row) => !row.hidden && !row.classList.contains("left-out")).length);
+  const count = [...table.tBodies[0].rows].filter((row) => !row.hidden && !row.classList.contains("left-out")).length;
+  showCount(table, count, count);
 }
 
-function showCount(table, count) {
-  table.caption.querySelector(".rows").textContent = `(${count.toLocaleString("en-US")} ${count === 1 ? "row" : "rows"})`;
+function showCount(table, count, all) {
+  const number = (value) => value.toLocaleString("en-US");
+  table.caption.querySelector(".rows").textContent = `(${count < all ? `${number(count)} of ` : ""}${number(all)} ${all === 1 ? "row" : "rows"})`;
 }
 
 function cell({ number, text }, row) {
@@ -74,10 +77,11 @@ function longTable(place, caption, columns) {
   function render() {
     const inOrder = sorting ? ordered(shown, columns[sorting.column].value, sorting.descending) : shown;
     body.replaceChildren(...inOrder.slice(0, count).map((row) => element("tr", {}, ...columns.map((column) => cell(column, row)))));
+    showCount(table, Math.min(count, shown.length), shown.length);
     further.hidden = shown.length <= count;
     further.textContent = `Show ${Math.min(SHOWN_FURTHER, shown.length - count)} more of ${shown.length.toLocaleString("en-US")}`;
   }
   further.addEventListener("click", () => { count += SHOWN_FURTHER; render(); });
   sortButtons(head, (column, descending) => { sorting = { column, descending }; render(); });
-  return (given) => { shown = given; count = SHOWN_FIRST; showCount(table, given.length); render(); };
+  return (given) => { shown = given; count = SHOWN_FIRST; render(); };
 }
