@@ -136,6 +136,8 @@ def _planned(
         due, reason = True, "the control workload of this night"
     else:
         due, reason = _verdict(home, entry, runs, key, tasks, missing, evaluations, force, now)
+        if not due:
+            reason += _doubts(home, entry.name, runs)
     if due and (absent := _absent(catalogue, entry)) is not None:
         reason = f"{reason}, but there is no {absent}: mend its place in the catalogue"
     duration_s, energy_kwh, expectation = _expectation(home, runs)
@@ -181,6 +183,26 @@ def _verdict(
     if entry.refresh_every is not None and now - oldest >= entry.refresh_every:
         return True, f"last evaluated {oldest:%Y-%m-%d %H:%M} UTC, to be refreshed every {entry.refresh_every}"
     return False, f"all {len(tasks)} tasks were evaluated on {oldest:%Y-%m-%d %H:%M} UTC, and nothing changed since"
+
+
+def _doubts(home: Path, model: str, runs: list[dict[str, Any]]) -> str:
+    """Which tasks' energies are in doubt although the tasks are done, and what to do; nothing where none is.
+
+    A short window is no such doubt: others of the same task may make up for it.
+    """
+    flags: dict[str, set[str]] = {}
+    for run in runs:
+        summary = lifecycle.read_json(home / "landing" / run["run_id"] / lifecycle.SUMMARY_FILE)
+        found: dict[str, list[set[str]]] = {}
+        for task in summary["tasks"] if summary is not None else ():
+            found.setdefault(task["task"], []).append(set(task.get("flags", ())) - {"too_short"})
+        flags |= {task: set.union(*each) if all(each) else set() for task, each in found.items()}
+    doubtful = {task: each for task, each in flags.items() if each}
+    if not doubtful:
+        return ""
+    why = ", ".join(sorted(set.union(*doubtful.values())))
+    remedy = f"`evalwatt evaluate {model} --force` measures again"
+    return f"; the energy of {', '.join(sorted(doubtful))} is in doubt ({why}): {remedy}"
 
 
 def _absent(catalogue: Catalogue, entry: ModelEntry) -> str | None:

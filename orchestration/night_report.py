@@ -65,12 +65,15 @@ def report(
     if (missing := size - len(models)) > 0:  # a night in the foreground has no size
         lines.append(Line("not begun", f"{missing} of {size} models were never queued", _NOW))
     landed = [run_id for model in models for run_id in model.run_ids]
-    lines += _sensor_lines(home, landed)
+    doubts = list(_sensor_lines(home, landed))
+    lines += doubts
     lines += ended.lines(home, landed)
     good = sum(model.outcome == "good" for model in models)
     published = f"build {ended.build_id} was published" if ended.build_id else "nothing new was published"
     of = max(size, len(models) + len(not_begun))
-    headline = f"{title(night, settings)}: {good} of {of} models good, {published}"
+    headline = (
+        f"{title(night, settings)}: {good} of {of} models good{', energies in doubt' if doubts else ''}, {published}"
+    )
     return Message(datetime.fromisoformat(night), headline, tuple(lines))
 
 
@@ -194,7 +197,9 @@ def _sensor_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
     for flag, tasks in sorted(flagged.items()):
         shown = ", ".join(tasks[:4]) + (f" and {len(tasks) - 4} more" if len(tasks) > 4 else "")
         words = f"{flag}: {quality.MEANINGS.get(flag, flag)} ({shown})"
-        yield Line("sensors", words, quality.REMEDIES.get(flag, "`evalwatt doctor` says what is metered here and how"))
+        remedy = quality.REMEDIES.get(flag, "`evalwatt doctor` says what is metered here and how")
+        models = {task.rpartition(" ")[0] for task in tasks}
+        yield Line("sensors", words, remedy.replace("MODEL", models.pop()) if len(models) == 1 else remedy)
 
 
 class Refreshed:

@@ -1,7 +1,8 @@
 -- Which model under 10 B gives the most per kWh? The smallest useless model wins that alone, so look at the score.
--- Compare within one basis and comparability_hash. A state of the leaderboard may list a model twice: it counts once.
+-- Compare within one basis and comparability_hash: another suite's points are other points. `score >= 30` says useful.
 select distinct
     basis,
+    as_of,
     suite,
     model_id,
     params_b,

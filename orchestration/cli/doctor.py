@@ -202,3 +202,5 @@ def _print(report: dict[str, dict[str, Any]], problems: list[str], remedies: lis
     for title, lines in (("could be better", remedies), ("in the way", problems)):
         for line in lines:
             print(f"{title}: {line}")
+    if not problems:
+        print("nothing is in the way")

@@ -105,9 +105,11 @@ def tonight(answers: Answers) -> tuple[str, list[Figure]]:
         default=None,
     )
     if best is not None and cheap is not None and len(own) > 1:
-        sentence += f"; of the {len(own)} models compared, {best['model']} scores highest{_closeness(best, own)}"
+        sentence += (
+            f"; of the {len(own)} models compared, {best['model']} scores highest{_closeness(best, own, 'score')}"
+        )
         who = "" if best["model"] == cheap["model"] else f"{cheap['model']} "
-        sentence += f" and {who}takes the least energy for a correct answer"
+        sentence += f" and {who}takes the least energy for a correct answer{_sureness(cheap, own)}"
     flags = ", ".join(sorted({str(_CONTROL.get(row["control_flag"], row["control_flag"])) for row in rows}))
     return f"{sentence}.", [
         _best(best),
@@ -127,15 +129,23 @@ def tonight(answers: Answers) -> tuple[str, list[Figure]]:
     ]
 
 
-def _closeness(best: Row, own: Sequence[Row]) -> str:
-    """That another model's score may be as high, where the intervals of the two overlap."""
+def _closeness(best: Row, own: Sequence[Row], figure: str) -> str:
+    """That another model's figure may be as good, where the intervals of the two overlap."""
+    low, high = f"{figure}_low", f"{figure}_high"
     close = [
         row["model"]
         for row in own
-        if row["model"] != best["model"] and None not in (best["score_low"], row["score_high"])
-        if row["score_high"] >= best["score_low"]
+        if row["model"] != best["model"] and None not in (best[low], best[high], row[low], row[high])
+        if row[low] <= best[high] and row[high] >= best[low]
     ]
     return f" (the interval overlaps that of {close[0]})" if close else ""
+
+
+def _sureness(cheap: Row, own: Sequence[Row]) -> str:
+    """How sure the least energy is: it may have no interval at all."""
+    if cheap["joules_per_correct_low"] is None:
+        return f" (no interval: {cheap['energy_interval_reason'] or formats.NOT_KNOWN})"
+    return _closeness(cheap, own, "joules_per_correct")
 
 
 def _best(row: Row | None) -> Figure:

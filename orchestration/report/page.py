@@ -27,7 +27,9 @@ def render(answers: Answers) -> str:
     """The whole page for these answers."""
     sentence, figures = findings.tonight(answers)
     states = findings.states(answers)
-    (publication,) = list(answers["publication"]) or [{"build_id": "", "published_at": None, "git_sha": None}]
+    (publication,) = list(answers["publication"]) or [
+        {"build_id": "", "published_at": None, "git_sha": None, "leaderboard_states": 0}
+    ]
     return (
         _environment()
         .get_template("page.html")

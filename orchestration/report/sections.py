@@ -66,11 +66,6 @@ def _frontier(answers: Answers) -> Section:
     own = list(answers["own_models"])
     if len(own) == 1:
         notes += ("One model only is evaluated here, so it is compared with nothing: add one to `catalogue.yml`.",)
-    elif own and not any(row["energy_kwh_low"] is not None for row in own):
-        notes += (
-            "Own energies have no intervals: one takes three repetitions (`repetitions: 3` in the suite, or "
-            "`evalwatt evaluate MODEL --force --until-precise 5%`).",
-        )
     rows = bool(own or len(answers["leaderboard_models"]))
     return Section(
         id="frontier",
@@ -249,7 +244,8 @@ def _nights(answers: Answers) -> Section:
         id="nights",
         name="Nights",
         title="Emissions of the nights",
-        lead="What every night took on each machine, and whether its control workload was as steady as before.",
+        lead="What every night took on each machine, and whether its control workload was as steady as before. "
+        "Repetitions are in the sums.",
         charts=(Chart("nights", "nights", "Energy of every night by phase", "marks: the control workload"),)
         if there
         else (),

@@ -91,11 +91,14 @@ def test_filters_and_the_state_change_what_is_shown(home: Home, opened: Open) ->
     assert shown.page.locator("#models tbody tr").all_inner_texts() != first
     newest = shown.page.locator("#state option").last.get_attribute("value")
     shown.page.select_option("#state", newest)
-    (expected,) = asked(home, f"{count} '{newest}'")
+    kept = "family = 'Qwen2.5' and bucket = '≥ 40 B' and model_id ilike '%instruct%'"
+    (expected,) = asked(home, f"{count} '{newest}' and {kept}")
     shown.page.wait_for_function(
         "n => document.getElementById('frontier-count').textContent.startsWith(n)", arg=f"{expected['n']:,} of"
     )
     assert words.inner_text()
+    shown.page.select_option("#frontier-controls [name=evidence]", "leaderboard_published")
+    assert form.locator("[name=bucket]").input_value() == "≥ 40 B"
     claims = "select verdict, effect from marts.mart_study_claims where basis = 'leaderboard_published'"
     (claim,) = asked(home, f"{claims} and claim_id = 'e' and as_of = '{newest}'")
     cell = shown.page.locator("#claims tbody tr:visible", has_text="(e)").locator("td").nth(1).inner_text()
@@ -162,6 +165,7 @@ def test_a_scenario_follows_grid_and_site(home: Home, opened: Open) -> None:
         "words => document.getElementById('scenarios-count').textContent.includes(words)", arg=expected
     )
     assert expected in shown.page.locator("#scenarios-list tr", has_text="as chosen").inner_text()
+    assert form.locator("[name=scenario]").input_value() == "as chosen"
     form.locator("[name=pue]").fill("")
     shown.page.wait_for_function("document.getElementById('scenarios-count').textContent.startsWith('Give a grid')")
     assert said.inner_text()
@@ -288,15 +292,35 @@ def test_few_own_models_are_points_and_no_box(home: Home, opened: Open) -> None:
 def test_a_pairs_verdicts_stand_beside_its_task(home: Home, opened: Open) -> None:
     shown = opened(home.report_page)
     heads = shown.page.locator("#pairs thead th").all_inner_texts()
-    assert heads[:5] == ["Fine-tune", "Base", "Task", "Energy per correct answer is", "Score is"]
-    first = shown.page.locator("#pairs tbody tr").first.locator("td").all_inner_texts()
+    verdict, ratio = "Energy per correct answer is", "Energy per correct answer"
+    assert heads[:6] == ["Fine-tune", "Base", "Task", verdict, ratio, "Score is"]
+    first = shown.page.locator("#pairs tbody tr").first
+    cells, why = first.locator("td").all_inner_texts(), first.locator("details")
+    why.locator("summary").click()
+    reason = why.inner_text().removeprefix("Why").strip()
     (row,) = asked(
         home,
-        "select verdict, verdict_reason from marts.mart_base_vs_finetuned_deltas where basis = 'measured' "
-        f"and scope = 'suite' and finetuned_model_id = '{first[0]}' and 'all of ' || suite = '{first[2]}' "
-        f"and verdict_reason = '{first[heads.index('Why')].replace(chr(39), chr(39) * 2)}'",
+        "select verdict, joules_per_correct_ratio from marts.mart_base_vs_finetuned_deltas where basis = 'measured' "
+        f"and scope = 'suite' and finetuned_model_id = '{cells[0]}' and 'all of ' || suite = '{cells[2]}' "
+        f"and verdict_reason = '{reason.replace(chr(39), chr(39) * 2)}'",
     )
-    assert first[3] == row["verdict"]
+    assert cells[3].startswith(row["verdict"])
+    assert cells[4].startswith(formats.ratio(row["joules_per_correct_ratio"]))
+
+
+def test_own_energies_without_an_interval_say_what_gives_one(home: Home, opened: Open) -> None:
+    shown = opened(home.report_page)
+    count = shown.page.locator("#frontier-count")
+    keys = {row["comparability_key"]: False for row in shown.rows("own_models")}
+    keys |= {row["comparability_key"]: True for row in shown.rows("own_models") if row["energy_kwh_low"] is not None}
+    assert set(keys.values()) == {True, False}
+    for key, has_interval in keys.items():
+        shown.page.select_option("#frontier-controls [name=evidence]", key)
+        shown.page.wait_for_function(
+            "n => document.getElementById('frontier-count').textContent.startsWith(n)",
+            arg=f"{sum(row['comparability_key'] == key for row in shown.rows('own_models'))} of",
+        )
+        assert ("--until-precise" in count.inner_text()) == (not has_interval)
 
 
 def test_tables_sort_by_keyboard_and_what_is_not_known_comes_last(home: Home, opened: Open) -> None:

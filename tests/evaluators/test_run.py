@@ -218,6 +218,19 @@ def test_a_plan_names_a_place_that_is_not_there(tmp_path: Path) -> None:
         assert planned.reason.endswith("but there is no nowhere: mend its place in the catalogue"), planned.model
 
 
+def test_a_plan_names_the_energies_that_are_in_doubt(workplace: Path) -> None:
+    summary = evaluate(next_spec(workplace))
+    file = workplace / "home" / "landing" / summary.run_id / lifecycle.SUMMARY_FILE
+    values = json.loads(file.read_text())
+    for task in values["tasks"]:
+        task["flags"] = ["foreign_load", "too_short"] if task["task"] == "tiny_one" else ["too_short"]
+    file.write_text(json.dumps(values))
+    (planned,) = plan(load(workplace / "catalogue.yml"), workplace / "home")
+    assert not planned.due
+    doubt = "; the energy of tiny_one is in doubt (foreign_load): `evalwatt evaluate tiny-base --force` measures again"
+    assert planned.reason.endswith(doubt)
+
+
 def test_a_suite_is_repeated_as_often_as_it_asks_round_by_round(workplace: Path) -> None:
     evaluate(next_spec(workplace))
     document = json.loads((workplace / "catalogue.yml").read_text())

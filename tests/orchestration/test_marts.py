@@ -514,6 +514,12 @@ def test_a_night_is_compared_with_the_one_before(published: duckdb.DuckDBPyConne
     assert "base" not in changed
 
 
+def test_repetitions_of_one_run_are_no_change(published: duckdb.DuckDBPyConnection) -> None:
+    rows = [row for row in _answer(published, "what_changed_since_last_night") if row["task"] == "rep"]
+    assert {row["model_id"] for row in rows} == {"base", "tuned"}
+    assert {(row["points_change"], row["energy_ratio"]) for row in rows} == {(None, None)}
+
+
 def test_a_better_score_has_its_cost(published: duckdb.DuckDBPyConnection) -> None:
     rows = _answer(published, "cost_of_a_ten_percent_better_score")
     assert all(row["cost_ratio"] > 1 for row in rows if row["better_model_id"])

@@ -159,7 +159,7 @@ def test_a_night_is_told_of_once_when_its_refresh_has_ended(instance: DagsterIns
     running = refresh(instance, DagsterRunStatus.STARTED, **{WAITED_TAG: "waited 3 min 20 s"})
     assert look(instance, paths) == "no night has ended since the last message"
     end(instance, running, DagsterRunStatus.FAILURE)
-    headline = f"Night of {NIGHT:%Y-%m-%d %H:%M} UTC: 1 of 4 models good, nothing new was published"
+    headline = f"Night of {NIGHT:%Y-%m-%d %H:%M} UTC: 1 of 4 models good, energies in doubt, nothing new was published"
     assert look(instance, paths) == headline
     refresh(instance, DagsterRunStatus.FAILURE)
     assert look(instance, paths) == "no night has ended since the last message"

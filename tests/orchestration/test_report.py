@@ -185,12 +185,10 @@ def test_without_a_leaderboard_its_sections_name_the_command(answers: dict[str, 
     assert [chart.id for chart in made["fine-tunes"].charts] == ["arrows"]
 
 
-def test_one_model_and_no_intervals_are_explained(answers: dict[str, Answer]) -> None:
+def test_one_model_alone_is_explained(answers: dict[str, Answer]) -> None:
     first, *_ = answers["own_models"].rows
     one = answers | {"own_models": replace(answers["own_models"], rows=(first,))}
     assert any("One model only" in note for note in sections.sections(one)[0].notes)
-    without = changed(answers, "own_models", lambda row: row | {"energy_kwh_low": None, "energy_kwh_high": None})
-    assert any("`repetitions: 3`" in note for note in sections.sections(without)[0].notes)
 
 
 def test_an_energy_that_is_not_known_shows_its_reason_and_no_zero(answers: dict[str, Answer]) -> None:
@@ -264,6 +262,35 @@ def test_the_best_score_is_no_winner_where_intervals_overlap(answers: dict[str, 
             ),
         )
         assert ("scores highest (the interval overlaps that of" in findings.tonight(bounded)[0]) == overlaps
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "other_low", "said"),
+    [
+        (None, None, None, "(no interval: one repetition)"),
+        (1.0, 3.0, 2.0, "(the interval overlaps that of "),
+        (1.0, 2.0, 3.0, ""),
+    ],
+)
+def test_the_least_energy_is_no_winner_without_an_interval_of_its_own(
+    answers: dict[str, Answer], low: float | None, high: float | None, other_low: float | None, said: str
+) -> None:
+    key = findings.main_key(answers)
+    known = [row for row in answers["own_models"].where(comparability_key=key) if row["joules_per_correct"] is not None]
+    cheap = min(known, key=lambda row: row["joules_per_correct"])
+    bounded = changed(
+        answers,
+        "own_models",
+        lambda row: (
+            row
+            | {"joules_per_correct_low": low if row["model"] == cheap["model"] else other_low}
+            | {"joules_per_correct_high": high if row["model"] == cheap["model"] else other_low}
+            | {"energy_interval_reason": "one repetition" if low is None else None}
+        ),
+    )
+    sentence = findings.tonight(bounded)[0]
+    _, _, after = sentence.partition("takes the least energy for a correct answer")
+    assert after.startswith(f" {said}" if said else ".")
 
 
 def test_that_tokens_are_not_counted_is_said_of_the_leaderboard_only(answers: dict[str, Answer]) -> None:

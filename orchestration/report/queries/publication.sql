@@ -1,3 +1,7 @@
--- Which build this is.
-select build_id, published_at, git_sha
+-- Which build this is, and how many states of the leaderboard its per-run figures rest on.
+select
+    build_id,
+    published_at,
+    git_sha,
+    (select count(distinct states.as_of) from marts.fct_leaderboard_evaluations as states) as leaderboard_states
 from marts.publication

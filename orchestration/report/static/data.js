@@ -72,6 +72,12 @@ function fill(select, options, chosen) {
   select.replaceChildren(...options.map(([value, text]) => element("option", { value, text, selected: value === chosen })));
 }
 
+// With other options, what was chosen stays where it still is one.
+function refill(select, options, otherwise = ANY) {
+  const { value } = select;
+  fill(select, options, value !== ANY && options.some(([option]) => option === value) ? value : otherwise);
+}
+
 const ANY = "";
 const all = (values, any) => [[ANY, any], ...values.map((value) => [value, value])];
 const matches = (chosen, value) => chosen === ANY || chosen === (value ?? NOT_KNOWN);

@@ -60,11 +60,10 @@ function frontierFilters() {
   FRONTIER.colours = palette(FRONTIER.all.map((row) => row.family));
   const order = buckets();
   const choices = (name) => counted(FRONTIER.all.map((row) => row[name] ?? NOT_KNOWN));
-  fill(family, all(choices("family"), "all"), ANY);
-  fill(bucket, [...all(choices("bucket").sort((a, b) => order.indexOf(a) - order.indexOf(b)), "all"), [BELOW_10, BELOW_10]], ANY);
-  fill(kind, all(choices("kind"), "all"), ANY);
-  fill(provider, all(choices("provider"), "all"), ANY);
-  FRONTIER.form.elements.name.value = "";
+  refill(family, all(choices("family"), "all"));
+  refill(bucket, [...all(choices("bucket").sort((a, b) => order.indexOf(a) - order.indexOf(b)), "all"), [BELOW_10, BELOW_10]]);
+  refill(kind, all(choices("kind"), "all"));
+  refill(provider, all(choices("provider"), "all"));
   FRONTIER.show = longTable(document.getElementById("models"), "Models, those on the frontier first", modelColumns(isOwn(evidence.value)));
 }
 
@@ -76,6 +75,7 @@ function modelColumns(own) {
     plain("Model", "model"),
     number("Score", "score", (value, row) => (value === null ? row.missing_reason ?? NOT_KNOWN : own && row.score_low !== null ? `${points(value)} (${range(row.score_low, row.score_high, points)})` : points(value))),
     number(own ? "Energy" : "CO₂e", "cost", (value, row) => (value === null ? `${NOT_KNOWN}: ${row.missing_reason}` : `${form(value)}${own && row.energy_kwh_low !== null ? ` (${range(row.energy_kwh_low, row.energy_kwh_high, energy)})` : ""}`)),
+    ...(own ? [] : [number("Energy", "energy_kwh", energy)]),
     number("Points per kWh", "points_per_kwh", figure),
     ...(own ? [number("J per correct answer", "joules_per_correct", (value, row) => (value === null ? row.joules_per_correct_reason ?? row.missing_reason : joules(value))),
       number("Tokens per answer", "tokens_out_per_request", figure), plain("Energy obtained by", "energy_method")] : []),
@@ -100,9 +100,15 @@ function updateFrontier() {
   const reasons = distinct(without.map((row) => row.missing_reason ?? NOT_KNOWN)).join("; ");
   document.getElementById("frontier-count").textContent =
     `${FRONTIER.shown.length.toLocaleString("en-US")} of ${FRONTIER.all.length.toLocaleString("en-US")} models, ${onIt.length} on the frontier of all` +
-    (without.length ? `; ${without.length} without a figure, not in the chart (${reasons})` : "") + ".";
+    (without.length ? `; ${without.length} without a figure, not in the chart (${reasons})` : "") + "." + withoutInterval();
   FRONTIER.show([...onIt, ...FRONTIER.shown.filter((row) => row.on_frontier !== true)]);
   redraw("frontier");
+}
+
+// What own energies lack as long as nothing is repeated.
+function withoutInterval() {
+  if (!isOwn(FRONTIER.form.elements.evidence.value) || FRONTIER.all.some((row) => row.energy_kwh_low !== null)) return "";
+  return " These energies have no intervals: one takes three repetitions (repetitions: 3 in the suite, or evalwatt evaluate MODEL --force --until-precise 5%).";
 }
 
 // Square pixels; a few models are drawn larger.
@@ -155,9 +161,9 @@ function pairFilters() {
   PAIRS.all = rows("finetunes").filter((row) => (own ? row.comparability_key === evidence.value : row.basis === evidence.value && row.as_of === state()));
   const choices = (name) => counted(PAIRS.all.map((row) => row[name] ?? NOT_KNOWN));
   const classes = choices("size_class");
-  fill(family, all(choices("family"), "all"), ANY);
-  fill(size_class, all(classes.sort((a, b) => compare(Number(a.match(/\d+/)), Number(b.match(/\d+/)))), "all"), !own && classes.includes("65–80 B") ? "65–80 B" : ANY);
-  fill(kind, all(choices("kind"), "all"), ANY);
+  refill(family, all(choices("family"), "all"));
+  refill(size_class, all(classes.sort((a, b) => compare(Number(a.match(/\d+/)), Number(b.match(/\d+/)))), "all"), !own && classes.includes("65–80 B") ? "65–80 B" : ANY);
+  refill(kind, all(choices("kind"), "all"));
   PAIRS.show = longTable(document.getElementById("pairs"), "Base and fine-tune, pair by pair", pairColumns(own));
 }
 
@@ -168,12 +174,13 @@ function pairColumns(own) {
   return [
     plain("Fine-tune", (row) => row.finetuned), plain("Base", (row) => row.base),
     ...(own ? [plain("Task", (row) => (row.scope === "suite" ? `all of ${row.suite}` : row.task))] : []),
-    plain(own ? "Energy per correct answer is" : "CO₂e is", (row) => row.verdict),
+    { ...plain(own ? "Energy per correct answer is" : "CO₂e is", (row) => row.verdict), why: (row) => row.verdict_reason },
+    ...(own ? [times("Energy per correct answer", "joules_per_correct_ratio", "energy_interval_reason")] : []),
     ...(own ? [plain("Score is", (row) => `${row.score_verdict} (${row.score_p_adjusted === null ? row.score_interval_reason : `p = ${figure(row.score_p_adjusted)}`})`)] : []),
     { title: "Points", number: true, value: (row) => row.score_delta, text: (row) => (row.score_delta === null ? NOT_KNOWN : `${row.score_delta > 0 ? "+" : ""}${points(row.score_delta)}${row.score_delta_low === null ? "" : ` (${range(row.score_delta_low, row.score_delta_high, points)})`}`) },
     times("Energy", "energy_ratio", "energy_interval_reason"),
-    ...(own ? [times("Tokens written", "tokens_out_ratio"), times("Energy per correct answer", "joules_per_correct_ratio", "energy_interval_reason")] : []),
-    plain("Why", (row) => row.verdict_reason), plain("Energy obtained by", (row) => row.energy_method),
+    ...(own ? [times("Tokens written", "tokens_out_ratio")] : []),
+    plain("Energy obtained by", (row) => row.energy_method),
   ];
 }
 

@@ -53,7 +53,7 @@ function startScenarios() {
   const name = (row) => (row.basis === MEASURED ? `${row.model} (${row.suite}, ${keyPart(row.comparability_key, "machine")})` : `${BASES[row.basis]}, ${row.as_of}: ${row.model}`);
   fill(form.elements.of, [...subjects].map(([key, row]) => [key, name(row)]), [...subjects.keys()].at(-1));
   const grids = distinct(rows("scenarios").map((row) => row.scenario));
-  fill(form.elements.scenario, grids.map((grid) => [grid, grid]), grids.includes("leaderboard") ? "leaderboard" : grids[0]);
+  fill(form.elements.scenario, [...grids, CHOSEN].map((grid) => [grid, grid]), grids.includes("leaderboard") ? "leaderboard" : grids[0]);
   form.elements.scenario.addEventListener("input", fromScenario);
   SCENARIOS.show = longTable(document.getElementById("scenarios-list"), "Emissions by scenario", [
     { title: "Scenario", text: (row) => row.scenario, value: (row) => row.scenario },
@@ -70,6 +70,7 @@ function startScenarios() {
 
 function fromScenario() {
   const { scenario, grid, pue } = SCENARIOS.form.elements;
+  if (scenario.value === CHOSEN) return;
   const row = rows("scenarios").find((each) => each.scenario === scenario.value);
   grid.value = row.grid_intensity_g_per_kwh;
   pue.value = row.pue;
@@ -82,6 +83,7 @@ function updateScenarios() {
   const same = held.find((row) => row.scenario === scenario.value && row.grid_intensity_g_per_kwh === at.grid_intensity_g_per_kwh && row.pue === at.pue);
   const valid = grid.value !== "" && pue.value !== "" && at.grid_intensity_g_per_kwh >= 0 && at.pue >= 1;
   const chosen = same ?? (valid ? { ...held[0], ...at, scenario: CHOSEN, emissions_kg: held[0].energy_kwh === null ? null : (held[0].energy_kwh * at.pue * at.grid_intensity_g_per_kwh) / 1000 } : null);
+  if (!same && chosen) scenario.value = CHOSEN;
   SCENARIOS.of = same || !chosen ? held : [chosen, ...held];
   SCENARIOS.chosen = chosen;
   document.getElementById("scenarios-count").textContent = !chosen ? "Give a grid of 0 g per kWh or more, and a PUE of 1 or more."

@@ -61,12 +61,13 @@ function showCount(table, count, all) {
   table.caption.querySelector(".rows").textContent = `(${count < all ? `${number(count)} of ` : ""}${number(all)} ${all === 1 ? "row" : "rows"})`;
 }
 
-function cell({ number, text }, row) {
+function cell({ number, text, why }, row) {
   const words = text(row);
-  return element("td", { class: `${number ? "number" : ""}${words.length > 60 ? " wide" : words.length < 14 ? " short" : ""}`, text: words });
+  const details = why ? [element("details", { class: "more" }, element("summary", { text: "Why" }), why(row))] : [];
+  return element("td", { class: `${number ? "number" : ""}${words.length > 60 ? " wide" : words.length < 14 ? " short" : ""}` }, words, ...details);
 }
 
-// columns: {title, number, text(row), value(row)}. Returns a function that shows other rows.
+// columns: {title, number, text(row), value(row), why(row)}; what is `why` is folded away. Returns a function that shows other rows.
 function longTable(place, caption, columns) {
   const head = element("tr", {}, ...columns.map(({ title, number }) => element("th", { scope: "col", class: number ? "number" : null, text: title })));
   const body = element("tbody");
