@@ -236,10 +236,15 @@ class _Run:
             self._one_task(task, repetition, number, tasks, evaluating)
 
     def _repeat_until_precise(self, tasks: list[LoadedTask], evaluating: _Evaluating) -> None:
-        """Evaluate each task again until the interval of its energy is narrow enough, or the budget has ended."""
+        """Evaluate each task again until the interval of its energy is narrow enough, or the budget has ended.
+
+        The longest first: most of the suite's energy is theirs, and most of its uncertainty.
+        """
         assert self.spec.until_precise is not None
         started = time.perf_counter()
-        for number, task in enumerate(tasks, start=1):
+        took = {summary.task: summary.duration_s for summary in self.summaries}
+        longest_first = sorted(tasks, key=lambda task: took.get(task.name, 0.0), reverse=True)
+        for number, task in enumerate(longest_first, start=1):
             while task.name not in self.failures:
                 done = [summary for summary in self.summaries if summary.task == task.name]
                 elapsed_s = time.perf_counter() - started

@@ -42,14 +42,14 @@ def until_precise(function: Callable[..., Any]) -> Callable[..., Any]:
         type=_Seconds(),
         default="30m",
         show_default=True,
-        help="With --until-precise: start no further repetition of a model after that.",
+        help="With --until-precise: start no further repetition of a model after that, counted from the first.",
     )(function)
     return click.option(
         "--until-precise",
         "precision",
         type=_Share(),
         metavar="5%",
-        help="Repeat each task until the 95 % interval of its energy is this wide to either side.",
+        help="Repeat each task, the longest first, until the 95 % interval of its energy is this wide to either side.",
     )(function)
 
 

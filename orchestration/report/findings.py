@@ -204,9 +204,13 @@ def _findings(answers: Answers, claims: str) -> list[Finding]:
         found += _own_small(answers)
     if claims == "gh":
         found += _own_verbosity(answers)
+    told_by_own = bool(found)
     for row in answers["claims"]:
         if row["claim_id"] in claims:
             own = row["basis"] == MEASURED
+            # that own models are none of the study's families is no news beside what they do tell
+            if own and told_by_own and row["verdict"] == TOLD_NOT:
+                continue
             words = _words(row, answers)
             found.append(Finding(row["basis"], None if own else row["as_of"], row["verdict"], words))
     # one sentence is enough where several claims cannot be told for the same reason

@@ -298,6 +298,22 @@ def test_a_task_is_repeated_until_its_energy_is_known(workplace: Path, capfd: py
     ]
 
 
+def test_the_longest_task_is_repeated_first(workplace: Path) -> None:
+    tiny.save_catalogue(workplace, tasks=TASKS[:2], models=[tiny.model_entry("tiny-base", "model")])
+    windows = [dataclasses.replace(READING, duration_s=seconds) for seconds in (5.0, 20.0, 20.0, 20.0, 5.0, 5.0)]
+    around = [READING] * 3
+    meter = ReplayMeter(iter([*around, *(reading for window in windows for reading in (READING, window, READING))]))
+    summary = evaluate(next_spec(workplace).model_copy(update={"until_precise": 0.2}), meter=meter)
+    assert [(task.task, task.repetition) for task in summary.tasks] == [
+        ("tiny_one", 1),
+        ("tiny_two", 1),
+        ("tiny_two", 2),
+        ("tiny_two", 3),
+        ("tiny_one", 2),
+        ("tiny_one", 3),
+    ]
+
+
 def test_repeating_ends_with_its_budget_and_where_no_energy_is_believed(
     workplace: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -305,6 +305,17 @@ def test_that_tokens_are_not_counted_is_said_of_the_leaderboard_only(answers: di
     assert all(uncounted for basis, uncounted in said if basis != findings.MEASURED)
 
 
+def test_own_lines_say_what_they_tell_and_not_what_they_cannot(answers: dict[str, Answer]) -> None:
+    for question in findings.questions(answers):
+        own = question.on(findings.MEASURED)
+        if question.section in ("verbosity",) or question.words.startswith("Are small"):
+            assert own
+            assert not any(finding.verdict == findings.TOLD_NOT for finding in own)
+    nobody = answers | {name: replace(answers[name], rows=()) for name in ("own_models", "finetunes")}
+    (verbosity,) = [question for question in findings.questions(nobody) if question.section == "verbosity"]
+    assert {finding.verdict for finding in verbosity.on(findings.MEASURED)} == {findings.TOLD_NOT}
+
+
 def test_a_familys_models_are_counted_in_each_basis(answers: dict[str, Answer]) -> None:
     row = dict.fromkeys(answers["families"].columns) | {"as_of": date(2025, 1, 9), "size_class": "7–9 B", "family": "x"}
     rows = [
