@@ -296,8 +296,7 @@ def test_a_pairs_verdicts_stand_beside_its_task(home: Home, opened: Open) -> Non
     assert heads[:6] == ["Fine-tune", "Base", "Task", verdict, ratio, "Score is"]
     first = shown.page.locator("#pairs tbody tr").first
     cells, why = first.locator("td").all_inner_texts(), first.locator("details")
-    why.locator("summary").click()
-    reason = why.inner_text().removeprefix("Why").strip()
+    reason = str(why.text_content()).removeprefix("Why")
     (row,) = asked(
         home,
         "select verdict, joules_per_correct_ratio from marts.mart_base_vs_finetuned_deltas where basis = 'measured' "
