@@ -137,7 +137,7 @@ def _planned(
     else:
         due, reason = _verdict(home, entry, runs, key, tasks, missing, evaluations, force, now)
         if not due:
-            reason += _doubts(home, entry.name, runs)
+            reason += _doubts(home, entry.name, runs, tasks or {})
     if due and (absent := _absent(catalogue, entry)) is not None:
         reason = f"{reason}, but there is no {absent}: mend its place in the catalogue"
     duration_s, energy_kwh, expectation = _expectation(home, runs)
@@ -185,18 +185,21 @@ def _verdict(
     return False, f"all {len(tasks)} tasks were evaluated on {oldest:%Y-%m-%d %H:%M} UTC, and nothing changed since"
 
 
-def _doubts(home: Path, model: str, runs: list[dict[str, Any]]) -> str:
+def _doubts(home: Path, model: str, runs: list[dict[str, Any]], tasks: Collection[str]) -> str:
     """Which tasks' energies are in doubt although the tasks are done, and what to do; nothing where none is.
 
     A short window is no such doubt: others of the same task may make up for it.
     """
     flags: dict[str, set[str]] = {}
-    for run in runs:
+    for run in reversed(runs):  # the newest that evaluated a task counts; years of nights are not read
+        if flags.keys() >= set(tasks):
+            break
         summary = lifecycle.read_json(home / "landing" / run["run_id"] / lifecycle.SUMMARY_FILE)
         found: dict[str, list[set[str]]] = {}
         for task in summary["tasks"] if summary is not None else ():
             found.setdefault(task["task"], []).append(set(task.get("flags", ())) - {"too_short"})
-        flags |= {task: set.union(*each) if all(each) else set() for task, each in found.items()}
+        for task, each in found.items():
+            flags.setdefault(task, set.union(*each) if all(each) else set())
     doubtful = {task: each for task, each in flags.items() if each}
     if not doubtful:
         return ""

@@ -229,6 +229,10 @@ def test_a_plan_names_the_energies_that_are_in_doubt(workplace: Path) -> None:
     assert not planned.due
     doubt = "; the energy of tiny_one is in doubt (foreign_load): `evalwatt evaluate tiny-base --force` measures again"
     assert planned.reason.endswith(doubt)
+    summary = evaluate(next_spec(workplace).model_copy(update={"force": True}))
+    file = workplace / "home" / "landing" / summary.run_id / lifecycle.SUMMARY_FILE
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"tasks": [{"task": "tiny_one", "flags": []}]}))
+    assert plan(load(workplace / "catalogue.yml"), workplace / "home")[0].reason.endswith("nothing changed since")
 
 
 def test_a_suite_is_repeated_as_often_as_it_asks_round_by_round(workplace: Path) -> None:
