@@ -27,6 +27,7 @@ from metered_nights import GEN, KWH, MC, OTHER_SETTINGS, TUNED_GEN, TUNED_MC
 from scipy import stats
 
 from evaluators.records import RECORDS
+from orchestration import publication
 from orchestration.built_tables import built_tables
 from orchestration.column_lineage import column_lineage
 from orchestration.home import PROJECT, Home
@@ -514,8 +515,13 @@ def test_a_night_is_compared_with_the_one_before(published: duckdb.DuckDBPyConne
     assert "base" not in changed
 
 
-def test_repetitions_of_one_run_are_no_change(published: duckdb.DuckDBPyConnection) -> None:
-    rows = [row for row in _answer(published, "what_changed_since_last_night") if row["task"] == "rep"]
+def test_repetitions_of_one_run_are_no_change(homes: dict[str, Home], tmp_path: Path) -> None:
+    file = tmp_path / publication.MARTS_FILE
+    shutil.copyfile(homes["second"].published / publication.MARTS_FILE, file)
+    file.chmod(0o644)
+    with duckdb.connect(file) as connection:  # one after the other, as they are evaluated
+        connection.execute("update fct_task_evaluations set started_at = started_at + to_minutes(repetition)")
+        rows = [row for row in _answer(connection, "what_changed_since_last_night") if row["task"] == "rep"]
     assert {row["model_id"] for row in rows} == {"base", "tuned"}
     assert {(row["points_change"], row["energy_ratio"]) for row in rows} == {(None, None)}
 
