@@ -10,14 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 from pydantic_core import ErrorDetails
@@ -54,9 +56,20 @@ def _task(value: Any) -> Any:
 
 
 class Entry(BaseModel):
-    """Base of all that stands in the catalogue: unknown keys are errors, and nothing changes afterwards."""
+    """Base of all that stands in the catalogue: unknown keys are errors, and nothing changes afterwards.
+
+    Plan keys and suite versions are hashes over an entry's fields. A field that came after version 0.1.0 is named in
+    `later` and left out of every dump while it has its default, so that an upgrade makes nothing due.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    later: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = type(self).model_fields
+        unsaid = {name for name in self.later if getattr(self, name) == fields[name].default}
+        return {name: value for name, value in dump(self).items() if name not in unsaid}
 
 
 class ControlEntry(Entry):

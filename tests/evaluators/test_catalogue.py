@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluators.catalogue import CatalogueError, load
+from evaluators.catalogue import CatalogueError, Entry, load
 
 PROJECT = Path(__file__).parents[2]
 
@@ -129,3 +129,16 @@ def test_unknown_names_list_the_known_ones() -> None:
         catalogue.model("SmolLM2-135M-Instrukt")
     with pytest.raises(CatalogueError, match="mini"):
         catalogue.suite("minni")
+
+
+def test_a_later_field_at_its_default_changes_no_dump() -> None:
+    class Earlier(Entry):
+        name: str
+
+    class Later(Earlier):
+        later = frozenset({"scale"})
+        scale: float | None = None
+
+    assert Later(name="a").model_dump(mode="json") == Earlier(name="a").model_dump(mode="json")
+    assert Later(name="a").model_dump_json(exclude={"name"}) == "{}"
+    assert Later(name="a", scale=100).model_dump() == {"name": "a", "scale": 100}
