@@ -126,6 +126,7 @@ def start_record(spec: RunSpec, meter: Meter) -> EvaluationRun:
         is_control=spec.is_control,
         order_seed=spec.order_seed,
         order_position=spec.order_position,
+        until_precise=spec.until_precise,
         project_git_sha=machine.project_git_sha(Path(__file__).parent),
         command=redact(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]])),
         country_iso_code=power.country_iso_code,

@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, ClassVar
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _SINCE_2 = {"since": 2}
 _SINCE_3 = {"since": 3}
+_SINCE_4 = {"since": 4}
 
 PHASES = ("idle", "load", "warmup", "inference", "scoring")
 METHODS = ("measured", "integrated", "modelled", "absent")
@@ -117,6 +118,7 @@ class EvaluationRun(Record):
     is_control: bool | None = field(metadata=_SINCE_3)  # the night's control workload
     order_seed: str | None = field(metadata=_SINCE_3)  # shuffled the models that were due; NULL for a run by itself
     order_position: int | None = field(metadata=_SINCE_3)  # the model's place in that order, from 1
+    until_precise: float | None = field(metadata=_SINCE_4)  # width, share of the mean, that it repeated its tasks until
     project_git_sha: str | None
     command: str
     country_iso_code: str

@@ -296,6 +296,7 @@ class BuiltRun:
             is_control=self.is_control,
             order_seed=None,
             order_position=None,
+            until_precise=None,
             project_git_sha=None,
             command="python -m evaluators spec.json",
             country_iso_code="USA",

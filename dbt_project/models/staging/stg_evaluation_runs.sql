@@ -45,6 +45,7 @@ renamed as (
         is_control,
         order_seed,
         order_position,
+        until_precise,
         project_git_sha,
         command,
         country_iso_code,
