@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from evaluators.energy.grid import grid
-from evaluators.energy.rapl import POWERCAP
+from evaluators.energy.rapl import POWERCAP, measures_processor, packages
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +52,14 @@ def describe(
 
 
 def _cpu(rapl: Path, remedies: list[str]) -> tuple[str, str]:
-    counters = sorted(rapl.glob("intel-rapl:*/energy_uj"))
-    if counters and all(os.access(counter, os.R_OK) for counter in counters):
-        return "measured", f"RAPL: {len(counters)} energy counter(s) under {rapl}"
-    if counters:
-        remedies.append(f"RAPL is there but not readable: sudo chmod a+r {rapl}/intel-rapl:*/energy_uj")
-        return "modelled", "codecarbon: load x TDP (RAPL is there, but its counters are not readable)"
-    return "modelled", "codecarbon: load x TDP (no RAPL here; usual in virtual machines)"
+    found = packages(rapl)
+    if measures_processor(rapl):
+        return "measured", f"RAPL: {', '.join(found)} under {rapl}"
+    if not found:
+        return "modelled", "codecarbon: load x TDP (no RAPL package here; usual in virtual machines)"
+    unreadable = ", ".join(name for name, readable in found.items() if not readable)
+    remedies.append(f"RAPL cannot be read here for {unreadable}: sudo chmod a+r {rapl}/intel-rapl:*/energy_uj")
+    return "modelled", f"codecarbon: load x TDP (RAPL is there, but cannot be read for {unreadable})"
 
 
 def _gpu(remedies: list[str]) -> tuple[str, str]:

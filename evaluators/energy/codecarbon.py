@@ -44,6 +44,7 @@ class CodecarbonMeter:
             gpu_ids=None if self._gpu.index is None else [self._gpu.index],
             tracking_mode="machine",
             measure_power_secs=1,
+            force_mode_cpu_load=not rapl.measures_processor(),  # else part of a processor would be called measured
             output_methods=[],  # nothing is written, nothing is sent
             allow_multiple_runs=True,  # our own file lock keeps evaluations apart, across users too
             pue=1,  # PUE is a column, applied in SQL
@@ -144,6 +145,8 @@ def _methods(hardware: dict[str, Any]) -> tuple[str, str]:
     """The methods of CPU and RAM."""
     cpu = hardware.get("CPU")
     cpu_method = _CPU_METHODS[cpu._mode] if cpu is not None else "absent"
+    if cpu is not None and cpu._mode == "intel_rapl" and not rapl.measures_processor():
+        cpu_method = "absent"  # codecarbon knows no rated power of the processor to model it with
     if "Raspberry" in hardware or "AppleSiliconChip" in hardware:
         cpu_method = "integrated"
     return cpu_method, "modelled" if "RAM" in hardware else "absent"

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import psutil
 import pytest
 
-from evaluators.energy import Ledger, MeterFailed, Reading, describe, make_meter, quality
+from evaluators.energy import Ledger, MeterFailed, Reading, make_meter, quality
 from evaluators.energy.cpu_time import CpuTime
 from evaluators.energy.grid import grid
 from evaluators.energy.replay import ReplayMeter
@@ -205,14 +205,3 @@ def test_grid_of_countries_and_regions_offline() -> None:
 def test_an_unknown_grid_is_refused_rather_than_replaced(country: str, region: str | None) -> None:
     with pytest.raises(ValueError, match="grid_intensity_g_per_kwh"):
         grid(country, region, None)
-
-
-def test_rapl_without_permission_is_modelled_with_a_remedy(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    counter = tmp_path / "intel-rapl:0" / "energy_uj"
-    counter.parent.mkdir()
-    counter.write_text("1")
-    assert describe("USA", None, None, rapl=tmp_path).cpu_method == "measured"
-    monkeypatch.setattr("os.access", lambda path, mode: False)
-    found = describe("USA", None, None, rapl=tmp_path)
-    assert found.cpu_method == "modelled"
-    assert any("chmod" in remedy for remedy in found.remedies)

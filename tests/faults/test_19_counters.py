@@ -13,6 +13,7 @@ from landed_files import reason_of_refusal, with_value
 from test_energy import reading
 
 from evaluators.energy import rapl
+from evaluators.energy.capabilities import describe
 from evaluators.energy.replay import ReplayMeter
 from orchestration.home import Home
 
@@ -36,18 +37,39 @@ for steps in json.loads(sys.argv[2]):
 meter.close()
 print(json.dumps(found))
 """
+AS_DOCTOR_SAYS = """
+import json
+from evaluators.energy import make_meter
+from evaluators.energy.capabilities import describe
+meter = make_meter("codecarbon", country_iso_code="USA")
+meter.start()
+meter.stop()
+print(json.dumps([describe("USA", None, None).cpu_method, meter.cpu_method, meter._tracker._hardware[1]._mode]))
+meter.close()
+"""
 RANGE = 262_143_328_850  # microjoules; then a counter begins again
 
 
-@pytest.mark.skipif(not may_unshare("-m"), reason="this machine does not let a process mount its own files")
+MAY_MOUNT = pytest.mark.skipif(not may_unshare("-m"), reason="this machine does not let a process mount its own files")
+
+
+def domain(powercap: Path, name: str, domain: str, *, readable: bool = True) -> None:
+    """A domain of RAPL as the kernel shows it, with a link; `domain` is its folder's path under `intel-rapl`."""
+    folder = powercap / "intel-rapl" / domain
+    folder.mkdir(parents=True)
+    (folder / "name").write_text(f"{name}\n")
+    (folder / "max_energy_range_uj").write_text(str(RANGE))
+    if readable:
+        (folder / "energy_uj").write_text("1000000\n")
+    else:
+        (folder / "energy_uj").mkdir()  # permissions do not stop root
+    (powercap / folder.name).symlink_to(folder.relative_to(powercap))
+    (powercap / "intel-rapl" / "subsystem").mkdir(exist_ok=True)
+
+
+@MAY_MOUNT
 def test_a_processor_whose_counter_goes_back(tmp_path: Path) -> None:
-    domain = tmp_path / "powercap" / "intel-rapl" / "intel-rapl:0"
-    (domain.parent / "subsystem").mkdir(parents=True)
-    domain.mkdir()
-    (domain / "name").write_text("package-0")
-    (domain / "max_energy_range_uj").write_text(str(RANGE))
-    (domain / "energy_uj").write_text("1000000")
-    (tmp_path / "powercap" / "intel-rapl:0").symlink_to("intel-rapl/intel-rapl:0")
+    domain(tmp_path / "powercap", "package-0", "intel-rapl:0")
     steps = {
         "well": [1_000_000, 37_000_000],
         "wrapped": [RANGE - 1_000_000, 35_000_000],
@@ -67,6 +89,53 @@ def test_a_processor_whose_counter_goes_back(tmp_path: Path) -> None:
     for method, cpu_energy_kwh, energy_kwh, flags in (wrapped, reset):
         assert (method, cpu_energy_kwh, energy_kwh) == ("measured", None, None)
         assert flags == ["negative"]
+
+
+PROCESSORS: dict[str, tuple[list[tuple[str, str, bool]], bool]] = {
+    "two sockets": ([("package-0", "intel-rapl:0", True), ("package-1", "intel-rapl:1", True)], True),
+    "one of two": ([("package-0", "intel-rapl:0", True), ("package-1", "intel-rapl:1", False)], False),
+    "two dies": ([("package-0-die-0", "intel-rapl:0", True), ("package-0-die-1", "intel-rapl:1", True)], True),
+    "one of two dies": ([("package-0-die-0", "intel-rapl:0", True), ("package-0-die-1", "intel-rapl:1", False)], False),
+    "cores only": ([("package-0", "intel-rapl:0", False), ("core", "intel-rapl:0/intel-rapl:0:0", True)], False),
+    "all but the cores": ([("package-0", "intel-rapl:0", True), ("core", "intel-rapl:0/intel-rapl:0:0", False)], True),
+    "the platform only": ([("package-0", "intel-rapl:0", False), ("psys", "intel-rapl:1", True)], False),
+    "no package": ([("psys", "intel-rapl:0", True)], False),
+    "memory as well": ([("package-0", "intel-rapl:0", True), ("dram", "intel-rapl:0/intel-rapl:0:0", True)], True),
+    "none": ([("package-0", "intel-rapl:0", False)], False),
+    "no RAPL": ([], False),
+}
+
+
+@pytest.mark.parametrize("processor", PROCESSORS)
+def test_a_processor_is_measured_where_each_of_its_packages_can_be_read(tmp_path: Path, processor: str) -> None:
+    domains, measured = PROCESSORS[processor]
+    for name, folder, readable in domains:
+        domain(tmp_path, name, folder, readable=readable)
+    found = describe("USA", None, None, rapl=tmp_path)
+    assert found.cpu_method == ("measured" if measured else "modelled")
+    locked = [name for name, _, readable in domains if name.startswith("package") and not readable]
+    assert [remedy for remedy in found.remedies if "RAPL" in remedy and "chmod" in remedy] == [
+        f"RAPL cannot be read here for {', '.join(locked)}: sudo chmod a+r {tmp_path}/intel-rapl:*/energy_uj"
+        for _ in locked[:1]
+    ]
+
+
+def test_a_package_with_two_interfaces_is_read_by_either(tmp_path: Path) -> None:
+    domain(tmp_path, "package-0", "intel-rapl:0", readable=False)
+    domain(tmp_path, "package-0", "intel-rapl-mmio:0")
+    assert rapl.packages(tmp_path) == {"package-0": True}
+
+
+@MAY_MOUNT
+@pytest.mark.parametrize("processor", ["two sockets", "one of two", "cores only", "the platform only", "no package"])
+def test_the_meter_calls_measured_what_doctor_does(tmp_path: Path, processor: str) -> None:
+    domains, measured = PROCESSORS[processor]
+    for name, folder, readable in domains:
+        domain(tmp_path / "powercap", name, folder, readable=readable)
+    command = [*WITH_RAPL, str(tmp_path), sys.executable, "-c", AS_DOCTOR_SAYS]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    method, mode = ("measured", "intel_rapl") if measured else ("modelled", "cpu_load")
+    assert json.loads(done.stdout) == [method, method, mode]
 
 
 @pytest.mark.parametrize(
