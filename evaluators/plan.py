@@ -19,7 +19,10 @@ from typing import Any
 from evaluators import landing, lifecycle
 from evaluators.catalogue import Catalogue, CatalogueError, ModelEntry, SuiteEntry
 from evaluators.decisions import excluded_runs
+from evaluators.energy import quality
+from evaluators.precision import believed, further_windows
 from evaluators.spec import RunSpec, digest
+from evaluators.summary import RunSummary, TaskSummary
 
 OUR_TASKS = Path(__file__).parent / "tasks"
 
@@ -186,26 +189,26 @@ def _verdict(
 
 
 def _doubts(home: Path, model: str, runs: list[dict[str, Any]], tasks: Collection[str]) -> str:
-    """Which tasks' energies are in doubt although the tasks are done, and what to do; nothing where none is.
-
-    A short window is no such doubt: others of the same task may make up for it.
-    """
-    flags: dict[str, set[str]] = {}
+    """Which tasks have no energy that counts although they are done, and what to do; nothing where all have one."""
+    newest: dict[str, list[TaskSummary]] = {}
     for run in reversed(runs):  # the newest that evaluated a task counts; years of nights are not read
-        if flags.keys() >= set(tasks):
+        if newest.keys() >= set(tasks):
             break
-        summary = lifecycle.read_json(home / "landing" / run["run_id"] / lifecycle.SUMMARY_FILE)
-        found: dict[str, list[set[str]]] = {}
-        for task in summary["tasks"] if summary is not None else ():
-            found.setdefault(task["task"], []).append(set(task.get("flags", ())) - {"too_short"})
-        for task, each in found.items():
-            flags.setdefault(task, set.union(*each) if all(each) else set())
-    doubtful = {task: each for task, each in flags.items() if each}
-    if not doubtful:
-        return ""
-    why = ", ".join(sorted(set.union(*doubtful.values())))
-    remedy = f"`evalwatt evaluate {model} --force` measures again"
-    return f"; the energy of {', '.join(sorted(doubtful))} is in doubt ({why}): {remedy}"
+        values = lifecycle.read_json(home / "landing" / run["run_id"] / lifecycle.SUMMARY_FILE)
+        summaries = RunSummary.from_json(values).tasks if values is not None else ()
+        for task in {summary.task for summary in summaries} - newest.keys():
+            newest[task] = [summary for summary in summaries if summary.task == task]
+    doubtful: dict[str, dict[str, set[str]]] = {}
+    for task, done in newest.items():
+        if task in tasks and not believed(done) and (flags := {flag for summary in done for flag in summary.flags}):
+            again = flags != {"too_short"} or further_windows(done)
+            remedy = f"`evalwatt evaluate {model} --force` measures again" if again else quality.REMEDIES["too_short"]
+            doubtful.setdefault(remedy, {})[task] = flags
+    return "".join(
+        f"; the energy of {', '.join(sorted(flags))} is in doubt ({', '.join(sorted(set.union(*flags.values())))}): "
+        f"{remedy}"
+        for remedy, flags in sorted(doubtful.items(), reverse=True)
+    )
 
 
 def _absent(catalogue: Catalogue, entry: ModelEntry) -> str | None:

@@ -21,8 +21,8 @@ class TaskSummary:
     energy_method: str
     tokens_prompt: int
     tokens_generated: int
-    tokens_computed: int | None  # as in records.TaskEmission
-    tokens_unshared: int | None
+    tokens_computed: int | None = None  # as in records.TaskEmission; what came later is missing in earlier summaries
+    tokens_unshared: int | None = None
     repetition: int = 1
     flags: tuple[str, ...] = ()  # doubts about the energy, as in energy.quality
 

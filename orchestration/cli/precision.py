@@ -49,7 +49,8 @@ def until_precise(function: Callable[..., Any]) -> Callable[..., Any]:
         "precision",
         type=_Share(),
         metavar="5%",
-        help="Repeat each task, the longest first, until the 95 % interval of its energy is this wide to either side.",
+        help="Repeat each task, the longest first, at least five times and until the 95 % interval of its energy "
+        "reaches no further than this to either side.",
     )(function)
 
 

@@ -39,6 +39,8 @@ by_task as (
         avg(tokens_shared order by repetition) as tokens_shared,
         count(*) as repetitions,
         count(*) filter (where is_usable) as energy_repetitions,
+        -- One run that looked before it stopped is enough: its repetitions are among the others.
+        coalesce(bool_or(is_until_precise) filter (where is_usable), false) as is_until_precise,
         avg(energy_kwh order by repetition) filter (where is_usable) as energy_kwh,
         -- Of the mean over the repetitions; nothing can be said from fewer than three.
         case

@@ -70,6 +70,7 @@ joined as (
         runs.suite_version,
         runs.machine_id,
         runs.engine_reason,
+        runs.until_precise is not null as is_until_precise,
         runs.started_at as run_started_at,
         coalesce(runs.is_control, false) as is_control,
         inference.started_at,
@@ -172,13 +173,14 @@ joined as (
 final as (
     select
         * exclude (window_reason),
-        -- What is too short alone counts where the run repeated it until its windows lasted long enough together.
+        -- What is too short alone counts where the run repeated it until its windows lasted long enough together. A
+        -- window without an energy adds nothing to that. As in evaluators/precision.py.
         case
             when
                 window_reason = 'flagged too_short' and energy_kwh is not null
-                and sum(duration_s) filter (where coalesce(quality_flags, 'too_short') = 'too_short') over (
-                    partition by run_id, task
-                ) >= {{ shortest_window_s() }}
+                and fsum(duration_s) filter (
+                    where energy_kwh is not null and coalesce(quality_flags, 'too_short') = 'too_short'
+                ) over (partition by run_id, task) >= {{ shortest_window_s() }}
                 then null
             else window_reason
         end as energy_reason,

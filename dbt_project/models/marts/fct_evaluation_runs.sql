@@ -69,6 +69,7 @@ final as (
         failures.task_failures,
         runs.is_control,
         runs.order_position,
+        runs.until_precise,
         coalesce(control.control_flag, 'no control') as control_flag,
         phases.idle_kwh,
         phases.load_kwh,

@@ -48,6 +48,7 @@ task_sides as (
         energy_variance,
         energy_reason,
         energy_repetitions,
+        is_until_precise,
         coalesce(energy_reason, {{ too_few_repetitions('energy_repetitions') }}) as energy_interval_reason,
         case when is_generative then tokens_generated / nullif(requests, 0) end as tokens_out_per_request,
         case when is_binary then {{ joules('energy_kwh') }} / nullif(correct_answers, 0) end as joules_per_correct,
@@ -64,6 +65,7 @@ suite_variances as (
     select
         comparability_key,
         model_key,
+        bool_or(is_until_precise) as is_until_precise,
         case when count(*) = count(energy_variance) then sum(energy_variance order by task) end as energy_variance,
         case
             when count(*) filter (where is_binary) = count(energy_variance) filter (where is_binary)
@@ -90,6 +92,7 @@ suite_sides as (
         suite_variances.energy_variance,
         suites.energy_reason,
         suites.energy_repetitions,
+        suite_variances.is_until_precise,
         suites.energy_interval_reason,
         suites.tokens_out_per_request,
         suites.joules_per_correct,
@@ -123,6 +126,7 @@ compared as (
         base.joules_per_correct as base_joules_per_correct,
         finetuned.joules_per_correct as finetuned_joules_per_correct,
         least(base.energy_repetitions, finetuned.energy_repetitions) as energy_repetitions,
+        base.is_until_precise or finetuned.is_until_precise as is_until_precise,
         coalesce('base: ' || base.score_reason, 'fine-tuned: ' || finetuned.score_reason) as side_score_reason,
         coalesce(
             case when base.energy_reason = finetuned.energy_reason then base.energy_reason end,
@@ -159,8 +163,8 @@ reasoned as (
     select
         compared.*,
         margins.*,
-        student_t.t_975 as t,
-        student_t.t_950 as t_one_sided,
+        {{ t_of_energy('compared.is_until_precise') }} as t,
+        {{ t_of_energy_one_sided('compared.is_until_precise') }} as t_one_sided,
         case
             when not compared.is_same_question
                 then 'asked differently: few-shot, limit, chat template or version of a task'

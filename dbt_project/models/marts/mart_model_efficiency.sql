@@ -57,6 +57,7 @@ summed as (
         max(run_started_at) as run_started_at,
         count(*) as tasks_covered,
         min(energy_repetitions) as energy_repetitions,
+        bool_or(is_until_precise) as is_until_precise,
         {{ tasks_with_too_few_repetitions('energy_repetitions') }} as too_few_repetitions,
         count(score_normalised) as tasks_scored,
         sum(suite_weight * score_normalised order by task) / nullif(sum(suite_weight order by task), 0) as score,
@@ -161,7 +162,7 @@ reasoned as (
 derived as (
     select
         reasoned.*,
-        student_t.t_975 as t,
+        {{ t_of_energy('reasoned.is_until_precise') }} as t,
         coalesce(energy_reason, too_few_repetitions) as energy_interval_reason,
         coalesce(
             score_reason, case when score_below is null then 'lm-eval has no standard error for a task' end
