@@ -7,14 +7,23 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run test soak ui lint bench setup
+.PHONY: run quick test test-slow soak ui lint bench setup
 
 run: setup
 	$(BIN)/evalwatt run $(ARGS)
 
-# Two processes: ARGS="-n 0" is one, as `pytest` alone is, for a debugger.
+# Tests in three tiers. Two processes each: ARGS="-n 0" is one, as `pytest` alone is, for a debugger.
+# For somebody who edits: what takes neither a dbt build nor a night, a kill or a browser. Under two minutes.
+quick: setup
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long and not slow" $(ARGS)
+
+# All that a user's machine should show. About ten minutes.
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+
+# Sweeps, simulations, and what sets up much.
+test-slow: setup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow $(ARGS)
 
 # 200 random kills over a whole refresh, for one to two hours; ARGS="--kills 15" for fewer.
 soak: setup

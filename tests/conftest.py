@@ -17,6 +17,17 @@ from orchestration.home import Home
 
 STUDY_DAY = "2025-01-09"
 
+# What `make quick` leaves out: folders whose tests drive nights, kills and browsers, and fixtures that dbt builds.
+_LONG_FOLDERS = {"browser", "faults"}
+_LONG_FIXTURES = {"built", "homes", "study_home"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if item.path.parent.name in _LONG_FOLDERS or fixtures & _LONG_FIXTURES:
+            item.add_marker(pytest.mark.long)
+
 
 @pytest.fixture(scope="session")
 def homes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Home]:

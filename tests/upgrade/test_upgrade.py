@@ -1,0 +1,113 @@
+"""What an upgrade makes of a landing that an earlier version made: nothing due, no key changed, the same figures.
+
+`0.1.0/` was made by version 0.1.0: the default pair in float32 at eight documents a task, the base twice, two small
+states of the leaderboard, and the marts that were published from them. A difference here makes people pay for a night
+again, or changes a figure that they have shown to somebody: it is a decision, listed in CHANGELOG.md and below.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from built_once import built_once
+from dbt_runner import dbt_build
+
+from evaluators import catalogue
+from evaluators.plan import make_spec, plan
+from evaluators.run import evaluate
+from orchestration import warehouse
+from orchestration.home import Home
+
+KEPT = Path(__file__).parent / "0.1.0"
+BASE, TUNED = "SmolLM2-135M-Instruct", "SmolLM2-135M-short-answers"
+
+# Sentences may be put better, and a build names itself.
+SENTENCES = ("reason", "note", "definition", "confounders")
+OF_THE_BUILD = {"publication"}
+# Figures that were wrong and are corrected: (mart, column), and why.
+DECIDED: dict[tuple[str, str], str] = {}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """The landing beside its catalogue, as its user has them before an upgrade."""
+    shutil.copytree(KEPT, tmp_path / "team")
+    home = Home(tmp_path / "team" / "data")
+    _unpack("landing", home.path)
+    return home
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The landing's marts, made anew by this version."""
+
+    def build() -> Home:
+        home = Home(tmp_path_factory.mktemp("upgraded"))
+        _unpack("landing", home.path)
+        assert not warehouse.load(home).quarantined
+        dbt_build(home, "--exclude-resource-type", "unit_test")
+        return home
+
+    return built_once(tmp_path_factory, "upgraded", build)
+
+
+def test_nothing_is_due(home: Home) -> None:
+    planned = {run.model: run for run in plan(catalogue.load(home.path.parent / "catalogue.yml"), home.path)}
+    assert not [f"{run.model}: {run.reason}" for run in planned.values() if run.due]
+    assert planned[BASE].plan_key == "ce1fa0c7d39ccfa3"
+    assert planned[TUNED].plan_key == "3cad0c46e275c27b"
+
+
+@pytest.mark.slow  # converts the package's model
+def test_the_evaluator_finds_every_task_of_the_package_done(home: Home) -> None:
+    team = catalogue.load(home.path.parent / "catalogue.yml")
+    (run,) = plan(team, home.path, models=[BASE])
+    summary = evaluate(make_spec(team, run, home.path))
+    assert summary.status == "completed", summary.reason
+    assert len(summary.reused) == 6
+    assert not summary.tasks
+
+
+def test_a_changed_question_is_due(home: Home) -> None:
+    file = home.path.parent / "catalogue.yml"
+    file.write_text(file.read_text().replace("limit: 8", "limit: 9"))
+    assert [run.due for run in plan(catalogue.load(file), home.path)] == [True, True]
+
+
+def _marts() -> list[str]:
+    with tarfile.open(KEPT / "marts.tar.xz") as archive:
+        names = (Path(member.name) for member in archive.getmembers() if member.isfile())
+        return sorted(name.stem for name in names if name.stem not in OF_THE_BUILD)
+
+
+@pytest.mark.parametrize("mart", _marts())
+def test_every_figure_is_the_same(built: Home, tmp_path: Path, mart: str) -> None:
+    _unpack("marts", tmp_path)
+    with duckdb.connect(str(built.warehouse), read_only=True) as now:
+        kept = now.from_parquet(str(tmp_path / "parquet" / f"{mart}.parquet"))
+        decided = {column for of, column in DECIDED if of == mart}
+        columns = [c for c in kept.columns if c not in decided and not any(word in c for word in SENTENCES)]
+        before = _sorted(kept.select(*columns).fetchall())
+        after = _sorted(now.table(f"marts.{mart}").select(*columns).fetchall())
+    assert len(after) == len(before)
+    for number, column in enumerate(columns):
+        found, expected = ([row[number] for row in rows] for rows in (after, before))
+        exact = not any(isinstance(value, float) for value in expected)
+        assert found == (expected if exact else pytest.approx(expected, rel=1e-9)), f"{mart}.{column}"
+
+
+def _sorted(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """In an order that the last digits of a float do not change."""
+    words = [[f"{value:.6g}" if isinstance(value, float) else str(value) for value in row] for row in rows]
+    return [row for _, row in sorted(zip(words, rows, strict=True))]
+
+
+def _unpack(name: str, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(KEPT / f"{name}.tar.xz") as archive:
+        archive.extractall(folder, filter="data")
