@@ -105,13 +105,20 @@ class Settings(Entry):
 class TaskEntry(Entry):
     """A task or group of lm-eval inside a suite. None means: as the suite says, and else as lm-eval's task says."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"members", "scale"})
+
     task: Name
     primary: str | None = None  # the metric that is the task's score, "metric" or "metric,filter"
     binary: bool | None = None  # whether the metric says correct or not of each document; None: known by its name
     chance: float | None = Field(
         default=None, ge=0, lt=1
-    )  # score of guessing; None: from the number of choices, else 0
+    )  # score of guessing, as a share of the scale; None: from the number of choices, else 0
+    scale: float | None = Field(
+        default=None, gt=0
+    )  # what the metric goes to from 0, such as 1 or 100; None: by its name
     weight: float = Field(default=1.0, ge=0)  # of the entry in the suite's score, shared by a group's tasks
+    # How a group's tasks share it; None: as lm-eval aggregates the group, and where it does not, evenly by its members.
+    members: Literal["by_size", "evenly"] | None = None
     num_fewshot: int | None = Field(default=None, ge=0)
     limit: int | None = Field(default=None, ge=1)  # documents
     apply_chat_template: bool | None = None

@@ -19,19 +19,23 @@ import re
 import statistics
 import sys
 import types
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 import torch
+from lm_eval.api.group import Group
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM, TemplateLM
 from lm_eval.api.task import Task
 from lm_eval.evaluator import evaluate
 from lm_eval.tasks import TaskManager
+from lm_eval.tasks._index import Kind
 
 from evaluators import punkt
 from evaluators.catalogue import SuiteEntry, TaskEntry
@@ -65,6 +69,12 @@ class LoadedTask:
     weight: float
     chance: float
     task_hash: str
+    entry: TaskEntry  # the suite's, of the task itself or of the group that it came through
+
+    @property
+    def group(self) -> str | None:
+        """The entry's name where that is a group or a tag, not the task itself."""
+        return self.entry.task if self.entry.task != self.name else None
 
     @property
     def version(self) -> str:
@@ -157,19 +167,37 @@ class Harness:
         self._near = TaskManager(include_path=self._folders, include_defaults=False)
 
     def load(self, model_uses_template: bool) -> tuple[list[LoadedTask], dict[str, str]]:
-        """The suite's leaf tasks, and the reason for each entry that cannot be loaded."""
+        """The suite's leaf tasks, and the reason for each entry or leaf that cannot be loaded.
+
+        Raises TaskUnavailable where two entries name the same task: it could have one of their weights only.
+        """
         punkt.offer(self._nltk_data)
         loaded: dict[str, LoadedTask] = {}
         failures: dict[str, str] = {}
+        named: dict[str, str] = {}
         for entry in self._suite.tasks:
             try:
-                found = self._leaves(entry)
-                for task in found:
-                    loaded[str(task.task_name)] = self._as_asked(entry, task, len(found), model_uses_template)
+                members = self._members(entry)
             except TaskUnavailable as error:
                 failures[entry.task] = str(error)
-            except Exception as error:  # a document that is none fails its task; the others go on
-                failures[entry.task] = f"task {entry.task} cannot be asked: {_sentence(error)}"
+                continue
+            leaves = {str(leaf.task_name): leaf for leaf in _leaves(members)}
+            for name in leaves:
+                if name in named:
+                    raise TaskUnavailable(self._named_twice(name, named[name], entry.task))
+                named[name] = entry.task
+            asked: dict[str, LoadedTask] = {}
+            for name, leaf in leaves.items():
+                try:
+                    asked[name] = self._as_asked(entry, leaf, model_uses_template)
+                except TaskUnavailable as error:
+                    failures[name] = str(error)
+                except Exception as error:  # a document that is none fails its task; the others go on
+                    failures[name] = f"task {name} cannot be asked: {_sentence(error)}"
+            shares = _shares(members, asked, entry.members)
+            loaded |= {
+                name: replace(task, weight=float(Fraction(entry.weight) * shares[name])) for name, task in asked.items()
+            }
         return list(loaded.values()), failures
 
     def unknown(self) -> list[str]:
@@ -177,28 +205,63 @@ class Harness:
         names = [entry.task for entry in self._suite.tasks if entry.task not in self._near.task_index]
         return [self._no_such_task(name) for name in names if name not in self._all.task_index]
 
+    def named_twice(self) -> list[str]:
+        """The tasks that two entries name, in words. Loads no task and no data."""
+        found, named = [], dict[str, str]()
+        for entry in self._suite.tasks:
+            for name in sorted(set(self._leaf_names(entry.task))):
+                if name in named:
+                    found.append(self._named_twice(name, named[name], entry.task))
+                named.setdefault(name, entry.task)
+        return found
+
     @property
     def _all(self) -> TaskManager:
         return _index(tuple(self._folders))
 
-    def _leaves(self, entry: TaskEntry) -> list[Task]:
+    def _members(self, entry: TaskEntry) -> Sequence[Task | Group]:
+        """What the entry names: a task, a group, or the tasks of a tag."""
         if entry.task in self._near.task_index:
             # A group may name lm-eval's own tasks; if it is anything else, the full index says so again.
             with contextlib.suppress(Exception):
-                return list(self._near.load([entry.task])["tasks"].values())
+                return _load(self._near, entry.task)
         if entry.task not in self._all.task_index:
             raise TaskUnavailable(self._no_such_task(entry.task))
         try:
-            return list(self._all.load([entry.task])["tasks"].values())
+            return _load(self._all, entry.task)
         except Exception as error:  # whatever a task file or its data set raises: the task fails, the others go on
             raise TaskUnavailable(f"task {entry.task} cannot be loaded: {_sentence(error)}") from error
+
+    def _leaf_names(self, name: str) -> Iterator[str]:
+        """Names of the tasks that a name stands for, as the task files say."""
+        found = self._near.task_index.get(name) or self._all.task_index.get(name)
+        if found is None or found.kind not in (Kind.GROUP, Kind.TAG):
+            yield name
+        elif found.kind is Kind.TAG:
+            yield from found.tags
+        else:
+            yield from self._member_names(found.cfg or {})
+
+    def _member_names(self, group: Mapping[str, Any]) -> Iterator[str]:
+        members = group.get("task") or ()
+        for member in [members] if isinstance(members, str) else members:
+            if isinstance(member, str):
+                yield from self._leaf_names(member)
+            elif isinstance(member.get("task"), list):  # a group inside this one's file
+                yield from self._member_names(member)
+            else:
+                yield from self._leaf_names(member.get("task") or member["group"])
+
+    def _named_twice(self, task: str, first: str, second: str) -> str:
+        ways = [f"by the group {name}" if name != task else "by its own name" for name in (first, second)]
+        return f"the task {task} is named twice, {' and '.join(ways)}; remove one of the two"
 
     def _no_such_task(self, name: str) -> str:
         close = difflib.get_close_matches(name, self._all.task_index, n=3)
         remedy = f"did you mean {' or '.join(close)}?" if close else "name a folder of task files in include_path"
         return f"lm-eval knows no task or group {name!r}; {remedy}"
 
-    def _as_asked(self, entry: TaskEntry, task: Task, siblings: int, model_uses_template: bool) -> LoadedTask:
+    def _as_asked(self, entry: TaskEntry, task: Task, model_uses_template: bool) -> LoadedTask:
         suite = self._suite
         if unknown := [name for name, function in _metric_functions(task).items() if function is None]:
             names = ", ".join(unknown)
@@ -218,9 +281,10 @@ class Harness:
             metric=metric,
             filter=filter_name,
             binary=entry.binary,
-            weight=entry.weight / siblings,
+            weight=entry.weight,
             chance=entry.chance if entry.chance is not None else _chance(task, limit),
             task_hash=_task_hash(task, limit),
+            entry=entry,
         )
 
 
@@ -289,6 +353,56 @@ def _keep_hub_metrics_out() -> None:
 def _index(folders: tuple[str, ...]) -> TaskManager:
     """lm-eval's own tasks and those of the folders; suites with the same folders share it."""
     return TaskManager(include_path=list(folders))
+
+
+def _load(tasks: TaskManager, name: str) -> Sequence[Task | Group]:
+    found = tasks.load([name])
+    group = found.get("groups", {}).get(name)
+    return list(found["tasks"].values()) if group is None else [group]
+
+
+def _leaves(members: Iterable[Task | Group]) -> list[Task]:
+    """The tasks of groups in groups; one that occurs twice in them counts twice, as lm-eval counts it."""
+    return [leaf for m in members for leaf in (m.get_all_tasks() if isinstance(m, Group) else [m])]
+
+
+def _shares(
+    members: Collection[Task | Group], asked: Mapping[str, LoadedTask], rule: str | None
+) -> dict[str, Fraction]:
+    """Each task's share of what its members weigh together: by the rule over all their tasks, or else each member has
+    the same and divides it by its own rule."""
+    if rule is not None:
+        names = [name for leaf in _leaves(members) if (name := str(leaf.task_name)) in asked]
+        sizes = [asked[name].documents if rule == "by_size" else 1 for name in names]
+        parts = zip(names, sizes, strict=True)
+        return _summed((name, Fraction(size, sum(sizes) or 1)) for name, size in parts)
+    own = [
+        _shares(list(member), asked, _aggregation(member, asked))
+        if isinstance(member, Group)
+        else {str(member.task_name): Fraction(1)}
+        for member in members
+    ]
+    return _summed((name, share / len(members)) for shares in own for name, share in shares.items())
+
+
+def _aggregation(group: Group, asked: Mapping[str, LoadedTask]) -> str | None:
+    """How lm-eval makes the group's score of its tasks': over all of them, also those of groups inside; None where it
+    makes none of the metric that is theirs."""
+    scores = {
+        (asked[name].metric, asked[name].filter) for leaf in _leaves([group]) if (name := leaf.task_name) in asked
+    }
+    for metric, filter_name in scores if len(scores) == 1 else ():
+        for aggregated in group.aggregate_metric_list or ():
+            if aggregated.metric == metric and filter_name in (aggregated.filter_list or [filter_name]):
+                return "by_size" if aggregated.weight_by_size else "evenly"
+    return None
+
+
+def _summed(shares: Iterable[tuple[str, Fraction]]) -> dict[str, Fraction]:
+    total: defaultdict[str, Fraction] = defaultdict(Fraction)
+    for name, share in shares:
+        total[name] += share
+    return total
 
 
 def _metric_functions(task: Task) -> dict[str, Any]:

@@ -29,11 +29,15 @@ SILENT_END = "the process ended without a word: killed, out of memory, or the ma
 class PlannedTask(TypedDict):
     """A task in a run's plan: its bundle's name, empty where it could not be loaded, and its weight in the score.
 
-    `repetitions` are the further bundles' names where the suite asks for more than one.
+    `repetitions` are the further bundles' names where the suite asks for more than one. `group` is the suite's entry
+    that the task came through, if not its own: plans from before that was noted gave all of a group's tasks the same
+    weight. `scale` is the metric's, where the suite states it.
     """
 
     evaluation: str
     weight: float
+    group: NotRequired[str]
+    scale: NotRequired[float]
     repetitions: NotRequired[list[str]]
 
 

@@ -25,6 +25,7 @@ from evaluators.spec import RunSpec, digest
 from evaluators.summary import RunSummary, TaskSummary
 
 OUR_TASKS = Path(__file__).parent / "tasks"
+_WEIGHED_AGAIN = "a group's tasks now weigh as lm-eval aggregates them; all are evaluated, and none is asked again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +139,10 @@ def _planned(
     elif is_control:
         due, reason = True, "the control workload of this night"
     else:
-        due, reason = _verdict(home, entry, runs, key, tasks, missing, evaluations, force, now)
+        due, reason = _verdict(home, entry, suite, runs, key, tasks, missing, evaluations, force, now)
         if not due:
             reason += _doubts(home, entry.name, runs, tasks or {})
+    asks = due and reason != _WEIGHED_AGAIN
     if due and (absent := _absent(catalogue, entry)) is not None:
         reason = f"{reason}, but there is no {absent}: mend its place in the catalogue"
     duration_s, energy_kwh, expectation = _expectation(home, runs)
@@ -153,15 +155,16 @@ def _planned(
         is_control=is_control and due,
         tasks_done=len(tasks or {}) - len(missing),
         tasks_total=len(tasks) if tasks is not None else None,
-        expected_duration_s=duration_s if due else 0.0,
-        expected_energy_kwh=energy_kwh if due else 0.0,
-        expectation=expectation if due else "nothing to evaluate",
+        expected_duration_s=duration_s if asks else 0.0,
+        expected_energy_kwh=energy_kwh if asks else 0.0,
+        expectation=expectation if asks else "nothing to evaluate",
     )
 
 
 def _verdict(
     home: Path,
     entry: ModelEntry,
+    suite: SuiteEntry,
     runs: list[dict[str, Any]],
     key: str,
     tasks: dict[str, lifecycle.PlannedTask] | None,
@@ -182,10 +185,18 @@ def _verdict(
     if missing:
         others = "; the others are kept" if len(missing) < len(tasks) else ""
         return True, f"{len(missing)} of {len(tasks)} tasks are missing or excluded ({', '.join(missing)}){others}"
+    if _weighed_before(suite, tasks):
+        return True, _WEIGHED_AGAIN
     oldest = min(landing.run_time(evaluations[planned["evaluation"]]) for planned in tasks.values())
     if entry.refresh_every is not None and now - oldest >= entry.refresh_every:
         return True, f"last evaluated {oldest:%Y-%m-%d %H:%M} UTC, to be refreshed every {entry.refresh_every}"
     return False, f"all {len(tasks)} tasks were evaluated on {oldest:%Y-%m-%d %H:%M} UTC, and nothing changed since"
+
+
+def _weighed_before(suite: SuiteEntry, tasks: dict[str, lifecycle.PlannedTask]) -> bool:
+    """Whether the plan is from before tasks noted their group, when all tasks of a group weighed the same."""
+    named = {entry.task for entry in suite.tasks}
+    return any(name not in named and "group" not in planned for name, planned in tasks.items())
 
 
 def _doubts(home: Path, model: str, runs: list[dict[str, Any]], tasks: Collection[str]) -> str:

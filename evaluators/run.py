@@ -389,6 +389,10 @@ def _bundle(task: LoadedTask, model: ModelFacts, repetition: int) -> str:
 
 def _plan_of(task: LoadedTask, model: ModelFacts, repetitions: int) -> lifecycle.PlannedTask:
     plan: lifecycle.PlannedTask = {"evaluation": _bundle(task, model, 1), "weight": task.weight}
+    if task.group is not None:
+        plan["group"] = task.group
+    if task.entry.scale is not None:
+        plan["scale"] = task.entry.scale
     if repetitions > 1:
         plan["repetitions"] = [_bundle(task, model, number) for number in range(2, repetitions + 1)]
     return plan

@@ -107,15 +107,15 @@ def _state(home: Home, problems: list[str]) -> dict[str, Any]:
 
 
 def _suites(catalogue: Catalogue, home: Home, problems: list[str]) -> dict[str, Any]:
-    """How many entries each suite in use has; a problem where lm-eval does not know one of them."""
+    """How many entries each suite in use has; a problem where lm-eval does not know one of them, or two name a task."""
     from evaluators.harness import Harness, TaskUnavailable
 
     nltk_data = home.path / "models" / "nltk_data"
     used = {name for model in catalogue.models if model.retired is None for name in model.suites}
     for name in sorted(used):
         try:
-            unknown = Harness(catalogue.suite(name), catalogue.path.parent, nltk_data).unknown()
-            problems.extend(f"suite {name}: {words}" for words in unknown)
+            harness = Harness(catalogue.suite(name), catalogue.path.parent, nltk_data)
+            problems.extend(f"suite {name}: {words}" for words in (*harness.unknown(), *harness.named_twice()))
         except TaskUnavailable as error:
             problems.append(str(error))
     counts = {name: len(catalogue.suite(name).tasks) for name in sorted(used)}

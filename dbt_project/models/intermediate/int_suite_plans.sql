@@ -20,7 +20,10 @@ plans as (
         -- A killed run's end does not know the model, its set-up does.
         coalesce(models.model_key, runs.model_key) as model_key,
         unnest(map_entries(
-            from_json(runs.task_evaluations_json, '"map(varchar, struct(evaluation varchar, weight double))"')
+            from_json(
+                runs.task_evaluations_json,
+                '"map(varchar, struct(evaluation varchar, weight double, \"group\" varchar))"'
+            )
         )) as planned
     from runs
     left join models on runs.run_id = models.run_id
@@ -36,6 +39,8 @@ aged as (
         planned.key as task,
         planned.value.evaluation as bundle,
         planned.value.weight as suite_weight,
+        planned.value."group" is not null as is_weighed,
+        (started_at, run_id) as plan_order,
         dense_rank() over (
             partition by suite, suite_version, model_key
             order by started_at desc, run_id desc
@@ -44,16 +49,35 @@ aged as (
     where model_key is not null
 ),
 
+-- Plans from before tasks noted their group gave all of a group's tasks the same weight. The weights of another model's
+-- plan are right for them: what a suite version asks is the same for all.
+group_weights as (
+    select
+        suite,
+        suite_version,
+        task,
+        arg_max(suite_weight, plan_order) as suite_weight
+    from aged
+    where is_weighed
+    group by suite, suite_version, task
+),
+
 -- The newest plan says which tasks the suite has for the model.
 tasks as (
     select distinct
-        suite,
-        suite_version,
-        model_key,
-        task,
-        suite_weight
+        aged.suite,
+        aged.suite_version,
+        aged.model_key,
+        aged.task,
+        case when aged.is_weighed then aged.suite_weight else coalesce(group_weights.suite_weight, aged.suite_weight) end
+            as suite_weight
     from aged
-    where plan_age = 1
+    left join group_weights
+        on
+            aged.suite = group_weights.suite
+            and aged.suite_version = group_weights.suite_version
+            and aged.task = group_weights.task
+    where aged.plan_age = 1
 ),
 
 -- A plan names the evaluations that answer it, landed by whichever run; a run's own evaluations answer in any case.
