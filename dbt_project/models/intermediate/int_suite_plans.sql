@@ -69,8 +69,10 @@ tasks as (
         aged.suite_version,
         aged.model_key,
         aged.task,
-        case when aged.is_weighed then aged.suite_weight else coalesce(group_weights.suite_weight, aged.suite_weight) end
-            as suite_weight
+        case
+            when aged.is_weighed then aged.suite_weight
+            else coalesce(group_weights.suite_weight, aged.suite_weight)
+        end as suite_weight
     from aged
     left join group_weights
         on
