@@ -333,9 +333,19 @@ def requests_of(loaded: LoadedTask, lm: LM, documents: int) -> list[Instance]:
 def tokens_read(arguments: Sequence[Any], lm: TemplateLM) -> int:
     """Tokens that an engine must read for a request: the context and, for log-likelihoods, the continuation."""
     if len(arguments) > 1 and isinstance(arguments[1], str):
-        context, continuation = lm._encode_pair(arguments[0], arguments[1])
-        return len(context) + len(continuation)
+        return sum(map(len, encoded_pair(arguments[0], arguments[1], lm)))
     return len(lm.tok_encode(arguments[0]))
+
+
+def encoded_pair(context: str, continuation: str, lm: TemplateLM) -> tuple[Sequence[int], Sequence[int]]:
+    """A log-likelihood's tokens as lm-eval asks for them: behind nothing stands the model's prefix token, unless the
+    continuation begins with it."""
+    if context:
+        return lm._encode_pair(context, continuation)
+    tokens = lm.tok_encode(continuation, add_special_tokens=False)
+    if tokens[:1] == [lm.prefix_token_id]:
+        return tokens[:1], tokens[1:]
+    return [lm.prefix_token_id], tokens
 
 
 def _keep_hub_metrics_out() -> None:

@@ -9,7 +9,8 @@
 
 A bundle appears by one rename, after everything in it was fsynced, so a reader sees all of it or nothing. A task
 evaluation is one bundle, named by its fingerprint and repetition: whether it was done is a look at a directory's
-name. Files carry the hash of their own content, so that damage is noticed; names never hold a model's name.
+name. One that failed leaves a bundle of another name, with the energy that it took and no results. Files carry the
+hash of their own content, so that damage is noticed; names never hold a model's name.
 """
 
 from __future__ import annotations
@@ -80,6 +81,11 @@ def run_time(run_id: str) -> datetime:
 def task_bundle(fingerprint: str, repetition: int) -> str:
     """The name of a task evaluation's bundle."""
     return hashlib.sha256(f"{fingerprint}/{repetition}".encode()).hexdigest()[:32]
+
+
+def failed_bundle(evaluation: str) -> str:
+    """The name of what a task evaluation took that failed: its windows without results, so it is still to be done."""
+    return f"failed-{evaluation}"
 
 
 def is_task_bundle(name: str) -> bool:

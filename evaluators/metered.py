@@ -19,7 +19,7 @@ from lm_eval.models.utils import normalize_gen_kwargs
 from evaluators.energy import Ledger
 from evaluators.engines import Engine, EngineFailed
 from evaluators.engines.prefix_trie import Trie, key
-from evaluators.harness import tokens_read
+from evaluators.harness import encoded_pair, tokens_read
 from evaluators.interruption import Interruption
 
 _WARMUP_TEXT = "The quick brown fox jumps over the lazy dog, and the dog does not mind. " * 8
@@ -138,7 +138,7 @@ def _forwarded(requests: Sequence[Instance], engine: Engine) -> Iterator[tuple[i
         if request.request_type != "loglikelihood":
             yield tuple(engine.lm.tok_encode(request.args[0]))
             continue
-        context, continuation = engine.lm._encode_pair(*request.args)
+        context, continuation = encoded_pair(request.args[0], request.args[1], engine.lm)
         tokens = (*context, *continuation[:-1])
         if tokens not in seen:
             seen.add(tokens)

@@ -263,34 +263,36 @@ class _Run:
         self.now.start(task.name, number, tasks, requests=_request_count(task))
         self.ledger.switch("scoring")
         engine.counted()  # what warm-up, or a task that failed, has forwarded is not this task's
+        outcome: Outcome | None = None
+        failure: Exception | None = None
         try:
             outcome = run_task(task, lm, engine.lm, self.spec.settings.seed)
         except Exception as error:  # one bad document fails its task; the run's other tasks are kept
-            self.failures[task.name] = redact(f"{type(error).__name__}: {error}")
-            self.ledger.settle()
-            self.progress.stop()
-            self.progress.say(f"{task.name}: failed: {self.failures[task.name]}")
-            return
+            failure = error
         readings, counts = self.ledger.settle(), engine.counted()
         self.progress.stop()
-        emissions = [
-            self._emission(task.name, "inference", readings["inference"], outcome, counts, repetition),
-            self._emission(task.name, "scoring", readings["scoring"], repetition=repetition),
-        ]
-        spec, run_id = self.spec, self.spec.run_id
-        landing.write_bundle(
-            spec.landing,
-            run_id,
-            _bundle(task, model, repetition),
-            [
-                *rows.results(
-                    run_id, spec.suite.name, task, repetition, outcome, model.fingerprint(task), spec.settings.seed
-                ),
-                *rows.samples(run_id, task, repetition, outcome),
-                *emissions,
-            ],
-        )
-        self._report(task, repetition, outcome, readings["inference"], counts)
+        emissions = [self._emission(task.name, "scoring", readings["scoring"], repetition=repetition)]
+        if "inference" in readings:  # nothing was asked where a task failed before
+            reading = readings["inference"]
+            emissions.insert(0, self._emission(task.name, "inference", reading, outcome, counts, repetition))
+        spec, run_id, bundle = self.spec, self.spec.run_id, _bundle(task, model, repetition)
+        if outcome is not None:
+            try:
+                fingerprint, seed = model.fingerprint(task), spec.settings.seed
+                results = rows.results(run_id, spec.suite.name, task, repetition, outcome, fingerprint, seed)
+                samples = rows.samples(run_id, task, repetition, outcome)
+                landing.write_bundle(spec.landing, run_id, bundle, [*results, *samples, *emissions])
+            except OSError:
+                raise  # the disk refuses, which the next task would not survive either
+            except Exception as error:  # answers that no table can hold
+                failure = error
+        if outcome is not None and failure is None:
+            self._report(task, repetition, outcome, readings["inference"], counts)
+            return
+        # What the task took is known and paid for, whatever became of its answers.
+        landing.write_bundle(spec.landing, run_id, landing.failed_bundle(bundle), emissions)
+        self.failures[task.name] = redact(f"{type(failure).__name__}: {failure}")
+        self.progress.say(f"{task.name}: failed: {self.failures[task.name]}")
 
     def _report(
         self, task: LoadedTask, repetition: int, outcome: Outcome, reading: Reading, counts: TokenCounts

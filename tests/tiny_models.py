@@ -49,11 +49,25 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "olmo2": ("olmo2", _LLAMA),
     "gpt_oss": ("gpt_oss", _HYBRID | _EXPERTS),
     "cohere2": ("cohere2", _HYBRID | {"logit_scale": 1.0}),
+    # Attributes of which layers have their own, or a list.
+    "gemma3n": (
+        "gemma3n_text",
+        _HYBRID
+        | {"intermediate_size": [48, 40, 56], "activation_sparsity_pattern": [0.9, 0.0, 0.0], "laurel_rank": 4}
+        | {"hidden_size_per_layer_input": 8, "vocab_size_per_layer_input": 300, "num_kv_shared_layers": 0},
+    ),
+    "gemma4": (
+        "gemma4_text",
+        _HYBRID
+        | {"layer_types": ["sliding_attention", "sliding_attention", "full_attention"]}
+        | {"per_layer_config": {2: {"head_dim": 16, "num_key_value_heads": 1}}, "hidden_size_per_layer_input": 0},
+    ),
 }
 # What has no attention over a trie: answered by lm-eval's `hf`.
 OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
     "falcon": ("falcon", _COMMON | {"new_decoder_architecture": False, "multi_query": True}),
     "bloom": ("bloom", {"hidden_size": 32, "n_layer": 2, "n_head": 4, "initializer_range": 0.25}),
+    "diffllama": ("diffllama", _LLAMA),  # the same layer index twice in a forward
     "mamba": ("mamba", {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 8, "initializer_range": 0.25}),
     "t5": ("t5", {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4, "decoder_start_token_id": 2}),
 }

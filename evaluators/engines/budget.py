@@ -30,7 +30,7 @@ class Budget:
         """A quarter of the memory each for a forward's activations and for logits, half for keys and values."""
         size = dtype.itemsize
         # Per token: the residual stream a few times, the widest layer three times.
-        widest = max(getattr(config, "intermediate_size", None) or 0, 4 * config.hidden_size)
+        widest = max(*_values(config, "intermediate_size"), 4 * config.hidden_size)
         tokens = memory_bytes // 4 // ((8 * config.hidden_size + 3 * widest) * size)
         logits = memory_bytes // 4 // (config.vocab_size * (2 * size + 4))
         return cls(
@@ -44,15 +44,21 @@ class Budget:
         """Tokens that attend in one call, at most."""
         return min(LARGEST_CLUSTER, self.tokens)
 
-    def rows(self, config: Any, dtype: torch.dtype, positions: int) -> int:
+    def rows(self, position_bytes: int, positions: int) -> int:
         """How many rows of so many positions of their own fit."""
-        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        row = 2 * config.num_hidden_layers * heads * size * positions * dtype.itemsize
-        return max(1, min(MOST_ROWS, self.cache_bytes // row))
+        return max(1, min(MOST_ROWS, self.cache_bytes // (position_bytes * positions)))
 
     def halved(self) -> Budget:
         return Budget(self.tokens // 2, max(1, self.logits // 2), self.cache_bytes // 2)
+
+
+def _values(config: Any, name: str) -> list[int]:
+    """What a configuration says of its layers: one number for all, or one for each; 0 where it says nothing."""
+    try:
+        value = getattr(config, name, None)
+    except RuntimeError:  # transformers refuses to name one value where layers have configurations of their own
+        value = [getattr(layer, name, None) for layer in config.per_layer_config]
+    return [each or 0 for each in value] if isinstance(value, list | tuple) else [value or 0, 0]
 
 
 def free_bytes(device: torch.device) -> int:

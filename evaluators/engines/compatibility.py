@@ -1,23 +1,53 @@
 """Which models, and how long sequences, shared prefixes can answer; a reason in words where they cannot.
 
-Belongs here: what a configuration tells, and a check against `hf` at load. What such a model is left to is not.
+Belongs here: what a configuration tells, a check against `hf` at load, and how far equal answers may be apart. What
+such a model is left to is not.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
 _ATTENTIONS = {"full_attention", "sliding_attention"}
-_TOLERANCE = {torch.float32: 1e-3}  # of log-probabilities; half precision has noise of its own
-_TOLERANCE_HALF = 1.0
+_MARGIN = 10  # of the check over the contract: larger models add up more rounding than those that it was stated with
+_TOLERANCE_HALF = 1.0  # of log-probabilities: half precision has noise of its own
+_WINDOW = 8  # tokens, in the check
+_GENERATED = 4  # tokens of each of the check's answers
 
 Requests = Sequence[tuple[None, list[int], list[int]]]
 Answers = list[tuple[float, bool]]
+Generated = tuple[list[list[int]], Tensor]  # tokens behind each prompt, and the scores [prompt, step, vocabulary]
+
+
+class Asked(Protocol):
+    """What the check asks of a model, tokens in and out: `hf`'s answers and ours."""
+
+    def hf_scores(self, requests: Requests) -> Answers:
+        """Log-likelihoods, as `hf` answers them."""
+
+    def our_scores(self, requests: Requests) -> Answers:
+        """Log-likelihoods, as shared prefixes answer them."""
+
+    def hf_generates(self, prompts: list[list[int]], most: int) -> Generated:
+        """What `hf` generates behind prompts of one length."""
+
+    def we_generate(self, prompts: list[list[int]], most: int) -> list[list[int]] | None:
+        """What shared prefixes generate; None where the model's settings leave that to `hf`."""
+
+
+def allowed_difference(value: float) -> float:
+    """How far a log-likelihood may be from that of `hf` in float32, where a number of this size has seven digits.
+
+    Besides, the greedy flags, the texts and the metrics' values are the same.
+    """
+    return 1e-4 + 2e-6 * abs(value)
 
 
 def unsupported(model: Any, backend: str) -> str | None:
@@ -38,24 +68,29 @@ def unsupported(model: Any, backend: str) -> str | None:
     return None
 
 
-def differs(model: Any, hf: Callable[[Requests], Answers], ours: Callable[[Requests], Answers]) -> str | None:
-    """Why this model cannot be answered by shared prefixes, as a small trie of made-up tokens tells: `hf` is asked one
-    request at a time, `ours` all of them at once."""
+def differs(model: Any, asked: Asked) -> str | None:
+    """Why this model cannot be answered by shared prefixes, as a small trie of made-up tokens tells.
+
+    `hf` scores one request at a time, and we all at once; then several answers are generated side by side. Sequences
+    are longer than the windows, which are made short for it: real ones have hundreds or thousands of tokens.
+    """
     name = type(model).__name__
     rng = np.random.default_rng(0)
     draw = lambda n: rng.integers(0, model.config.get_text_config().vocab_size, n).tolist()  # noqa: E731
     stem, branch = draw(9), draw(6)
     sequences = [stem + draw(5), stem + branch, stem + branch + draw(4), stem + draw(1), draw(7)]
     requests = [(None, sequence, draw(3)) for sequence in sequences]
-    expected = [hf([request])[0][0] for request in requests]
-    try:
-        found = ours(requests)
-    except Exception as error:  # whatever an architecture makes of a trie, `hf` can answer
-        return f"{name} cannot be asked about shared prefixes ({type(error).__name__}: {error})"
-    # numpy's maximum is NaN where a difference is; Python's may pass over it.
-    worst = np.max(np.abs(np.array([answer[0] for answer in found]) - expected))
-    if not worst <= _TOLERANCE.get(model.dtype, _TOLERANCE_HALF):
-        return f"{name} answers otherwise with shared prefixes (by {worst:.2g} in a check at load)"
+    prompts = [stem + draw(9), stem + draw(9), stem + draw(4)]
+    with _short_windows(model):
+        expected = np.array([asked.hf_scores([request])[0][0] for request in requests])
+        found = np.array([answer[0] for answer in asked.our_scores(requests)])
+        # A difference that is NaN is one.
+        apart = np.abs(found - expected)
+        if not all(apart <= [_tolerance(model.dtype, value) for value in expected]):
+            return f"{name} answers otherwise with shared prefixes (by {np.max(apart):.2g} in a check at load)"
+        answers = asked.we_generate(prompts, _GENERATED)
+        if answers is not None and not _generated_alike(model.dtype, asked, prompts, answers):
+            return f"{name} generates otherwise with shared prefixes (in a check at load)"
     return None
 
 
@@ -73,3 +108,45 @@ def longest(config: Any) -> float:
         ),
         default=math.inf,
     )
+
+
+def _tolerance(dtype: torch.dtype, value: float) -> float:
+    return _MARGIN * allowed_difference(value) if dtype == torch.float32 else _TOLERANCE_HALF
+
+
+def _generated_alike(dtype: torch.dtype, asked: Asked, prompts: list[list[int]], answers: list[list[int]]) -> bool:
+    """Whether answers are those of `hf`, up to the first token between whose scores rounding may decide."""
+    for length in sorted({len(prompt) for prompt in prompts}):
+        members = [index for index, prompt in enumerate(prompts) if len(prompt) == length]
+        expected, scores = asked.hf_generates([prompts[index] for index in members], _GENERATED)
+        for index, usual, by_step in zip(members, expected, scores, strict=True):
+            steps = zip(answers[index], usual, by_step, strict=False)
+            other = next(((ours, theirs, score) for ours, theirs, score in steps if ours != theirs), None)
+            if other is not None:
+                ours, theirs, score = other
+                best = float(score[theirs])
+                if not best - float(score[ours]) <= _tolerance(dtype, best):
+                    return False
+    return True
+
+
+@contextmanager
+def _short_windows(model: Any) -> Iterator[None]:
+    """The model with sliding windows of a few tokens, in its masks (by the configurations) and in its attention (by
+    the layers that have copied the number). A window that is written down elsewhere stays as long as it is."""
+
+    def with_window(several: Any) -> list[Any]:
+        return [each for each in several if isinstance(vars(each).get("sliding_window"), int)]
+
+    modules = list(model.modules())
+    configs = {id(config): config for module in modules if (config := vars(module).get("config")) is not None}
+    named = with_window([*configs.values(), model.config.get_text_config()])
+    values = {config.sliding_window for config in named if config.sliding_window > _WINDOW}
+    usual = [(each, each.sliding_window) for each in with_window([*named, *modules]) if each.sliding_window in values]
+    try:
+        for each, _ in usual:
+            each.sliding_window = _WINDOW
+        yield
+    finally:
+        for each, window in usual:
+            each.sliding_window = window

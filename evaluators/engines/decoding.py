@@ -125,7 +125,7 @@ def decode(
     """
     trie = Trie.of([prefix_trie.key(prompt) for prompt in prompts], [1] * len(prompts))
     shared = min(segment.depth for segment in trie.segments[1:]) if len(prompts) > 1 else len(prompts[0])
-    most_rows = budget.rows(model.config, model.dtype, max(map(len, prompts)) - shared + greedy.most)
+    most_rows = budget.rows(model.position_bytes, max(map(len, prompts)) - shared + greedy.most)
     waiting = deque(
         (index, part, segment)
         for index, segment in zip(trie.order, trie.segments, strict=True)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 from lm_eval.api.instance import Instance
 from lm_eval.api.registry import register_model
 from lm_eval.models.huggingface import HFLM
@@ -30,6 +31,7 @@ from lm_eval.models.utils import (
 )
 from lm_eval.models.utils_hf import stop_sequences_criteria
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
+from transformers import StoppingCriteriaList
 
 from evaluators.engines import Engine, TokenCounts, compatibility, prefix_trie, transformers
 from evaluators.engines.budget import FEWEST_TOKENS, Budget, free_bytes, is_out_of_memory
@@ -75,21 +77,60 @@ class SharedPrefixLM(HFLM):
             lambda context: np.array(self.tok_encode(context), dtype=np.int32)
         )
         self.accounting = Accounting()
-        self._longest = compatibility.longest(self.model.config.get_text_config())
         self._forwarded = transformers.forwarded(self.model)
-        self.fallback_reason = compatibility.unsupported(self.model, self.backend)
-        if self.fallback_reason is None:
-            self._trie_model = TrieModel(self.model, self.device, self.mixed_precision_dtype)
-            free = free_bytes(self.device) * _MEMORY_SHARE if memory_gib is None else memory_gib * 2**30
-            self.budget = Budget.of(self._trie_model.config, self._trie_model.dtype, int(free))
-            self.fallback_reason = compatibility.differs(
-                self.model,
-                hf=functools.partial(super()._loglikelihood_tokens, disable_tqdm=True, override_bs=1),
-                ours=functools.partial(self._loglikelihood_tokens, disable_tqdm=True),
-            )
-            self.counted()  # nobody asked for the check's tokens
+        self.fallback_reason: str | None = None
+        try:
+            self.fallback_reason = self._set_up(memory_gib)
+        except Exception as error:  # whatever an architecture makes of being asked so, `hf` can answer
+            name, sentence = type(self.model).__name__, (str(error).strip().splitlines() or [""])[0]
+            self.fallback_reason = f"{name} cannot be asked about shared prefixes ({type(error).__name__}: {sentence})"
+        self.counted()  # nobody asked for the check's tokens
         if self.fallback_reason is not None:
             _log.warning("%s; lm-eval's hf answers instead", self.fallback_reason)
+
+    def _set_up(self, memory_gib: float | None) -> str | None:
+        """Get ready to answer by shared prefixes; returns why that cannot be."""
+        reason = compatibility.unsupported(self.model, self.backend)
+        if reason is not None:
+            return reason
+        self._longest = compatibility.longest(self.model.config.get_text_config())
+        self._trie_model = TrieModel(self.model, self.device, self.mixed_precision_dtype)
+        free = free_bytes(self.device) * _MEMORY_SHARE if memory_gib is None else memory_gib * 2**30
+        self.budget = Budget.of(self._trie_model.config, self._trie_model.dtype, int(free))
+        return compatibility.differs(self.model, self)
+
+    # What the check at load asks; see `compatibility.Asked`.
+
+    def hf_scores(self, requests: compatibility.Requests) -> compatibility.Answers:
+        return super()._loglikelihood_tokens(requests, disable_tqdm=True, override_bs=1)
+
+    def our_scores(self, requests: compatibility.Requests) -> compatibility.Answers:
+        return self._loglikelihood_tokens(requests, disable_tqdm=True)
+
+    def hf_generates(self, prompts: list[list[int]], most: int) -> compatibility.Generated:
+        ids = torch.tensor(prompts, device=self.device)
+        with torch.autocast(
+            self.device.type, dtype=self.mixed_precision_dtype, enabled=self.mixed_precision_dtype is not None
+        ):
+            out = self.model.generate(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                max_new_tokens=most,
+                do_sample=False,
+                pad_token_id=self.tokenizer.pad_token_id,
+                return_dict_in_generate=True,
+                output_scores=True,
+            )
+        return out.sequences[:, ids.shape[1] :].tolist(), torch.stack(out.scores, dim=1)
+
+    def we_generate(self, prompts: list[list[int]], most: int) -> list[list[int]] | None:
+        greedy = greedy_settings(self.model, self.device, prompts[0], most, self.tokenizer.pad_token_id)
+        if greedy is None:
+            return None
+        greedy = dataclasses.replace(greedy, most=min(greedy.most, most))
+        with self._trie_model.own_attention():
+            found = dict(decode(self._trie_model, self.budget, prompts, greedy, StoppingCriteriaList))
+        return [found[index].tokens for index in range(len(prompts))]
 
     def counted(self) -> TokenCounts:
         """The tokens since the last look."""

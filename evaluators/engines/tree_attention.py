@@ -70,6 +70,12 @@ class Cache:
 
     layers: dict[int, KeysAndValues] = field(default_factory=dict)
 
+    @property
+    def position_bytes(self) -> int:
+        """What one position takes in all layers, which may differ in their heads."""
+        stacks = [stack for layer in self.layers.values() for stack in layer.stack]
+        return sum(stack.shape[0] * stack.shape[2] * stack.element_size() for stack in stacks)
+
     def layer(self, index: int, keys: Tensor, values: Tensor) -> KeysAndValues:
         if index not in self.layers:
             self.layers[index] = KeysAndValues(keys, values)
@@ -108,6 +114,14 @@ class Step:
         self._dtype = dtype
         self._device = device
         self._masks: dict[tuple[int, int | None], Tensor] = {}
+        self._entered: set[int] = set()
+
+    def enter(self, layer: int) -> None:
+        """Raises ValueError where this forward was in the layer before: its keys and values have one place in the
+        cache, and the second time would overwrite what later tokens attend to."""
+        if layer in self._entered:
+            raise ValueError(f"its attention is called more than once with the layer index {layer}")
+        self._entered.add(layer)
 
     def cluster_mask(self, number: int, window: int | None) -> tuple[int, Tensor]:
         """The first position that a cluster's tokens see, and what is added to their scores from there on."""
@@ -158,7 +172,9 @@ def attend(
     of this forward's tokens. Returns [1, tokens, heads, size]."""
     if sliding_window is None and _has_window(module):
         raise ValueError("its windows are in masks alone, which are not made here")
-    layer = step.cache.layer(int(module.layer_idx), key, value)  # type: ignore[arg-type]
+    index = int(module.layer_idx)  # type: ignore[arg-type]
+    step.enter(index)
+    layer = step.cache.layer(index, key, value)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     groups = query.shape[1] // key.shape[1]
     # [kv heads, group, tokens, size]: heads that share keys meet in one dimension, so that keys are never repeated.

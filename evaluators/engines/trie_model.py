@@ -24,6 +24,7 @@ class TrieModel:
         self.config = model.config.get_text_config()
         self.dtype: torch.dtype = model.dtype
         self.device = device
+        self.position_bytes = 0  # keys and values of one position; the first forward tells
         self._model = model
         self._mixed_precision_dtype = mixed_precision_dtype
 
@@ -59,4 +60,5 @@ class TrieModel:
             out = self._model(
                 input_ids=ids[None], position_ids=places[None], use_cache=False, logits_to_keep=kept, step=step
             )
+        self.position_bytes = self.position_bytes or cache.position_bytes
         return out.logits[0]

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import tiny_models
 import torch
+from equivalence import assert_equal, assert_near
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lm_eval.api.instance import Instance
@@ -24,13 +25,13 @@ from lm_eval.models.huggingface import HFLM
 from tiny_models import ARCHITECTURES, LENGTH, OTHERS
 
 from evaluators import engines
-from evaluators.engines import compatibility, transformers
+from evaluators.engines import transformers
 from evaluators.engines.budget import Budget
 from evaluators.engines.shared_prefix import SharedPrefixLM
+from evaluators.engines.tree_attention import Step
 
 DATA = Path(os.environ.get("EVALWATT_TEST_DATA", Path(__file__).parents[3] / "shared" / "data")).resolve()
 STORIES = DATA / "models" / "stories260k"
-TOLERANCE = 1e-4
 PLAIN = {"until": ["\n\n"], "max_gen_toks": 12, "do_sample": False}
 PROMPTS = [
     "the sky is blue, the grass is green. What colour is the sky",
@@ -105,11 +106,6 @@ def forwarded(request: Request) -> tuple[int, ...]:
 
 def prefixes(sequences: Sequence[Sequence[int]]) -> int:
     return len({tuple(sequence[:end]) for sequence in sequences for end in range(1, len(sequence) + 1)})
-
-
-def assert_equal(found: Sequence[tuple[float, bool]], expected: Sequence[tuple[float, bool]]) -> None:
-    assert [answer[0] for answer in found] == pytest.approx([answer[0] for answer in expected], abs=TOLERANCE)
-    assert [answer[1] for answer in found] == [answer[1] for answer in expected]
 
 
 @st.composite
@@ -230,9 +226,8 @@ def test_rolling_log_likelihoods_are_those_of_hf(pair: Callable[[str], Pair], na
     texts = ["the sky", tiny_models.TEXT * 40, "the sky", "日本 blue", tiny_models.TEXT]
     asks = asked("loglikelihood_rolling", *((text,) for text in texts))
     expected = both.hf.loglikelihood_rolling(asks, disable_tqdm=True)
-    for text, found, one in zip(texts, both.lm.loglikelihood_rolling(asks, disable_tqdm=True), expected, strict=True):
-        windows = math.ceil(len(both.hf.tok_encode(text)) / LENGTH)
-        assert found == pytest.approx(one, abs=TOLERANCE * windows)
+    windows = [math.ceil(len(both.hf.tok_encode(text)) / LENGTH) for text in texts]
+    assert_near(both.lm.loglikelihood_rolling(asks, disable_tqdm=True), expected, times=windows)
 
 
 @pytest.mark.parametrize(("context", "length"), [([5], LENGTH + 1), ([5], 0), ([], 3)])
@@ -284,16 +279,74 @@ def test_windows_that_are_in_masks_alone_are_left_to_hf(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize("error", [0.01, math.nan])
-def test_a_model_that_answers_otherwise_is_left_to_hf(pair: Callable[[str], Pair], error: float) -> None:
-    both = pair("llama")
+def test_a_model_that_scores_otherwise_is_left_to_hf(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: float
+) -> None:
+    scores = SharedPrefixLM.our_scores
 
-    def otherwise(requests: Any) -> list[tuple[float, bool]]:
-        *most, (last, is_greedy) = both.hf._loglikelihood_tokens(requests, disable_tqdm=True)
+    def otherwise(lm: SharedPrefixLM, requests: Any) -> list[tuple[float, bool]]:
+        *most, (last, is_greedy) = scores(lm, requests)
         return [*most, (last + error, is_greedy)]
 
-    reason = compatibility.differs(both.lm.model, both.hf._loglikelihood_tokens, otherwise)
-    assert "LlamaForCausalLM answers otherwise" in str(reason)
-    assert compatibility.differs(both.lm.model, both.hf._loglikelihood_tokens, both.lm._loglikelihood_tokens) is None
+    monkeypatch.setattr(SharedPrefixLM, "our_scores", otherwise)
+    lm = load(SharedPrefixLM, tiny_models.save(tmp_path, "llama"))
+    assert "LlamaForCausalLM answers otherwise" in str(lm.fallback_reason)
+
+
+@pytest.mark.parametrize("name", ["diffllama", "hrm_text"])
+def test_a_layer_that_is_entered_twice_is_left_to_hf(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The second time would overwrite the first one's keys and values. That is refused, and would be seen."""
+    monkeypatch.setitem(OTHERS, "hrm_text", ("hrm_text", dict(ARCHITECTURES["llama"][1])))
+    folder = tiny_models.save(tmp_path, name)
+    assert "more than once with the layer index 0" in str(load(SharedPrefixLM, folder).fallback_reason)
+    monkeypatch.setattr(Step, "enter", lambda step, layer: None)
+    assert "otherwise" in str(load(SharedPrefixLM, folder).fallback_reason)
+
+
+@pytest.mark.parametrize("window", [7, 40])
+@pytest.mark.parametrize("name", ["mistral", "gemma3"])  # attention takes it from the configuration, or from the layer
+@pytest.mark.parametrize(
+    ("mask", "reason"), [("cluster_mask", "answers otherwise"), ("row_mask", "generates otherwise")]
+)
+def test_a_wrong_window_is_seen_at_load_however_long_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, window: int, mask: str, reason: str
+) -> None:
+    folder = tiny_models.save(tmp_path, name, sliding_window=window)
+    lm = load(SharedPrefixLM, folder)
+    assert lm.fallback_reason is None
+    # The check made them short for a while.
+    own = [vars(module).get("sliding_window") for module in lm.model.modules()]
+    assert {lm.model.config.sliding_window, *own} == {window, None}
+    usual = getattr(Step, mask)
+    monkeypatch.setattr(Step, mask, lambda step, *place: usual(step, *place[:-1], None))
+    assert reason in str(load(SharedPrefixLM, folder).fallback_reason)
+
+
+@pytest.mark.parametrize("place", ["evaluators.engines.budget.Budget.of", "evaluators.engines.compatibility.longest"])
+def test_whatever_fails_while_an_architecture_is_looked_at_leaves_it_to_hf(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def fail(*_: Any) -> None:
+        raise TypeError("this attribute is a list\nand more")
+
+    monkeypatch.setattr(place, fail)
+    both = load_both(tiny_models.save(tmp_path, "llama"))
+    why = "LlamaForCausalLM cannot be asked about shared prefixes (TypeError: this attribute is a list)"
+    assert both.lm.fallback_reason == why
+    assert both.lm.generate_until(prompts(PROMPTS[:2])) == both.hf.generate_until(prompts(PROMPTS[:2]))
+
+
+def test_equal_answers_may_be_apart_by_what_float32_resolves() -> None:
+    assert_equal([(-653.81 + 1e-3, True)], [(-653.81, True)])
+    with pytest.raises(AssertionError):
+        assert_equal([(-653.81 + 2e-3, True)], [(-653.81, True)])
+    with pytest.raises(AssertionError):
+        assert_equal([(-0.5 + 2e-4, True)], [(-0.5, True)])
+    for found in ((-0.5, False), (math.nan, True)):
+        with pytest.raises(AssertionError):
+            assert_equal([found], [(-0.5, True)])
 
 
 LONGROPE = {"short_factor": [1.0] * 4, "long_factor": [3.0] * 4, "original_max_position_embeddings": 40}
