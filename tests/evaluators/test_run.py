@@ -31,6 +31,8 @@ from evaluators.plan import PlannedRun, in_order, make_spec, plan
 from evaluators.precision import believed
 from evaluators.run import evaluate
 from evaluators.spec import RunSpec
+from orchestration import warehouse
+from orchestration.home import Home
 
 TASKS = ["tiny_one", "tiny_two", "tiny_three"]
 
@@ -527,6 +529,60 @@ def test_one_bad_task_fails_alone(workplace: Path) -> None:
     planned = plan(load(workplace / "catalogue.yml"), workplace / "home")[0]
     assert planned.due
     assert planned.tasks_done == 2
+
+
+AFTER_INFERENCE = {
+    "scoring": "def fails(doc, results):\n    raise LookupError('no such answer')\n",
+    # No table holds half of a character.
+    "landing": "def fails(doc, results):\n    doc['gold'] = chr(0xD800)\n    return {'acc': 1.0}\n",
+    "aggregation": "def fails(doc, results):\n    return {'acc': float('nan')}\n",
+}
+
+
+@pytest.mark.parametrize("place", AFTER_INFERENCE)
+def test_what_fails_after_inference_fails_its_task_and_its_energy_lands(workplace: Path, place: str) -> None:
+    (workplace / "tasks" / "scoring.py").write_text(AFTER_INFERENCE[place])
+    task = json.loads((workplace / "tasks" / "tiny_two.yaml").read_text()) | {"process_results": "FUNCTION"}
+    document = json.dumps(task | {"doc_to_target": "{{gold}}"})
+    (workplace / "tasks" / "tiny_two.yaml").write_text(document.replace('"FUNCTION"', "!function scoring.fails"))
+    tiny.save_catalogue(workplace, tasks=TASKS, models=[tiny.model_entry("tiny-base", "model")])
+    summary = evaluate(next_spec(workplace), meter=replayed([0.001] * 20))
+    assert (summary.status, list(summary.failures)) == ("failed", ["tiny_two"])
+    assert [task.task for task in summary.tasks] == ["tiny_one", "tiny_three"]
+    landed = [row for row in rows(workplace, "task_emissions") if row["task"] == "tiny_two"]
+    assert {row["phase"] for row in landed} == {"inference", "scoring"}
+    assert all(row["energy_kwh"] > 0 for row in landed)
+    (inference,) = [row for row in landed if row["phase"] == "inference"]
+    assert inference["tokens_computed"] > 0
+    windows = [row["energy_kwh"] for row in rows(workplace, "task_emissions")]
+    assert summary.energy_kwh == pytest.approx(sum(windows))
+    for table in ("task_results", "samples"):
+        assert {row["task"] for row in rows(workplace, table)} == {"tiny_one", "tiny_three"}
+    # Its energy is history, and the task is still to be done.
+    assert not warehouse.load(Home(workplace / "home")).quarantined
+    planned = plan(load(workplace / "catalogue.yml"), workplace / "home")[0]
+    assert (planned.due, planned.tasks_done) == (True, 2)
+    again = evaluate(next_spec(workplace), meter=replayed([0.001] * 20))
+    assert (list(again.failures), again.tasks) == (["tiny_two"], ())
+    assert not warehouse.load(Home(workplace / "home")).quarantined
+
+
+@pytest.mark.parametrize("engine", ["shared-prefix", "transformers"])
+def test_requests_without_a_context_are_answered_and_counted(workplace: Path, engine: str) -> None:
+    """Such a request is read behind the model's prefix token; unconditional ones are beside those with a context."""
+    task = json.loads((workplace / "tasks" / "tiny_one.yaml").read_text())
+    bare = task | {"task": "bare", "doc_to_text": "", "target_delimiter": ""}
+    (workplace / "tasks" / "bare.yaml").write_text(json.dumps(bare))
+    mutual = task | {"task": "mutual", "metric_list": [{"metric": "acc_mutual_info"}, {"metric": "acc"}]}
+    (workplace / "tasks" / "mutual.yaml").write_text(json.dumps(mutual))
+    tiny.save_catalogue(
+        workplace, tasks=["bare", "mutual"], models=[tiny.model_entry("tiny-base", "model", engine=engine)]
+    )
+    summary = evaluate(next_spec(workplace))
+    assert (summary.status, summary.failures) == ("completed", {})
+    read = {row["task"]: row["tokens_prompt"] for row in rows(workplace, "samples")}
+    # One token for each choice behind the prefix; behind five words, too, where the metric asks for both.
+    assert read == {"bare": 2 * 2, "mutual": 2 * (5 + 1) + 2 * 2}
 
 
 def start_evaluator(workplace: Path, spec: RunSpec) -> subprocess.Popen[str]:
