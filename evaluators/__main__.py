@@ -39,7 +39,8 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    from evaluators.guard import guarded
     from evaluators.redaction import standard_streams_redacted
 
-    with standard_streams_redacted():
+    with guarded(), standard_streams_redacted():
         sys.exit(main(sys.argv[1:]))

@@ -3,14 +3,23 @@
 An exception that a signal throws into the middle of foreign code can leave its locks taken (codecarbon's scheduler
 then hangs for ever). So a signal is only noted, and acted on where that is safe: between steps, or at once inside the
 long ones, which hold no lock that anybody needs afterwards.
+
+A forked child inherits handlers. One that only noted SIGTERM would live on for ever, and whoever terminates and joins
+it, as Python's pools do, would wait for ever: children get back what the signals did before.
 """
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_replaced: dict[int, Any] = {}  # what the signals did before `watching`, while it lasts
+_mask = threading.local()
 
 
 class Interrupted(BaseException):
@@ -31,12 +40,14 @@ class Interruption:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Take the signals over; they are given back at the end. Only in the main thread."""
-        previous = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
+        _replaced.update({number: signal.getsignal(number) for number in _SIGNALS})
+        for number in _SIGNALS:
+            signal.signal(number, self._note)
         try:
             yield
         finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+            _give_back()
+            _replaced.clear()
 
     def ask(self, why: Interrupted) -> None:
         """Ask the run to end, as a signal does; what asked first is the reason. From any thread."""
@@ -71,3 +82,26 @@ class Interruption:
         self.ask(Interrupted(f"stopped by {signal.Signals(number).name}"))
         if self._at_once:
             self.check()
+
+
+def _give_back() -> None:
+    for number, handler in _replaced.items():
+        signal.signal(number, handler)
+
+
+def _hold_signals() -> None:
+    """For the moment of a fork: a signal that met the child before its handlers are back would be lost."""
+    _mask.before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+
+
+def _let_signals_through() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _mask.before)
+
+
+def _in_child() -> None:
+    _give_back()
+    _replaced.clear()
+    _let_signals_through()
+
+
+os.register_at_fork(before=_hold_signals, after_in_parent=_let_signals_through, after_in_child=_in_child)

@@ -84,7 +84,7 @@ class _Run:
     def go(self) -> RunSummary:
         with (
             lifecycle.open_run(self.spec.landing, self.record),
-            _device_lock(self.spec, self.progress),
+            _device_lock(self.spec, self.progress, self.interruption),
             hub_cache.in_use((self.spec.model, *self.spec.lineage)),
         ):
             self.started = time.perf_counter()  # waiting for the device is nobody's time
@@ -409,7 +409,7 @@ def _with_dtype(spec: RunSpec) -> RunSpec:
 
 
 @contextmanager
-def _device_lock(spec: RunSpec, progress: Progress) -> Iterator[None]:
+def _device_lock(spec: RunSpec, progress: Progress, interruption: Interruption) -> Iterator[None]:
     """One evaluation at a time on this machine: a Dagster pool's slot can leak, a file lock dies with its process."""
     path = spec.home / "locks" / "device.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -418,7 +418,8 @@ def _device_lock(spec: RunSpec, progress: Progress) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         progress.say(f"another evaluation holds {path}; waiting until it ends")
-        lock.acquire()
+        with interruption.at_once():
+            lock.acquire()
     try:
         yield
     finally:

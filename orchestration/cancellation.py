@@ -2,8 +2,9 @@
 
 It works the same with and without a daemon, because it needs nothing but the instance and the evaluator's process: the
 runs are marked first, so that whoever works on them begins nothing more; then the evaluator is told, lands what it has
-finished, and its run ends as failed with that reason. The refresh is left to whom it belongs: the sensor, or the
-`evalwatt run` that waits for its models.
+finished, and its run ends as failed with that reason. An evaluator that does not end is killed with all that it
+started: by its guard (`evaluators.guard`), or by us where SIGTERM does not reach it. The refresh is left to whom it
+belongs: the sensor, or the `evalwatt run` that waits for its models.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from evaluators import now
+from evaluators.guard import GRACE_S, kill_tree
 from orchestration.home import Home
 from orchestration.tags import CANCEL_TAG, CANCELED_TAG, PARTITION_TAG
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, DagsterRun
 
-# As long as the asset itself would wait for an evaluator that finishes its document and lands what it has.
-WAIT_S = 150.0
+# The guard comes first, for it says what it does; Dagster then has half a minute to end the run.
+KILL_S = GRACE_S + 10.0
+WAIT_S = GRACE_S + 40.0
 _LOOK_EVERY_S = 0.2
 
 
@@ -56,15 +59,19 @@ def cancel(
     scope: str,
     why: str,
     say: Callable[[str], None],
+    kill_s: float = KILL_S,
     wait_s: float = WAIT_S,
 ) -> Canceled:
-    """End the runs and wait for it. `scope`: RUN, or NIGHT, which begins no further model either."""
+    """End the runs and wait for it. `scope`: RUN, or NIGHT, which begins no further model either.
+
+    An evaluator that lives `kill_s` after it was told is killed; the wait ends after `wait_s` in any case.
+    """
     waiting = leave_the_queue(instance, runs, why)
     canceled = Canceled(left_the_queue=[_model(run) for run in waiting])
     left = {run.run_id: run for run in runs if run not in waiting}
     for run_id in left:
         instance.add_run_tags(run_id, {CANCEL_TAG: scope})
-    told: set[int] = set()
+    told: dict[int, float] = {}  # when, by process
     deadline = time.monotonic() + wait_s
     while left:
         evaluating = now.read(home.path)
@@ -73,7 +80,10 @@ def cancel(
             say(f"telling {evaluating.model} to stop; it finishes its document and lands what it has")
             with suppress(ProcessLookupError):
                 os.kill(evaluating.process_id, signal.SIGTERM)
-            told.add(evaluating.process_id)
+            told[evaluating.process_id] = time.monotonic()
+        for process_id, since in told.items():
+            if time.monotonic() > since + kill_s and kill_tree(process_id):
+                say(f"process {process_id} did not stop within {kill_s:.0f} s: it was killed with all that it started")
         for run_id in list(left):
             found = instance.get_run_by_id(run_id)
             if found is None or found.is_finished:

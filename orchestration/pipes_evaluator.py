@@ -49,7 +49,8 @@ def _stopped(pipes: PipesContext, reason: str, code: int) -> int:
 
 
 if __name__ == "__main__":
+    from evaluators.guard import guarded
     from evaluators.redaction import standard_streams_redacted
 
-    with standard_streams_redacted():
+    with guarded(), standard_streams_redacted():
         sys.exit(main(Path(sys.argv[1])))

@@ -168,7 +168,8 @@ def _evaluate(
             messages = evaluator.run(context=context, command=command).get_custom_messages()
         except DagsterPipesExecutionError as error:
             # A crash has no summary; the next suite gets a fresh process, so it is tried all the same.
-            status, reason = _end_of_process(str(error), for_memory=machine.memory_kills() > kills_before)
+            for_memory, canceled = machine.memory_kills() > kills_before, _stopped(context, []) is not None
+            status, reason = _end_of_process(str(error), for_memory=for_memory, canceled=canceled)
             with contextlib.suppress(OSError):  # on a full disk that is left to the loader
                 lifecycle.close(paths.home.landing, spec.run_id, status, reason)
             return _without_summary(run, spec.run_id, reason if reason == _STOPPED else f"{reason}; {_IN_THE_LOG}")
@@ -179,9 +180,9 @@ def _evaluate(
     )
 
 
-def _end_of_process(error: str, *, for_memory: bool) -> tuple[str, str]:
+def _end_of_process(error: str, *, for_memory: bool, canceled: bool) -> tuple[str, str]:
     """A crashed evaluator's status and reason. `for_memory`: the kernel has killed for memory meanwhile."""
-    if error.endswith(("code 130", "code -15", "code -2")):
+    if canceled or error.endswith(("code 130", "code -15", "code -2")):
         return "interrupted", _STOPPED
     if not error.endswith("code -9"):
         return "failed", error

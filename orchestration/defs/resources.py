@@ -20,6 +20,7 @@ from packaging.version import Version
 
 from evaluators.budget import in_words
 from evaluators.catalogue import Catalogue, load
+from evaluators.guard import GRACE_S
 from evaluators.leaderboards import hub
 from orchestration.home import DBT_PROJECT, Home, catalogue_path
 from orchestration.janitor import living
@@ -119,8 +120,8 @@ def default_resources(paths: Paths) -> dict[str, object]:
         "run_lock": run_lock,
         "refresh_lock": RefreshLock(evalwatt_home=paths.evalwatt_home, run_lock=run_lock),
         "leaderboard_hub": LeaderboardHub(),
-        # An evaluator that is told to stop finishes its document, and lands what it has.
-        "evaluator": dg.PipesSubprocessClient(termination_timeout_seconds=120),
+        # An evaluator that is told to stop finishes its document, and lands what it has; its guard ends it otherwise.
+        "evaluator": dg.PipesSubprocessClient(termination_timeout_seconds=GRACE_S + 30),
         "dbt": Dbt(
             project_dir=dbt_project(),  # type: ignore[arg-type]  # its validator takes a DbtProject
             dbt_executable=str(Path(sys.executable).with_name("dbt")),

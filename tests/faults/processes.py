@@ -132,9 +132,11 @@ def _evaluate(spec: Path, words: Path, before: Callable[[], Any]) -> None:
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     from evaluators.__main__ import main
+    from evaluators.guard import guarded
 
     before()
-    sys.exit(main([str(spec)]))
+    with guarded():
+        sys.exit(main([str(spec)]))
 
 
 def wait_until(condition: Callable[[], Found], what: str, seconds: float = 120) -> Found:

@@ -1,0 +1,117 @@
+"""The end of an evaluator's process tree, within a stated time, whatever hangs in it.
+
+A metric may wait for ever for a process that it forked, or in C code that keeps the interpreter to itself. No code of
+the evaluator's own would run then. So a process of its own waits beside it, and is told of a signal by the C half of
+Python's handler (`signal.set_wakeup_fd`). Whatever lives GRACE_S later is killed: finished tasks are landed, and the
+locks of a process end with it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import psutil
+
+# From SIGTERM, SIGINT or the evaluation's end to SIGKILL. Long enough to compute a task's metrics and land them.
+GRACE_S = 120.0
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_THE_END = 0  # no signal has this number
+_PR_SET_CHILD_SUBREAPER = 36
+
+_telling: int | None = None  # the pipe to the guard
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Run an evaluator's process: what it starts ends with the block, and the process itself soon after.
+
+    Only in the main thread, and once a process: the guard waits until the process is gone.
+    """
+    global _telling
+    told, _telling = os.pipe()
+    os.set_blocking(_telling, False)
+    if sys.platform == "linux":
+        # An orphan becomes this process's child rather than init's, so that it is found.
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    command = [sys.executable, "-P", __file__, str(os.getpid()), str(GRACE_S)]
+    guard = subprocess.Popen(command, stdin=told, stdout=subprocess.DEVNULL, start_new_session=True)
+    os.close(told)
+    signal.set_wakeup_fd(_telling, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        # Python's own exit waits for children and threads, for ever if need be.
+        kill([child for child in psutil.Process().children(recursive=True) if child.pid != guard.pid])
+        with suppress(OSError):
+            os.write(_telling, bytes([_THE_END]))
+
+
+def kill_tree(process_id: int) -> int:
+    """Kill a process with all that it started, except the caller; returns how many they were."""
+    try:
+        root = psutil.Process(process_id)
+    except psutil.NoSuchProcess:
+        return 0
+    tree = {root}
+    with suppress(psutil.NoSuchProcess):
+        root.suspend()  # what stands still starts nothing
+        while new := set(root.children(recursive=True)) - tree - {psutil.Process()}:
+            for process in new:
+                with suppress(psutil.NoSuchProcess):
+                    process.suspend()
+            tree |= new
+    kill(list(tree))
+    return len(tree)
+
+
+def kill(processes: list[psutil.Process]) -> None:
+    """Kill processes that may be gone already."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def _forget_the_guard() -> None:
+    """In a forked child, whose signals and end are not the evaluator's."""
+    global _telling
+    if _telling is not None:
+        signal.set_wakeup_fd(-1)
+        os.close(_telling)
+        _telling = None
+
+
+os.register_at_fork(after_in_child=_forget_the_guard)
+
+
+def _guard(evaluator: int, grace_s: float) -> None:
+    """Wait for a word on standard input; then for the evaluator's end, which closes it, or for the deadline."""
+    deadline, why = None, ""
+    while True:
+        left_s = None if deadline is None else max(0.0, deadline - time.monotonic())
+        if not select.select([0], [], [], left_s)[0]:
+            break
+        words = os.read(0, 64)
+        if not words:
+            return
+        for word in words:
+            if deadline is None and word in (*_SIGNALS, _THE_END):
+                deadline = time.monotonic() + grace_s
+                why = signal.Signals(word).name if word else "the end of its evaluation"
+    others = kill_tree(evaluator) - 1
+    print(
+        f"the evaluator did not end within {grace_s:g} s after {why}, and was killed with {others} process(es) that it "
+        "had started; what was finished is kept",
+        file=sys.stderr,
+    )
+
+
+if __name__ == "__main__":
+    _guard(int(sys.argv[1]), float(sys.argv[2]))
