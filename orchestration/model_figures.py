@@ -8,12 +8,12 @@ from pathlib import Path
 
 import duckdb
 
-# A model may have been metered in several settings: the newest says how it is now.
+# A model may have been metered in several settings: the one that the report and the claims prefer.
 _QUERY = """
     select model_id, suite, score, energy_kwh, joules_per_correct, comparability_key
     from marts.mart_model_efficiency
     where basis = 'measured' and is_current
-    qualify row_number() over (partition by model_id, suite order by as_of desc, comparability_hash) = 1
+    qualify row_number() over (partition by model_id, suite order by headline_rank) = 1
     order by model_id, suite
 """
 

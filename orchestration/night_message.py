@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,16 @@ _TOPIC_WIDTH = 12
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Line:
-    """One thing that happened; `remedy` is what to do about it, with the command."""
+    """One thing that happened; `remedy` is what to do about it, with the command.
+
+    `asks_for` is what a later publication has where the remedy was followed: for each model a run to its end, for each
+    model and task an energy that counts; where it is empty, the publication itself. None: no publication shows it.
+    """
 
     topic: str
     words: str
     remedy: str | None = None
+    asks_for: tuple[tuple[str, str | None], ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,12 +46,17 @@ class Message:
 
     def text(self) -> str:
         """For people; secrets are blanked."""
-        parts = [self.headline]
-        for line in self.lines:
-            parts += _indented(f"{line.topic:<{_TOPIC_WIDTH}}", line.words)
-            if line.remedy is not None:
-                parts += _indented(" " * _TOPIC_WIDTH, f"-> {line.remedy}")
-        return redact("\n".join(parts))
+        return redact("\n".join([self.headline, *in_words(map(dataclasses.asdict, self.lines))]))
+
+
+def in_words(lines: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The lines below a headline; as `keep` wrote them."""
+    parts = []
+    for line in lines:
+        parts += _indented(f"{line['topic']:<{_TOPIC_WIDTH}}", line["words"])
+        if line["remedy"] is not None:
+            parts += _indented(" " * _TOPIC_WIDTH, f"-> {line['remedy']}")
+    return parts
 
 
 def folder(home: Home, night: datetime) -> Path:
@@ -61,10 +71,14 @@ def keep(home: Home, message: Message) -> Path:
     if not (place / _MESSAGE).exists():
         content = {
             "night": message.night.isoformat(),
+            "at": datetime.now(UTC).isoformat(),
             "good": message.good,
             "headline": redact(message.headline),
             "lines": [
-                {name: value and redact(value) for name, value in dataclasses.asdict(line).items()}
+                {
+                    name: redact(value) if isinstance(value, str) else value
+                    for name, value in dataclasses.asdict(line).items()
+                }
                 for line in message.lines
             ],
             "text": message.text(),

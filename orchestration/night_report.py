@@ -171,9 +171,10 @@ def _model_lines(models: Sequence[_Model], not_begun: Collection[str]) -> Iterat
     for outcome, remedy in remedies.items():
         for model in models:
             if model.outcome == outcome:
-                yield Line(outcome, f"{model.name}: {model.words}", remedy and remedy.format(name=model.name))
+                by_name = remedy and remedy.format(name=model.name)
+                yield Line(outcome, f"{model.name}: {model.words}", by_name, ((model.name, None),))
     for name in not_begun:
-        yield Line("not begun", f"{name}: canceled by `evalwatt cancel`", _NOW)
+        yield Line("not begun", f"{name}: canceled by `evalwatt cancel`", _NOW, ((name, None),))
     if good := [model.name for model in models if model.outcome == "good"]:
         yield Line("good", ", ".join(good))
     for model in models:
@@ -184,7 +185,7 @@ def _model_lines(models: Sequence[_Model], not_begun: Collection[str]) -> Iterat
 
 def _sensor_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
     """The doubts about the night's energies, a line for each flag."""
-    flagged: dict[str, list[str]] = {}
+    flagged: dict[str, list[tuple[str, str]]] = {}
     for run_id in run_ids:
         if (values := lifecycle.read_json(home.landing / run_id / lifecycle.SUMMARY_FILE)) is None:
             continue
@@ -193,13 +194,14 @@ def _sensor_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
             done = [task for task in summary.tasks if task.task == name]
             counted = believed(done)
             for flag in sorted({flag for task in done if task not in counted for flag in task.flags}):
-                flagged.setdefault(flag, []).append(f"{summary.model} {name}")
+                flagged.setdefault(flag, []).append((summary.model, name))
     for flag, tasks in sorted(flagged.items()):
-        shown = ", ".join(tasks[:4]) + (f" and {len(tasks) - 4} more" if len(tasks) > 4 else "")
+        shown = ", ".join(map(" ".join, tasks[:4])) + (f" and {len(tasks) - 4} more" if len(tasks) > 4 else "")
         words = f"{flag}: {quality.MEANINGS.get(flag, flag)} ({shown})"
         remedy = quality.REMEDIES.get(flag, "`evalwatt doctor` says what is metered here and how")
-        models = {task.rpartition(" ")[0] for task in tasks}
-        yield Line("sensors", words, remedy.replace("MODEL", models.pop()) if len(models) == 1 else remedy)
+        models = {model for model, _ in tasks}
+        remedy = remedy.replace("MODEL", models.pop()) if len(models) == 1 else remedy
+        yield Line("sensors", words, remedy, tuple(tasks))
 
 
 class Refreshed:
@@ -220,17 +222,20 @@ class Refreshed:
 
     def lines(self, home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
         if self.run is None:
-            yield Line("refresh", "none followed: the sensor refresh_after_evaluations did not ask", "`evalwatt build`")
+            words = "none followed: the sensor refresh_after_evaluations did not ask"
+            yield Line("refresh", words, "`evalwatt build`", ())
             return
         if WAITED_TAG in self.run.tags:
             words = f"{self.run.tags[WAITED_TAG]} for another refresh of this EVALWATT_HOME"
-            yield Line("refresh", words, None if self.build_id else "`evalwatt build`, once the other one has ended")
+            yield Line(
+                "refresh", words, None if self.build_id else "`evalwatt build`, once the other one has ended", ()
+            )
         if self.build_id is None:
             words = "\n".join(self.reasons) or f"see Dagster's run {self.run.run_id}"
-            yield Line("unpublished", words, "`evalwatt build`, when its cause is mended")
+            yield Line("unpublished", words, "`evalwatt build`, when its cause is mended", ())
             return
         if self.reasons:  # the report comes after the publication
-            yield Line("refresh", "\n".join(self.reasons), "`evalwatt build`, when its cause is mended")
+            yield Line("refresh", "\n".join(self.reasons), "`evalwatt build`, when its cause is mended", ())
         yield from _control_lines(home, run_ids)
 
 

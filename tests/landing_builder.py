@@ -58,6 +58,7 @@ class BuiltRun:
     model: str
     outcomes: Sequence[TaskOutcome]
     base: str | None = None
+    family: str = "invented"
     machine: str = "m1"
     suite: str = "mini"
     suite_version: str = "v1"
@@ -104,7 +105,7 @@ class BuiltRun:
             revision=self.revision,
             adapter_revision=None,
             base_model=self.base,
-            family="invented",
+            family=self.family,
             provider="own",
             kind="adapter" if self.base else "pretrained",
             architecture="LlamaForCausalLM",

@@ -95,13 +95,15 @@ def _daemon(instance: DagsterInstance) -> dict[str, Any]:
 
 
 def _last_night(home: Home) -> dict[str, Any] | None:
+    from orchestration.followed import followed
     from orchestration.night_message import folder, last_kept
     from orchestration.notification import deliveries
 
     kept = last_kept(home)
     if kept is None:
         return None
-    return {**kept, "delivered": deliveries(folder(home, datetime.fromisoformat(kept["night"])))}
+    lines = [{**line, "followed": is_done} for line, is_done in zip(kept["lines"], followed(home, kept), strict=True)]
+    return {**kept, "lines": lines, "delivered": deliveries(folder(home, datetime.fromisoformat(kept["night"])))}
 
 
 def _published(home: Home, now: datetime) -> dict[str, Any] | None:
@@ -144,7 +146,7 @@ def _now_lines(status: dict[str, Any], now: datetime) -> list[str]:
 
 def _later_lines(status: dict[str, Any], home: Home) -> list[str]:
     night, daemon, published = status["last_night"], status["daemon"], status["published"]
-    lines = ["", night["text"]] if night else ["last night  none yet: `evalwatt run` makes one now"]
+    lines = ["", *_message(night)] if night else ["last night  none yet: `evalwatt run` makes one now"]
     for place, outcome in (night or {}).get("delivered", {}).items():
         if outcome != "delivered":
             lines.append(f"  {place}: {outcome}")
@@ -166,6 +168,22 @@ def _later_lines(status: dict[str, Any], home: Home) -> list[str]:
         lines.append(f"published   {published['build_id']}, {_age(published['age_s'])} old")
     lines.append(f"disk        {status['disk_free_gb']} GB free under {home.path}")
     return lines
+
+
+def _message(night: dict[str, Any]) -> list[str]:
+    """The night's message without what was done about it since."""
+    done = [line for line in night["lines"] if line["followed"]]
+    if not done:
+        return [str(night["text"])]
+    from orchestration.night_message import in_words
+
+    left = [line for line in night["lines"] if not line["followed"]]
+    title = str(night["headline"]).partition(": ")[0]
+    topics = ", ".join(dict.fromkeys(line["topic"] for line in done))
+    if all(line["remedy"] is None for line in left):
+        return [f"{title}: what its message asked for ({topics}) was done since, and is published"]
+    words = f"{topics}: was done since, and is published"
+    return [night["headline"], *in_words([*left, {"topic": "done", "words": words, "remedy": None}])]
 
 
 def _age(seconds: float) -> str:

@@ -63,12 +63,9 @@ def states(answers: Answers) -> list[date]:
 
 
 def main_key(answers: Answers) -> str | None:
-    """The comparability key of the newest own evaluations; of several, the one with most models."""
-    keys: dict[str, tuple[date, int]] = {}
-    for row in answers["own_models"]:
-        newest, models = keys.get(row["comparability_key"], (row["as_of"], 0))
-        keys[row["comparability_key"]] = (max(newest, row["as_of"]), models + 1)
-    return max(keys, key=lambda key: keys[key], default=None)
+    """The comparability key that the claims are about, too; None where nothing was evaluated here."""
+    first = min(answers["own_models"], key=lambda row: row["headline_rank"], default=None)
+    return first["comparability_key"] if first is not None else None
 
 
 def tonight(answers: Answers) -> tuple[str, list[Figure]]:

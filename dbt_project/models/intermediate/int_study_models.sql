@@ -11,16 +11,10 @@ measured as (
     where basis = 'measured' and is_current
 ),
 
--- Metered models are compared within one comparability key: the one with the most models.
-metered_key as (
-    select
-        comparability_key,
-        max(as_of) as as_of
-    from measured
-    where score is not null and emissions_kg is not null
-    group by comparability_key
-    order by count(*) desc, comparability_key asc
-    limit 1
+-- Metered models are compared within one comparability key.
+headline as (
+    select * from {{ ref('int_headline_key') }}
+    where headline_rank = 1
 ),
 
 final as (
@@ -39,7 +33,7 @@ final as (
     union all
     select
         measured.basis,
-        metered_key.as_of,
+        headline.as_of,
         measured.model_id as model,
         measured.provider,
         measured.params_b,
@@ -49,7 +43,7 @@ final as (
         measured.emissions_kg,
         false as is_multi_run
     from measured
-    inner join metered_key on measured.comparability_key = metered_key.comparability_key
+    inner join headline on measured.comparability_key = headline.comparability_key
 )
 
 select * from final

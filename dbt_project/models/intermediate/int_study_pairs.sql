@@ -23,14 +23,9 @@ size_classes as (
     select * from {{ ref('size_classes') }}
 ),
 
-metered_key as (
-    select
-        comparability_key,
-        max(as_of) as as_of
-    from measured
-    group by comparability_key
-    order by count(*) desc, comparability_key asc
-    limit 1
+headline as (
+    select * from {{ ref('int_headline_key') }}
+    where headline_rank = 1
 ),
 
 -- The study's claims compare with the pretrained base: what was tuned from a chat model has a base that was taught to
@@ -59,7 +54,7 @@ final as (
     union all
     select
         measured.basis,
-        metered_key.as_of,
+        headline.as_of,
         measured.finetuned_model_id as finetuned,
         measured.base_model_id as base,
         finetuned.provider,
@@ -73,7 +68,7 @@ final as (
         coalesce(finetuned.chat_template_applied != base.chat_template_applied, true) as is_chat_template_different,
         0 as months_apart
     from measured
-    inner join metered_key on measured.comparability_key = metered_key.comparability_key
+    inner join headline on measured.comparability_key = headline.comparability_key
     inner join models as finetuned on measured.finetuned_model_key = finetuned.model_key
     inner join models as base on measured.base_model_key = base.model_key
     left join size_classes

@@ -28,6 +28,10 @@ compared as (
     select * from {{ ref('int_compared_models') }}
 ),
 
+headline as (
+    select * from {{ ref('int_headline_key') }}
+),
+
 shares as (
     select * from {{ ref('int_phase_shares') }}
 ),
@@ -200,6 +204,7 @@ measured as (
         derived.params_b,
         derived.bucket,
         derived.is_current,
+        headline.headline_rank,
         derived.suite_version,
         derived.machine_id,
         derived.tasks_planned,
@@ -256,6 +261,7 @@ measured as (
         {{ rank_inside_key('derived.joules_per_correct', 'asc') }} as joules_per_correct_rank,
         {{ comparability_hash('derived.comparability_key') }} as comparability_hash
     from derived
+    left join headline on derived.comparability_key = headline.comparability_key
     left join shares
         on
             derived.comparability_key = shares.comparability_key

@@ -3,6 +3,7 @@
 select
     efficiency.model_id as model,
     efficiency.comparability_key,
+    efficiency.headline_rank,
     efficiency.suite,
     efficiency.as_of,
     efficiency.family,
@@ -38,4 +39,4 @@ left join marts.mart_pareto_frontier as frontier
         and efficiency.basis = frontier.basis
         and frontier.axis_pair = 'energy_kwh and score'
 where efficiency.basis = 'measured' and efficiency.is_current
-order by efficiency.comparability_key, efficiency.score desc nulls last, efficiency.model_id, efficiency.model_key
+order by efficiency.headline_rank, efficiency.score desc nulls last, efficiency.model_id, efficiency.model_key

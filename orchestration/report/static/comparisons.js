@@ -31,11 +31,11 @@ const FEWEST_IN_A_BOX = 5;
 
 const BASIS_COLOURS = { [PER_RUN]: "var(--c1)", [PUBLISHED]: "var(--c5)" };
 
-// The newest own key: classes of different keys are not comparable.
+// Classes of different keys are not comparable.
 function ownSizes() {
   const own = rows("sizes").filter((row) => row.basis === MEASURED && row.n > 0);
-  const newest = own.reduce((best, row) => (!best || row.as_of > best.as_of ? row : best), null);
-  return own.filter((row) => row.comparability_key === newest?.comparability_key);
+  const [first] = byHeadline(own.map((row) => row.comparability_key));
+  return own.filter((row) => row.comparability_key === first);
 }
 
 function sizesChart(id, found) {
@@ -73,12 +73,12 @@ function providersChart() {
   return data.length ? { data: { medians: data }, tip: ({ row }) => [`${row.bucket}, ${row.provider}`, [["Evidence", BASES[row.basis]], ["Points per kg", figure(row.score_per_kg_median)], ["95 %", range(row.score_per_kg_median_low, row.score_per_kg_median_high)], ["Models", figure(row.n)], ["Median", mass(row.emissions_kg_median)], ["Median score", points(row.score_median)]]] } : null;
 }
 
-// Own comparability keys, those with most rows first; one at a time.
+// Own comparability keys, one at a time.
 function startVerbosity() {
   const form = startForm("verbosity", () => redraw("verbosity"));
   if (!form) return;
   const options = evidences("verbosity").filter(([key]) => isOwn(key));
-  fill(form.elements.evidence, options, counted(rows("verbosity").map((row) => row.comparability_key))[0]);
+  fill(form.elements.evidence, options, options[0]?.[0]);
   form.hidden = options.length < 2;
   chart("verbosity", () => verbosityChart(form.elements.evidence.value), "No correct answer has an energy; the table says why.");
 }

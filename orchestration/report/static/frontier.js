@@ -1,8 +1,14 @@
 // Score against energy, and base against fine-tuned: which evidence, which models.
 
+// Own comparability keys, the one that the claims are about first.
+function byHeadline(keys) {
+  const rank = new Map(rows("own_models").map((row) => [row.comparability_key, row.headline_rank]));
+  return distinct(keys).sort((a, b) => (rank.get(a) ?? Infinity) - (rank.get(b) ?? Infinity) || 0);
+}
+
 // An own comparability key, or a basis of the leaderboard: energies of two of them are never in one chart.
 function evidences(ownName) {
-  const own = distinct(rows(ownName).filter((row) => (row.basis ?? MEASURED) === MEASURED).map((row) => row.comparability_key));
+  const own = byHeadline(rows(ownName).filter((row) => (row.basis ?? MEASURED) === MEASURED).map((row) => row.comparability_key));
   const short = (key) => `Own: ${keyPart(key, "suite").split("@")[0]}, ${keyPart(key, "machine")}, ${keyPart(key, "precision")}`;
   const names = own.map(short);
   const named = own.map((key, i) => [key, names.filter((name) => name === names[i]).length > 1 ? `${names[i]}, ${keyPart(key, "suite")}, ${keyPart(key, "engine")} (${i + 1})` : names[i]]);
