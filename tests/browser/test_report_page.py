@@ -67,6 +67,16 @@ def test_what_the_page_holds_is_what_its_queries_give(home: Home, opened: Open) 
                     assert ours[column] == value, (name, column)
 
 
+def test_charts_of_own_models_begin_with_the_key_that_the_claims_are_about(home: Home, opened: Open) -> None:
+    (headline,) = asked(home, "select distinct comparability_key from mart_model_efficiency where headline_rank = 1")
+    shown = opened(home.report_page)
+    for form in ("pairs", "verbosity"):
+        chosen = shown.page.locator(f"#{form}-controls [name=evidence]").evaluate("select => select.value")
+        assert chosen == headline["comparability_key"], form
+    sizes = shown.page.evaluate("[...new Set(ownSizes().map((row) => row.comparability_key))]")
+    assert sizes == [headline["comparability_key"]]
+
+
 @needs_states
 def test_filters_and_the_state_change_what_is_shown(home: Home, opened: Open) -> None:
     shown = opened(home.report_page)

@@ -53,7 +53,7 @@ with open_dagster_pipes() as pipes:
 NOTHING_METERED = """
 create table mart_model_efficiency (
     model_id varchar, suite varchar, score double, energy_kwh double, joules_per_correct double,
-    comparability_key varchar, comparability_hash varchar, basis varchar, is_current boolean, as_of date
+    comparability_key varchar, headline_rank bigint, basis varchar, is_current boolean
 )
 """
 

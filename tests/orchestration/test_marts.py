@@ -172,7 +172,11 @@ def test_no_row_of_a_mart_takes_anything_from_another_key(homes: dict[str, Home]
     """Not the history: it adds up what a machine took, and compares nothing."""
     with duckdb.connect(homes["mixed"].warehouse, read_only=True) as connection:
         connection.execute(f"attach '{homes['first'].warehouse}' as alone (read_only)")
-        changed = _rows(connection, f"select * from alone.marts.{mart} except select * from marts.{mart}")
+        # Which key comes first is a question about all of them.
+        figures = "* exclude (headline_rank)" if mart == "mart_model_efficiency" else "*"
+        changed = _rows(
+            connection, f"select {figures} from alone.marts.{mart} except select {figures} from marts.{mart}"
+        )
         assert changed == []
         (counted,) = _rows(
             connection, "select count(distinct comparability_key) as keys from marts.mart_model_efficiency"
