@@ -14,16 +14,17 @@ import duckdb
 from orchestration.home import Home
 from orchestration.publication import MARTS_FILE
 
-# The newest run of each suite since then has reached its end, and there is one.
+# Of each suite that was asked since the night began the newest run has reached its end, and one of them began after the
+# message.
 _EVALUATED = """
-    select coalesce(bool_and(status = 'completed'), false)
+    select coalesce(bool_and(status = 'completed') and bool_or(started_at > $since), false)
     from (
-        select status from marts.fct_evaluation_runs
-        where model_id = $model and started_at > $since and not is_excluded
+        select status, started_at from marts.fct_evaluation_runs
+        where model_id = $model and started_at >= $night and not is_excluded
         qualify row_number() over (partition by suite order by started_at desc, run_id desc) = 1
     )
 """
-# The newest evaluation of the task since then has an energy without a doubt, and there is one.
+# The newest evaluation of the task after the message has an energy without a doubt, and there is one.
 _METERED = """
     select coalesce(bool_and(energy_reason is null), false)
     from (
@@ -43,15 +44,15 @@ def followed(home: Home, kept: Mapping[str, Any]) -> list[bool]:
         ((published_at,),) = marts.execute("select published_at from marts.publication").fetchall()
         if published_at <= datetime.fromisoformat(at):
             return [False] * len(lines)
-        return [_is_followed(marts, line, at) for line in lines]
+        return [_is_followed(marts, line, kept["night"], at) for line in lines]
 
 
-def _is_followed(marts: duckdb.DuckDBPyConnection, line: Mapping[str, Any], since: str) -> bool:
+def _is_followed(marts: duckdb.DuckDBPyConnection, line: Mapping[str, Any], night: str, since: str) -> bool:
     if line["remedy"] is None or line.get("asks_for") is None:
         return False
     for model, task in line["asks_for"]:
-        named = {"model": model, "since": since} | ({} if task is None else {"task": task})
-        ((is_done,),) = marts.execute(_EVALUATED if task is None else _METERED, named).fetchall()
+        query, what = (_EVALUATED, {"night": night}) if task is None else (_METERED, {"task": task})
+        ((is_done,),) = marts.execute(query, {"model": model, "since": since, **what}).fetchall()
         if not is_done:
             return False
     return True

@@ -25,6 +25,7 @@ LINES = (
     Line("failed", "weak: it broke", "mend it, then `evalwatt evaluate weak`", (("weak", None),)),
     Line("failed", "bad: it broke", "mend it, then `evalwatt evaluate bad`", (("bad", None),)),
     Line("not begun", "late: the deadline came first", "`evalwatt run` evaluates it now", (("late", None),)),
+    Line("failed", "half: two suites broke", "mend it, then `evalwatt evaluate half`", (("half", None),)),
     Line("good", "steady"),
     Line("sensors", "stuck: a sensor stood still (steady t)", "`evalwatt evaluate steady --force`", (("steady", "t"),)),
     Line("sensors", "foreign_load: others (busy t)", "`evalwatt evaluate busy --force`", (("busy", "t"),)),
@@ -51,6 +52,8 @@ def test_what_was_followed_is_asked_for_no_more(tmp_path: Path) -> None:
     # What was evaluated before the message is what it is about.
     run("weak", before, status="interrupted")
     run("late", before)
+    run("half", before, status="failed")
+    run("half", before, status="failed", suite="second", suite_version="s")
     run("steady", before, flags="stuck")
     run("busy", before, flags="foreign_load")
     message = Message(NIGHT, "Night of X: 1 of 4 models good", LINES)
@@ -59,6 +62,7 @@ def test_what_was_followed_is_asked_for_no_more(tmp_path: Path) -> None:
 
     run("weak", after)
     run("bad", after, status="failed")
+    run("half", after)
     run("steady", after)
     run("busy", after, flags="foreign_load")
     assert message.text() in said(tmp_path), "what is evaluated is not published yet"
@@ -67,7 +71,7 @@ def test_what_was_followed_is_asked_for_no_more(tmp_path: Path) -> None:
     publication.publish(home, checks={"passed": 1, "failed": 0})
 
     followed = {line["words"]: line["followed"] for line in json.loads(said(tmp_path, "--json"))["last_night"]["lines"]}
-    done = {LINES[0].words, LINES[4].words, LINES[6].words}
+    done = {LINES[0].words, LINES[5].words, LINES[7].words}
     assert {words for words, is_done in followed.items() if is_done} == done
     text = said(tmp_path)
     assert not any(words in text for words in done)
