@@ -10,9 +10,7 @@ import contextlib
 import difflib
 import functools
 import inspect
-import itertools
 import json
-import logging
 import math
 import random
 import re
@@ -37,7 +35,7 @@ from lm_eval.evaluator import evaluate
 from lm_eval.tasks import TaskManager
 from lm_eval.tasks._index import Kind
 
-from evaluators import punkt
+from evaluators import complaints, punkt
 from evaluators.catalogue import SuiteEntry, TaskEntry
 from evaluators.spec import digest
 
@@ -152,7 +150,6 @@ class Harness:
     """lm-eval with its own tasks, ours, and those of the suite's folder."""
 
     def __init__(self, suite: SuiteEntry, root: Path, nltk_data: Path) -> None:
-        logging.getLogger("lm_eval").setLevel(logging.ERROR)
         _keep_hub_metrics_out()
         folders = [OUR_TASKS]
         if suite.include_path is not None:
@@ -193,7 +190,7 @@ class Harness:
                 except TaskUnavailable as error:
                     failures[name] = str(error)
                 except Exception as error:  # a document that is none fails its task; the others go on
-                    failures[name] = f"task {name} cannot be asked: {_sentence(error)}"
+                    failures[name] = f"task {name} cannot be asked: {complaints.sentence(error)}"
             shares = _shares(members, asked, entry.members)
             loaded |= {
                 name: replace(task, weight=float(Fraction(entry.weight) * shares[name])) for name, task in asked.items()
@@ -230,7 +227,7 @@ class Harness:
         try:
             return _load(self._all, entry.task)
         except Exception as error:  # whatever a task file or its data set raises: the task fails, the others go on
-            raise TaskUnavailable(f"task {entry.task} cannot be loaded: {_sentence(error)}") from error
+            raise TaskUnavailable(f"task {entry.task} cannot be loaded: {complaints.sentence(error)}") from error
 
     def _leaf_names(self, name: str) -> Iterator[str]:
         """Names of the tasks that a name stands for, as the task files say."""
@@ -272,6 +269,7 @@ class Harness:
             task.set_config(key="num_fewshot", value=wanted or 0)
         metric, filter_name = _primary(entry, task)
         limit = _first(entry.limit, suite.limit)
+        complaints.examine(task, limit)
         return LoadedTask(
             name=str(task.task_name),
             task=task,
@@ -502,9 +500,3 @@ def _source(value: Any) -> str:
 
 def _first(*values: Any) -> Any:
     return next((value for value in values if value is not None), None)
-
-
-def _sentence(error: BaseException) -> str:
-    """An exception's first line, with its type where the text alone says little."""
-    text = next(itertools.chain(str(error).strip().splitlines(), [""]))
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

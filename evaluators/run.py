@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 from filelock import FileLock, Timeout
 
-from evaluators import budget, engines, hub_cache, landing, lifecycle, machine, rows
+from evaluators import budget, complaints, engines, hub_cache, landing, lifecycle, machine, rows
 from evaluators.decisions import excluded_runs
 from evaluators.energy import Ledger, Meter, Reading, make_meter, quality
 from evaluators.engines import Engine, EngineFailed, TokenCounts
@@ -74,6 +74,7 @@ class _Run:
         self.ledger = Ledger(self.meter)
         self.watch = budget.Watch(spec.model.budget, self.interruption, self._spent, self.ledger.energy_now)
         self.progress = Progress(self.meter.watts_now)
+        self.warnings = complaints.Warnings()
         self.summaries: list[TaskSummary] = []
         self.reused: list[str] = []
         self.failures: dict[str, str] = {}
@@ -86,6 +87,7 @@ class _Run:
             lifecycle.open_run(self.spec.landing, self.record),
             _device_lock(self.spec, self.progress, self.interruption),
             hub_cache.in_use((self.spec.model, *self.spec.lineage)),
+            self.warnings.listening(),
         ):
             self.started = time.perf_counter()  # waiting for the device is nobody's time
             self.now = Now(self.spec.home, self.spec.run_id, self.spec.model.name, self.spec.suite.name)
@@ -107,6 +109,7 @@ class _Run:
             finally:
                 self.now.close()
                 self.progress.stop()
+                self._pass_on(self.spec.model.name)
                 self.meter.close()
             if self.failures:
                 return self._end("failed", f"{len(self.failures)} task(s) failed: {', '.join(self.failures)}")
@@ -121,6 +124,7 @@ class _Run:
             local = prepare(spec.model, {e.name: e for e in spec.lineage}, spec.home, spec.root, self.progress.say)
             harness = Harness(spec.suite, spec.root, spec.home / "models" / "nltk_data")
             tasks, failures = harness.load(spec.model.chat_template)
+        self._pass_on(spec.suite.name)
         self.failures = {task: redact(reason) for task, reason in failures.items()}
         model = ModelFacts(spec, local)
         self.record = dataclasses.replace(self.record, model_key=model.key)
@@ -169,6 +173,7 @@ class _Run:
         with self.interruption.at_once():
             self.speed = warm_up(engine)
         readings = self.ledger.settle()
+        self._pass_on(entry.name)
         self.record = dataclasses.replace(
             self.record,
             engine=engine.name,
@@ -221,6 +226,7 @@ class _Run:
                 continue
             total_s += seconds
             lines.append(f"  {task.name}: {task.documents} documents, {_about(known is None)} {_duration(seconds)}")
+        self._pass_on(self.spec.suite.name)
         about = _about(any(task.name not in before for task in due))
         say(f"{self.spec.model.name} on {self.spec.suite.name}: {len(due)} task(s), {about} {_duration(total_s)}")
         for line in lines:
@@ -271,6 +277,7 @@ class _Run:
             failure = error
         readings, counts = self.ledger.settle(), engine.counted()
         self.progress.stop()
+        self._pass_on(task.name)
         emissions = [self._emission(task.name, "scoring", readings["scoring"], repetition=repetition)]
         if "inference" in readings:  # nothing was asked where a task failed before
             reading = readings["inference"]
@@ -289,10 +296,15 @@ class _Run:
         if outcome is not None and failure is None:
             self._report(task, repetition, outcome, readings["inference"], counts)
             return
+        assert failure is not None
         # What the task took is known and paid for, whatever became of its answers.
         landing.write_bundle(spec.landing, run_id, landing.failed_bundle(bundle), emissions)
-        self.failures[task.name] = redact(f"{type(failure).__name__}: {failure}")
+        self.failures[task.name] = redact(complaints.sentence(failure))
         self.progress.say(f"{task.name}: failed: {self.failures[task.name]}")
+
+    def _pass_on(self, about: str) -> None:
+        for line in self.warnings.take(about):
+            self.progress.say(redact(line))
 
     def _report(
         self, task: LoadedTask, repetition: int, outcome: Outcome, reading: Reading, counts: TokenCounts
@@ -435,8 +447,9 @@ def _method(reading: Reading) -> str:
 
 def _request_count(task: LoadedTask) -> int:
     """Requests that the task will send, scaled from the few documents that were built for the estimate."""
-    built = {instance.doc_id for instance in task.task.instances or ()}
-    return round(len(task.task.instances or ()) / max(len(built), 1) * task.documents)
+    instances = getattr(task.task, "_instances", None) or ()  # unset where a document of the estimate cannot be asked
+    built = {instance.doc_id for instance in instances}
+    return round(len(instances) / max(len(built), 1) * task.documents)
 
 
 def _about(is_bound: bool) -> str:

@@ -193,6 +193,13 @@ class SharedPrefixLM(HFLM):
             self.accounting.by_hf = True
             lists = [(asker, list(context), list(continuation)) for asker, context, continuation in requests]
             return super()._loglikelihood_tokens(lists, disable_tqdm, override_bs)
+        for _, context, continuation in requests:
+            if (length := len(context) + len(continuation)) > self.max_length + 1:
+                _log.warning(  # in the words of `hf`
+                    "Combined length of context (%d) and continuation (%d) exceeds model's maximum length (%d). "
+                    "Truncating %d tokens from the left.",
+                    *(len(context), len(continuation), self.max_length, length - self.max_length - 1),
+                )
         answers: dict[int, tuple[float, bool]] = {}
         with self._trie_model.own_attention():
             for index, found in self._with_less_memory(

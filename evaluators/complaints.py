@@ -1,0 +1,184 @@
+"""What goes wrong with documents, in words that name the document: exceptions of tasks, and what lm-eval warns about.
+
+lm-eval names no document where one cannot be asked. Its stack knows: some method of the task holds it at that moment.
+Belongs here: finding the document, and saying a warning once. Does not belong here: what to do about it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import traceback
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from lm_eval.api.task import Task
+
+_log = logging.getLogger(__name__)
+_LOGGERS = ("lm_eval", "evaluators")
+_Key = tuple[str, int, str | None]  # the file and the line that warn, and the task that is warned of, if known
+# What is said at the load of each custom data set: advice on lm-eval's own command line, which nobody uses here.
+_NOT_FOR_US = "Custom kwargs can be passed to `--metadata` in console"
+_REMEDY = "correct the document, or the task file"
+
+
+class UnusableDocument(Exception):
+    """A document that no task can ask; the message says what is wrong with it."""
+
+
+def sentence(error: BaseException) -> str:
+    """An exception's first line, with its type where the text alone says little, and the document it is about."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    at = _place(reversed(frames))
+    first = next(itertools.chain(str(error).strip().splitlines(), [""]))
+    words = f"{type(error).__name__}: {first}" if first else type(error).__name__
+    if at is None:
+        return words
+    if isinstance(error, UnusableDocument):
+        words = first
+    elif at.is_first:  # lm-eval tries a task's first document when it loads the task
+        words = next(_faults(at.task, at.document), words)
+    field = "" if at.field is None else f", {at.field}"
+    return f"{at.name}{field}: {words}; {_REMEDY}"
+
+
+def examine(task: Task, limit: int | None) -> None:
+    """Read each document that is asked as lm-eval will: some of it only after the answers, when the energy is spent.
+
+    Raises UnusableDocument for choices and labels that lm-eval cannot score, and whatever the task's fields raise.
+    """
+    for _, doc in task.doc_iterator(limit=limit):
+        target = task.doc_to_target(doc)
+        if task.OUTPUT_TYPE != "multiple_choice":
+            continue
+        choices = task.doc_to_choice(doc)
+        if (fault := next(_choice_faults(choices), None)) is not None:
+            raise UnusableDocument(fault)
+        if task.get_config("process_results") is not None:
+            continue  # the task scores the document itself, and knows what its label is
+        label = task.doc_to_text(doc) if getattr(task, "multiple_input", 0) else target
+        if not isinstance(label, str | list) and not hasattr(label, "__index__"):
+            raise UnusableDocument(f"no label (it is {label!r})")
+        if isinstance(label, int) and label < 0:  # lm-eval warns of a label behind the choices only
+            _log.warning("the label %d is none of the %d choices, so no answer can be right", label, len(choices))
+
+
+class Warnings(logging.Handler):
+    """What lm-eval, the engines and Python warn about, kept until it is said: once a task, with how often it came."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._heard: dict[_Key, _Warning] = {}
+        self._said: set[tuple[str, _Key]] = set()
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Hear warnings from here on, instead of their being printed one by one."""
+        loggers = [logging.getLogger(name) for name in _LOGGERS]
+        with warnings.catch_warnings():
+            warnings.showwarning = self._show
+            for logger in loggers:
+                logger.addHandler(self)
+            try:
+                yield
+            finally:
+                for logger in loggers:
+                    logger.removeHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """A record of one of the loggers."""
+        text = record.getMessage()
+        if _NOT_FOR_US not in text:
+            speaker = {"lm_eval": "lm-eval"}.get(record.name.partition(".")[0])
+            self._hear(record.pathname, record.lineno, speaker, text)
+
+    def take(self, about: str) -> list[str]:
+        """What was heard since the last time and not said of the same before, a sentence each."""
+        heard, self._heard = self._heard, {}
+        new = [(warning.about or about, key, warning) for key, warning in heard.items()]
+        new = [found for found in new if found[:2] not in self._said]
+        self._said |= {found[:2] for found in new}
+        return [f"{of}: {warning}" for of, _, warning in new]
+
+    def _show(
+        self, message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any
+    ) -> None:
+        self._hear(filename, lineno, category.__name__, str(message))
+
+    def _hear(self, file: str, line: int, speaker: str | None, text: str) -> None:
+        at = _place(frame for frame, _ in traceback.walk_stack(None))
+        key = file, line, None if at is None else str(at.task.task_name)
+        if key not in self._heard:
+            self._heard[key] = _Warning(speaker, text.strip().partition("\n")[0], at)
+        self._heard[key].times += 1
+
+
+@dataclass(slots=True)
+class _Warning:
+    """The first of the warnings that one line of code gave of one task."""
+
+    speaker: str | None
+    text: str
+    at: _Place | None
+    times: int = 0
+
+    @property
+    def about(self) -> str | None:
+        return None if self.at is None else str(self.at.task.task_name)
+
+    def __str__(self) -> str:
+        words = [self.speaker] if self.speaker is not None else []
+        if self.times > 1:
+            words.append(f"{self.times} times")
+        if self.at is not None:
+            words.append(f"{'first at' if self.times > 1 else 'at'} {self.at.name}")
+        return f"{', '.join(words)}: {self.text}" if words else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A document, and the task's field that was read for it, if any."""
+
+    task: Task
+    document: Mapping[str, Any]
+    field: str | None
+    is_first: bool
+
+    @property
+    def name(self) -> str:
+        number = next((i for i, doc in enumerate(self.task.eval_docs) if doc == self.document), None)
+        return "a few-shot example" if number is None else f"document {number} (counted from 0)"
+
+
+def _place(innermost_first: Iterable[FrameType]) -> _Place | None:
+    """The document that a task is at, by the local variables of its methods."""
+    for frame in innermost_first:
+        names = frame.f_locals
+        task = names.get("task" if frame.f_globals is globals() else "self")
+        document = names.get("doc", names.get("test_doc"))
+        if isinstance(task, Task) and isinstance(document, Mapping):
+            function = frame.f_code.co_name
+            is_field = function.startswith("doc_to_") or function == "process_results"
+            return _Place(task, document, function if is_field else None, "test_doc" in names)
+    return None
+
+
+def _faults(task: Task, doc: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with a document of a task that lm-eval cannot load."""
+    choices, target = task.doc_to_choice(doc), task.doc_to_target(doc)
+    yield from _choice_faults(choices)
+    if isinstance(target, int) and not 0 <= target < len(choices):
+        yield f"the label {target} (doc_to_target) is none of its {len(choices)} choices"
+    if "" in choices:
+        yield "an empty choice (doc_to_choice), which lm-eval does not load in a task's first document"
+
+
+def _choice_faults(choices: Any) -> Iterator[str]:
+    if choices is None or not len(choices):
+        yield f"no choices (doc_to_choice gives {choices!r})"
+    elif wrong := [choice for choice in choices if not isinstance(choice, str)]:
+        yield f"a choice that is no text (doc_to_choice gives {wrong[0]!r})"
