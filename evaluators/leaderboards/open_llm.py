@@ -77,6 +77,8 @@ def examine(raw: pa.Table, day: date, source: str) -> State:
     if len(refusals) == raw.num_rows:
         reason, times = Counter(refusal.reason for refusal in refusals).most_common(1)[0]
         raise StateRejected(f"none of its {raw.num_rows} rows can be kept; {times} times: {reason}")
+    if problems := list(_misread_columns(given, values)):
+        raise StateRejected("; ".join(problems))
     wrong = [refusal.row - 1 for refusal in refusals]
     right = pa.array(sorted(set(range(raw.num_rows)).difference(wrong)), pa.int64())
     rows = _records(values, day, source).take(right).sort_by("eval_name")
@@ -125,6 +127,15 @@ def _wrong_values(given: Mapping[str, pa.Array], values: Mapping[str, pa.Array])
         if name == EMISSIONS:
             found = pc.if_else(pc.equal(found, EMISSIONS_NOT_KNOWN), None, found)
         yield pc.or_(pc.less(found, least), pc.greater(found, most)), name, f"must be from {least:g} to {most:g}"
+
+
+def _misread_columns(given: Mapping[str, pa.Array], values: Mapping[str, pa.Array]) -> Iterator[str]:
+    """Columns most of whose rows are wrong: not the rows are, but how the column is written, such as 31/01/2025."""
+    for wrong, name, words in _wrong_values(given, values):
+        rows = pc.indices_nonzero(wrong)
+        if 2 * len(rows) > len(wrong):
+            first = given[name][rows[0].as_py()].as_py()
+            yield f"column {name!r} is wrong in {len(rows)} of {len(wrong)} rows, as in {first!r}: each {words}"
 
 
 def _repetitions(names: pa.Array, values: Mapping[str, pa.Array]) -> Iterator[tuple[int, str]]:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from evaluators.landing import arrow_schema
 from evaluators.records import LeaderboardSnapshot
@@ -60,8 +61,8 @@ TYPES: dict[str, pa.DataType] = {
 }
 _WORDS: dict[pa.DataType, str] = {
     pa.string(): "text",
-    pa.int64(): "whole numbers",
-    pa.float64(): "floating-point numbers",
+    pa.int64(): "whole numbers, such as 1234",
+    pa.float64(): "floating-point numbers, such as 1234.5",
     pa.bool_(): "true or false",
     pa.date32(): "dates, or text such as 2025-01-31",
 }
@@ -83,30 +84,57 @@ def schema_problems(raw: pa.Table) -> Iterator[str]:
 
 
 def converted(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.Array | None:
-    """The values in the record's type, dates as text. None where the column is of another family."""
+    """The values in the record's type, dates as text, an empty text as NULL. None where they certainly are not that."""
     values = column.combine_chunks()
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
-    if not _fits(values, wanted):
+    if not _fits(values.type, wanted):
         return None
     try:
-        return values.cast(pa.string() if pa.types.is_date(wanted) else wanted)
+        if pa.types.is_boolean(wanted):
+            return _truths(values)
+        if pa.types.is_timestamp(values.type):
+            days = values.cast(pa.date32())
+            if pc.all(pc.equal(days.cast(values.type), values)).as_py() is False:
+                return None  # times of day, whose date depends on where the clock was
+            values = days
+        values = values.cast(pa.string() if pa.types.is_date(wanted) else wanted)
     except pa.ArrowInvalid:
-        return None  # a number with a fraction, or too large for 64 bits
+        return None  # a number with a fraction, or too large for 64 bits, or a time of day
+    if pa.types.is_date(wanted):
+        return pc.replace_substring_regex(values, _MIDNIGHT, "")
+    return pc.if_else(pc.equal(values, ""), None, values) if wanted == pa.string() else values
 
 
-def _fits(values: pa.Array, wanted: pa.DataType) -> bool:
-    found = values.type
+# Behind a date, as pandas, JavaScript and databases write it.
+_MIDNIGHT = r"[T ]00:00(:00(\.0+)?)?(Z|\+00:?00)?$"
+
+
+def _truths(values: pa.Array) -> pa.Array | None:
+    """Truth values, as such, as 0 and 1 or as words; None where one is something else."""
+    if pa.types.is_boolean(values.type) or pa.types.is_null(values.type):
+        return values.cast(pa.bool_())
+    if _is_text(values.type):
+        words, values = pa.array(["false", "true"]), pc.utf8_lower(values.cast(pa.string()))
+    else:
+        words, values = pa.array([0.0, 1.0]), values.cast(pa.float64())
+    known = pc.is_in(values.drop_null(), value_set=words)
+    return None if pc.all(known).as_py() is False else pc.equal(values, words[1])
+
+
+def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether values of the type can be meant; a number as text cannot, where the format has numbers."""
     if pa.types.is_null(found):
         return True
-    if pa.types.is_integer(wanted):
-        # Pandas writes whole numbers with gaps as floating-point ones.
-        return bool(pa.types.is_integer(found) or (pa.types.is_floating(found) and values.null_count))
-    if pa.types.is_floating(wanted):
-        return bool(pa.types.is_floating(found))
+    is_number = pa.types.is_integer(found) or pa.types.is_floating(found) or pa.types.is_decimal(found)
+    if pa.types.is_integer(wanted) or pa.types.is_floating(wanted):
+        return bool(is_number)
+    if pa.types.is_boolean(wanted):
+        return bool(pa.types.is_boolean(found) or is_number or _is_text(found))
     if pa.types.is_date(wanted):
-        return _is_text(found) or found == wanted
-    return _is_text(found) if wanted == pa.string() else found == wanted
+        utc = pa.types.is_timestamp(found) and found.tz in (None, "UTC", "Etc/UTC", "+00:00")
+        return bool(_is_text(found) or pa.types.is_date(found) or utc)
+    return _is_text(found)
 
 
 def _is_text(found: pa.DataType) -> bool:

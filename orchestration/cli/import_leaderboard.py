@@ -48,9 +48,9 @@ def command(
 ) -> None:
     """Import dated states of the Open LLM Leaderboard from files, from folders of files, or from the hub.
 
-    Files are Parquet, CSV or JSON Lines with the columns of the hub's dataset open-llm-leaderboard/contents, and the
-    date of their state in their name. A state that is there already is left as it is. `evalwatt build` brings the
-    states into the marts.
+    Files are Parquet, CSV, TSV or JSON, also gzipped, with the columns of the hub's dataset
+    open-llm-leaderboard/contents, and the date of their state in their name. A state that is there already is left as
+    it is. `evalwatt build` brings the states into the marts.
 
     \b
     Examples:
@@ -96,13 +96,13 @@ def _of_files(paths: Sequence[Path], day: date | None) -> list[_Pending]:
 
 
 def _files(path: Path) -> list[Path]:
-    from evaluators.leaderboards.formats import FORMATS
+    from evaluators.leaderboards.formats import FORMATS, is_known
 
     if not path.is_dir():
         if not path.exists():
             raise WrongUse(f"{path} does not exist; name files or folders, or `hub`")
         return [path]
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in FORMATS)
+    files = sorted(file for file in path.iterdir() if is_known(file))
     if not files:
         raise WrongUse(f"{path} holds no state: no file ends in {', '.join(FORMATS)}")
     return files
