@@ -388,6 +388,11 @@ def edited(change: Callable[[str], str], **options: Any) -> Written:
     ("name", "write", "reason"),
     [
         ("a.csv", edited(lambda text: text.rstrip("\n")), "does not end with a line break, is it truncated?"),
+        (  # cut behind a quote in the cell, which is doubled
+            "a.csv",
+            edited(lambda text: text.rstrip("\n")[:-1] + '""', quoting=csv.QUOTE_ALL),
+            "does not end with a line break, is it truncated?",
+        ),
         ("a.csv", edited(lambda text: text.partition("\n")[0] + "\n" + text), "'Average ⬆️' as a scalar of type double"),
         ("a.csv", edited(lambda text: "The leaderboard\n" + text), "cannot be read as .csv"),
         ("a.csv", edited(lambda text: text.replace(",3,", ',"3,000",')), "'3,000' as a scalar of type int64"),
