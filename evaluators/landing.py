@@ -34,6 +34,7 @@ from evaluators.records import Calibration, Exclusion, Record, columns
 
 RUN_FILE = "run.json"
 LOCK_FILE = "lock"
+SETUP_BUNDLE = "setup"  # the model as it loaded, and the energies until its first task
 END_BUNDLE = "end"
 STATE_BUNDLE = "state"
 DECISIONS = (Exclusion.table, Calibration.table)  # directories that hold a bundle per decision

@@ -117,6 +117,12 @@ def generated_before(landing: Path, model: str, suite: str) -> dict[str, float]:
     return found
 
 
+def model_key(landing: Path, run_id: str) -> str | None:
+    """The key of the model that the run loaded; None where it loaded none."""
+    loaded = read_json(landing / run_id / LOADED_FILE)
+    return loaded["model_key"] if loaded is not None else None
+
+
 def read_json(path: Path) -> Any:
     """A run's side file; None where it was never written."""
     try:

@@ -13,23 +13,40 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import filelock
 
+from evaluators.model_files import copied_in_a_merge
 from evaluators.progress import terminal
 from evaluators.redaction import redact
+from evaluators.wording import sentence
 
-_TOKENIZER_FILES = ("tokenizer*", "special_tokens_map.json", "chat_template*", "vocab*", "merges.txt", "added_tokens*")
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+# Where an adapter's tensors of an embedding have one row, or column, for each token.
+_ROWS = {"weight": 0, "base_layer.weight": 0, "lora_embedding_A": 1, "lora_B.weight": 0}
 
 
 class ModelUnavailable(Exception):
     """The model cannot be had; the message is one sentence with its remedy."""
 
 
+class _NotMergeable(Exception):
+    """The adapter does not change weights, so that there is nothing to merge."""
+
+
 class NotHere(ModelUnavailable):
     """Nothing is wrong: it has not been made or downloaded here yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """The key that version 0.1.0 gave a folder. It did not cover `inputs`, from which the folder is made as well."""
+
+    key: str
+    inputs: tuple[Path, ...]
 
 
 class Store:
@@ -42,9 +59,9 @@ class Store:
     def folder(self, key: str) -> Path:
         return self._path / key[:32]
 
-    def once(self, key: str, announcement: str, build: Callable[[Path], None]) -> Path:
-        """The folder of `key`; where it does not exist yet, `build` fills it. Raises ModelUnavailable."""
-        target = self.folder(key)
+    def once(self, key: str, announcement: str, build: Callable[[Path], None], former: Former | None = None) -> Path:
+        """The folder of `key`, or the former one; where neither exists, `build` makes it. Raises ModelUnavailable."""
+        target = self._found(key, former)
         if target.is_dir():
             return target
         try:
@@ -56,6 +73,15 @@ class Store:
         except OSError as error:
             remedy = "free space there, make it writable or set EVALWATT_HOME"
             raise ModelUnavailable(f"cannot write {target} ({error.strerror or error}); {remedy}") from error
+        return target
+
+    def _found(self, key: str, former: Former | None) -> Path:
+        """The folder of `key`; the former one where only that exists, and none of its inputs changed since."""
+        target = self.folder(key)
+        if former is not None and not target.is_dir():
+            kept = self.folder(former.key)
+            if kept.is_dir() and all(path.stat().st_mtime <= kept.stat().st_mtime for path in former.inputs):
+                return kept
         return target
 
     @contextmanager
@@ -93,9 +119,9 @@ class Lookup(Store):
         super().__init__(path, lambda line: None)
         self.asked: set[Path] = set()
 
-    def once(self, key: str, announcement: str, build: Callable[[Path], None]) -> Path:
-        """The folder of `key`. Raises NotHere."""
-        target = self.folder(key)
+    def once(self, key: str, announcement: str, build: Callable[[Path], None], former: Former | None = None) -> Path:
+        """The folder of `key`, or the former one. Raises NotHere."""
+        target = self._found(key, former)
         self.asked.add(target)
         if not target.is_dir():
             raise NotHere(f"{target} has not been made")
@@ -111,8 +137,9 @@ def convert_gguf(file: Path, target: Path) -> None:
         tokenizer = transformers.AutoTokenizer.from_pretrained(file.parent, **source)
         model = transformers.AutoModelForCausalLM.from_pretrained(file.parent, **source)
     except Exception as error:  # whatever a parser raises on bytes that are not what they should be
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelUnavailable(f"cannot read {file} as GGUF ({reason}); install or download it again") from error
+        raise ModelUnavailable(
+            f"cannot read {file} as GGUF ({sentence(error)}); install or download it again"
+        ) from error
     # transformers refuses to save what it takes for quantized; these weights are not any more
     model.hf_quantizer = None  # type: ignore[assignment]
     if hasattr(model.config, "quantization_config"):
@@ -143,22 +170,54 @@ def train_adapter(script: Path, base: Path, target: Path, seed: int) -> None:
 
 
 def merge_adapter(base: Path, adapter: Path, target: Path) -> None:
-    """Write the base with the adapter's changes merged into its weights, as a transformers folder."""
+    """Write the base with the adapter's changes merged into its weights, as a transformers folder.
+
+    The base gets as many embeddings as the adapter was saved with. Raises ModelUnavailable.
+    """
     import peft
+    import torch
     import transformers
 
+    kind = "of an unknown kind"
     try:
+        config = peft.PeftConfig.from_pretrained(str(adapter))
+        kind = str(getattr(config.peft_type, "value", config.peft_type))
+        if config.is_prompt_learning:
+            raise _NotMergeable
         # Without a word transformers would ask on standard input whether to run the folder's code.
         model = transformers.AutoModelForCausalLM.from_pretrained(
             base, dtype="auto", use_safetensors=True, trust_remote_code=False
         )
-        merged = peft.PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+        rows, embedding = _embeddings(model, adapter / ADAPTER_WEIGHTS), model.get_input_embeddings()
+        if rows is not None and rows != len(embedding.weight):  # type: ignore[arg-type]
+            torch.manual_seed(0)  # new rows that the adapter does not hold are random, and the same in every merge
+            model.resize_token_embeddings(rows, mean_resizing=False)
+        tuned = peft.PeftModel.from_pretrained(model, str(adapter))
+        try:
+            merged = tuned.merge_and_unload()
+        except (AttributeError, NotImplementedError):
+            raise _NotMergeable from None
+    except _NotMergeable:
+        remedy = "merge it where it was trained, or train a kind that changes weights, such as LoRA"
+        raise ModelUnavailable(f"the adapter in {adapter} cannot be merged: {kind}; {remedy}") from None
     except Exception as error:  # shapes, names and kinds that do not fit each other, each with its own exception
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         remedy = "check that base_model is the model that the adapter was trained on"
-        raise ModelUnavailable(f"the adapter in {adapter} does not fit {base} ({reason}); {remedy}") from error
+        raise ModelUnavailable(f"the adapter in {adapter} does not fit {base} ({sentence(error)}); {remedy}") from error
     merged.save_pretrained(target)
-    for folder in (base, adapter):  # the adapter's own tokenizer, where it has one, comes last and stays
-        for pattern in _TOKENIZER_FILES:
-            for file in folder.glob(pattern):
-                shutil.copyfile(file, target / file.name)
+    for file in (*copied_in_a_merge(base), *copied_in_a_merge(adapter)):  # the adapter's own come last and stay
+        shutil.copyfile(file, target / file.name)
+
+
+def _embeddings(model: Any, weights: Path) -> int | None:
+    """How many embeddings the model had that the adapter was saved from; None where the adapter does not say."""
+    from safetensors import safe_open
+
+    layers = {id(layer) for layer in (model.get_input_embeddings(), model.get_output_embeddings()) if layer is not None}
+    names = [name for name, module in model.named_modules() if id(module) in layers]
+    with safe_open(weights, framework="pt") as file:
+        shapes = {name: file.get_slice(name).get_shape() for name in list(file.keys())}
+    for name in names:
+        for part, dimension in _ROWS.items():
+            if (shape := shapes.get(f"base_model.model.{name}.{part}")) is not None:
+                return int(shape[dimension])
+    return None

@@ -19,6 +19,8 @@ from typing import Any
 from evaluators.catalogue import ModelEntry
 from evaluators.leaderboards import hub
 from evaluators.model_builds import (
+    ADAPTER_WEIGHTS,
+    Former,
     Lookup,
     ModelUnavailable,
     NotHere,
@@ -27,11 +29,10 @@ from evaluators.model_builds import (
     merge_adapter,
     train_adapter,
 )
+from evaluators.model_files import ADAPTER_CONFIG, beside, copied_in_a_merge, digest_beside, digest_of
 
-__all__ = ["LocalModel", "ModelUnavailable", "folders_of", "prepare"]
+__all__ = ["LocalModel", "ModelUnavailable", "folders_of", "loose_files", "prepare"]
 
-ADAPTER_CONFIG = "adapter_config.json"
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
 RECIPE_SEED = 1234  # a recipe's adapter is made once, whatever the evaluations' seed is
 _SHARDS = "model.safetensors.index.json"
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
@@ -41,16 +42,20 @@ _HUB_IGNORED = ("*/*", "consolidated*")  # other formats and second copies of th
 
 @dataclass(frozen=True)
 class LocalModel:
-    """A plain transformers folder and what identifies its weights.
+    """A plain transformers folder and what identifies the model in it.
 
     `revision` is the hub's commit, or sha-256 over the source's own weights; with an adapter, `adapter_revision` is
-    sha-256 over its weights and the revision of the base that it was merged onto.
+    sha-256 over its weights and the revision of the base that it was merged onto. `beside` is sha-256 over what neither
+    covers and changes the answers as well, of the whole lineage; None where they cover all. `loose` are the files among
+    these that nothing pins: those of folders that the catalogue names by their path.
     """
 
     path: Path
     revision: str
     adapter_revision: str | None
     source_ref: str
+    beside: str | None = None
+    loose: tuple[Path, ...] = ()
 
 
 def prepare(
@@ -78,6 +83,17 @@ def folders_of(
     return frozenset(path.resolve() for path in (*lookup.asked, *([local.path] if local else [])))
 
 
+def loose_files(entry: ModelEntry, lineage: Iterable[ModelEntry], root: Path) -> list[Path]:
+    """The files that `LocalModel.loose` will name, found without preparing anything."""
+    found: list[Path] = []
+    for model in (entry, *lineage):
+        folder = root / model.path if model.path is not None else None
+        found += beside(folder) if folder is not None else []
+        if model.source == "package" or (folder is not None and not (folder / ADAPTER_CONFIG).is_file()):
+            break  # made from nothing else, whatever it descends from
+    return found
+
+
 def _prepare(
     entry: ModelEntry,
     catalogue_models: Mapping[str, ModelEntry],
@@ -95,10 +111,18 @@ def _prepare(
     if entry.source == "recipe":
         script = (root / str(entry.recipe)).absolute()
         ground = base()
+        made_from = (
+            "recipe",
+            ground.revision,
+            ground.adapter_revision,
+            _digest_of_file(script, entry.name),
+            RECIPE_SEED,
+        )
         folder = store.once(
-            _key("recipe", ground.revision, ground.adapter_revision, _digest_of_file(script, entry.name), RECIPE_SEED),
+            _key(*made_from, *_beside_the_weights(ground)),
             f"{entry.name}: training an adapter with {entry.recipe}, once",
             lambda target: train_adapter(script, ground.path, target, RECIPE_SEED),
+            Former(_key(*made_from), ground.loose),
         )
         adapter = _adapter_digest(folder, entry.name)
         return _merged(entry, store, folder, ground, f"sha256:{adapter}", f"{entry.recipe} on {entry.base_model}")
@@ -115,7 +139,10 @@ def _prepare(
         revision = revision or f"sha256:{_adapter_digest(folder, entry.name)}"
         return _merged(entry, store, folder, base(), revision, reference)
     weights = _check_folder(folder, entry.name)
-    return LocalModel(folder, revision or f"sha256:{_digest(weights)}", None, reference)
+    if revision:
+        return LocalModel(folder, revision, None, reference)
+    loose = tuple(beside(folder))
+    return LocalModel(folder, f"sha256:{_digest(weights)}", None, reference, digest_beside(folder), loose)
 
 
 def _from_gguf(entry: ModelEntry, store: Store, file: Path, digest: str, reference: str) -> LocalModel:
@@ -130,14 +157,29 @@ def _from_gguf(entry: ModelEntry, store: Store, file: Path, digest: str, referen
 def _merged(
     entry: ModelEntry, store: Store, adapter: Path, base: LocalModel, revision: str, reference: str
 ) -> LocalModel:
-    weights = _adapter_digest(adapter, entry.name)
-    identity = _key("adapter", base.revision, base.adapter_revision, weights)
+    made_from = ("adapter", base.revision, base.adapter_revision, _adapter_digest(adapter, entry.name))
+    config = digest_beside(adapter)
+    own = tuple(beside(adapter)) if entry.source != "recipe" else ()  # a recipe's adapter is made once and stays
     folder = store.once(
-        identity,
+        _key(*made_from, config, digest_of(copied_in_a_merge(adapter)), *_beside_the_weights(base)),
         f"{entry.name}: merging the adapter onto {entry.base_model}, once",
         lambda target: merge_adapter(base.path, adapter, target),
+        Former(_key(*made_from), (*base.loose, *own)),
     )
-    return LocalModel(folder, revision, f"sha256:{identity}", reference)
+    pinned = entry.source == "hub"
+    return LocalModel(
+        folder,
+        revision,
+        f"sha256:{_key(*made_from)}",
+        reference,
+        base.beside if pinned else _key(base.beside, config),
+        (*base.loose, *own) if entry.source == "path" else base.loose,
+    )
+
+
+def _beside_the_weights(base: LocalModel) -> tuple[str, ...]:
+    """What a build takes from its base that the base's revisions do not cover; nothing where they cover all."""
+    return () if base.beside is None else (base.beside, digest_of(copied_in_a_merge(base.path)))
 
 
 def _package_file(entry: ModelEntry) -> tuple[Path, str]:

@@ -20,12 +20,15 @@ from evaluators import landing, lifecycle
 from evaluators.catalogue import Catalogue, CatalogueError, ModelEntry, SuiteEntry
 from evaluators.decisions import excluded_runs
 from evaluators.energy import quality
+from evaluators.model_files import Change, last_change
+from evaluators.models import loose_files
 from evaluators.precision import believed, further_windows
 from evaluators.spec import RunSpec, digest
 from evaluators.summary import RunSummary, TaskSummary
 
 OUR_TASKS = Path(__file__).parent / "tasks"
 _WEIGHED_AGAIN = "a group's tasks now weigh as lm-eval aggregates them; all are evaluated, and none is asked again"
+_SEES_TOKENIZERS = 4  # schema version of the first evaluators whose fingerprints cover what lies beside the weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +128,26 @@ def _planned(
     key = _plan_key(catalogue, entry, suite)
     runs = lifecycle.runs_of(home / "landing", entry.name, suite.name)
     tasks: dict[str, lifecycle.PlannedTask] | None = None
+    change: Change | None = None
     for run in reversed([run for run in runs if run["plan_key"] == key]):
         tasks = lifecycle.read_json(home / "landing" / run["run_id"] / lifecycle.TASKS_FILE)
         if tasks is not None:
+            if run["schema_version"] < _SEES_TOKENIZERS:
+                change = last_change(loose_files(entry, catalogue.lineage(entry), catalogue.path.parent))
             break
     missing = [
         task
         for task, planned in (tasks or {}).items()
         if any(name not in evaluations for name in (planned["evaluation"], *planned.get("repetitions", ())))
     ]
+    answered = {task: planned["evaluation"] for task, planned in (tasks or {}).items() if task not in missing}
+    outdated = [task for task, name in answered.items() if change and landing.run_time(evaluations[name]) < change.at]
     if entry.retired is not None:
         due, reason = False, f"retired: {entry.retired}"
     elif is_control:
         due, reason = True, "the control workload of this night"
+    elif outdated and not force:
+        due, reason = True, f"{change}, after {', '.join(outdated)} were evaluated"
     else:
         due, reason = _verdict(home, entry, suite, runs, key, tasks, missing, evaluations, force, now)
         if not due:
@@ -153,7 +163,7 @@ def _planned(
         reason=reason,
         plan_key=key,
         is_control=is_control and due,
-        tasks_done=len(tasks or {}) - len(missing),
+        tasks_done=len(tasks or {}) - len(missing) - len(outdated),
         tasks_total=len(tasks) if tasks is not None else None,
         expected_duration_s=duration_s if asks else 0.0,
         expected_energy_kwh=energy_kwh if asks else 0.0,
@@ -179,7 +189,8 @@ def _verdict(
         return True, "never evaluated here"
     last = landing.run_time(runs[-1]["run_id"])
     if tasks is None and all(run["plan_key"] != key for run in runs):
-        return True, f"the entry, its suite, its tasks or lm-eval changed since the run of {last:%Y-%m-%d %H:%M} UTC"
+        what = "the entry, its files, its suite, its tasks or lm-eval"
+        return True, f"{what} changed since the run of {last:%Y-%m-%d %H:%M} UTC"
     if tasks is None:
         return True, f"the run of {last:%Y-%m-%d %H:%M} UTC ended before its first task{_last_words(home, runs[-1])}"
     if missing:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from evaluators import machine
+import pyarrow.parquet as pq
+
+from evaluators import landing, lifecycle, machine
 from evaluators.energy import Meter
 from evaluators.energy.grid import grid
 from evaluators.engines import Engine
 from evaluators.harness import LoadedTask
+from evaluators.model_files import last_change
 from evaluators.models import LocalModel, ModelUnavailable
 from evaluators.records import SCHEMA_VERSION, EvaluationRun, Model
 from evaluators.redaction import redact
 from evaluators.spec import RunSpec, digest, suite_version
+from evaluators.wording import sentence
 
 
 class ModelFacts:
@@ -27,29 +33,43 @@ class ModelFacts:
 
         self.spec, self.local = spec, local
         try:
-            tokenizer = AutoTokenizer.from_pretrained(local.path, trust_remote_code=False)
-        except (OSError, ValueError, KeyError) as error:
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            self.tokenizer = AutoTokenizer.from_pretrained(local.path, trust_remote_code=False)
+        except (OSError, ValueError, KeyError, ImportError) as error:
             raise ModelUnavailable(
-                f"{spec.model.name}: no usable tokenizer in {local.source_ref} ({first}); "
+                f"{spec.model.name}: no usable tokenizer in {local.source_ref} ({sentence(error)}); "
                 "add the tokenizer's files to the model's folder"
             ) from error
-        template = tokenizer.chat_template
+        template = self.tokenizer.chat_template
         self.template_hash = digest(template) if template is not None else None
-        self.tokenizer_hash = digest([sorted(tokenizer.get_vocab().items()), tokenizer.special_tokens_map])
-        entry = spec.model
-        self.identity = {
+        self.tokenizer_hash = digest([sorted(self.tokenizer.get_vocab().items()), self.tokenizer.special_tokens_map])
+        self.chat_template_applied = spec.model.chat_template or bool(spec.suite.apply_chat_template)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The part of a fingerprint that is the model's. What no revision leaves uncovered changes no fingerprint."""
+        entry, local = self.spec.model, self.local
+        identity = {
             "revision": local.revision,
             "adapter": local.adapter_revision,
             "quantization": entry.quantization,
             "dtype": entry.dtype,
             "engine": entry.engine,
         }
-        applied = entry.chat_template or bool(spec.suite.apply_chat_template)
-        self.chat_template_applied = applied
-        self.key = digest(
-            [local.revision, local.adapter_revision, entry.quantization, entry.dtype, applied and self.template_hash]
-        )[:16]
+        return identity if local.beside is None else identity | {"beside": local.beside}
+
+    @property
+    def key(self) -> str:
+        """The model's key in every table."""
+        entry, local = self.spec.model, self.local
+        template = self.chat_template_applied and self.template_hash
+        parts = [local.revision, local.adapter_revision, entry.quantization, entry.dtype, template]
+        return digest(parts if local.beside is None else [*parts, local.beside])[:16]
+
+    def formerly(self) -> ModelFacts:
+        """The same facts as version 0.1.0 identified the model by: weights and configuration only."""
+        former = copy.copy(self)
+        former.local = dataclasses.replace(self.local, beside=None, loose=())
+        return former
 
     def fingerprint(self, task: LoadedTask) -> str:
         """sha-256 over everything that can change the task's scores: it decides what is already done."""
@@ -83,6 +103,43 @@ class ModelFacts:
             chat_template_hash=self.template_hash,
             tokenizer_hash=self.tokenizer_hash,
         )
+
+
+def as_landed(model: ModelFacts, landed: dict[str, str]) -> tuple[ModelFacts, dict[str, str], str | None]:
+    """The model under the identity that it landed with, the evaluations among `landed` that may be its own, and why
+    others are not.
+
+    `landed` maps bundles to runs. Version 0.1.0 did not see what lies beside the weights. What it landed is accepted
+    where the source pins that, and else where the landed hashes agree and no such file is newer than the run: then
+    fingerprints and key stay as they are, for further tasks too, so that no table has the model twice.
+    """
+    if model.local.beside is None:
+        return model, landed, None
+    former, folder = model.formerly(), model.spec.landing
+    runs = sorted(set(landed.values()), reverse=True)
+    newest = next((run for run in runs if lifecycle.model_key(folder, run) in (former.key, model.key)), None)
+    if newest is None or lifecycle.model_key(folder, newest) == model.key:
+        return model, landed, None
+    change = last_change(model.local.loose)
+    if change is None:
+        return former, landed, None
+    if change.at > landing.run_time(newest):
+        return model, landed, f"{change}, after the run of {landing.run_time(newest):%Y-%m-%d %H:%M} UTC"
+    if not _has_hashes(model, folder / newest):
+        return model, landed, f"run {newest} had another tokenizer or chat template"
+    older = {run for run in runs if landing.run_time(run) < change.at}
+    theirs = any(lifecycle.model_key(folder, run) == former.key for run in older)
+    return former, {bundle: run for bundle, run in landed.items() if run not in older}, str(change) if theirs else None
+
+
+def _has_hashes(model: ModelFacts, run: Path) -> bool:
+    """Whether the run landed the hashes of this tokenizer and chat template."""
+    expected = {"tokenizer_hash": model.tokenizer_hash, "chat_template_hash": model.template_hash}
+    try:
+        (file,) = (run / landing.SETUP_BUNDLE).glob(f"{Model.table}.*")
+        return pq.read_table(file, columns=list(expected)).to_pylist() == [expected]
+    except (OSError, ValueError):  # damaged, or put into quarantine: it proves nothing
+        return False
 
 
 def start_record(spec: RunSpec, meter: Meter) -> EvaluationRun:

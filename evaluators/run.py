@@ -27,7 +27,7 @@ from evaluators.models import LocalModel, ModelUnavailable, prepare
 from evaluators.now import Now
 from evaluators.precision import further_windows, reason_to_stop
 from evaluators.progress import Progress
-from evaluators.provenance import ModelFacts, start_record
+from evaluators.provenance import ModelFacts, as_landed, start_record
 from evaluators.records import TaskEmission
 from evaluators.redaction import redact
 from evaluators.spec import RunSpec
@@ -126,20 +126,22 @@ class _Run:
             tasks, failures = harness.load(spec.model.chat_template)
         self._pass_on(spec.suite.name)
         self.failures = {task: redact(reason) for task, reason in failures.items()}
-        model = ModelFacts(spec, local)
+        # Once for all: both read the whole landing.
+        landed = landing.task_evaluations(spec.landing, excluded_runs(spec.landing))
+        model, own, why = as_landed(ModelFacts(spec, local), landed)
         self.record = dataclasses.replace(self.record, model_key=model.key)
         wanted = [(repetition, task) for repetition in range(1, spec.suite.repetitions + 1) for task in tasks]
         self.planned = {task.name: _plan_of(task, model, spec.suite.repetitions) for task in tasks}
         self.planned |= {name: {"evaluation": "", "weight": 0.0} for name in self.failures}
         self._write_tasks_file()
-        # Once for all: both read the whole landing.
-        landed = landing.task_evaluations(spec.landing, excluded_runs(spec.landing))
-        due = [(n, task) for n, task in wanted if spec.force or not self._is_done(landed.get(_bundle(task, model, n)))]
+        due = [(n, task) for n, task in wanted if spec.force or not self._is_done(own.get(_bundle(task, model, n)))]
         self.reused = [task.name for task in tasks if all(task is not of for _, of in due)]
         for name, reason in self.failures.items():
             self.progress.say(f"{name}: not evaluated: {reason}")
         if not due:
             return
+        if why is not None and not spec.force:
+            self.progress.say(f"{spec.model.name}: evaluated again: {why}")
         engine = self._set_up(local, model)
         lm = MeteredLM(engine, self.ledger, self.interruption, self._tick)
         self._announce([task for _, task in due], lm, engine)
@@ -184,7 +186,9 @@ class _Run:
         )
         lifecycle.note_loaded(self.spec.landing, self.record)
         windows = [self._emission("", phase, readings[phase]) for phase in ("idle", "load", "warmup")]
-        landing.write_bundle(self.spec.landing, self.spec.run_id, "setup", [model.record(engine), *windows])
+        landing.write_bundle(
+            self.spec.landing, self.spec.run_id, landing.SETUP_BUNDLE, [model.record(engine), *windows]
+        )
         if (note := self.watch.note()) is not None:
             self.progress.say(f"{entry.name}: {note}")
         return engine

@@ -1,0 +1,21 @@
+"""Sentences for people: what libraries say, made short enough for a row, a plan or a line of the log."""
+
+from __future__ import annotations
+
+_LONGEST = 400  # characters
+
+
+def sentence(error: BaseException) -> str:
+    """What the exception says in one line: its first, and the next ones where that only announces them.
+
+    torch, for one, writes "Error(s) in loading state_dict for Linear:" and the sizes below it. A text that is empty is
+    replaced by the exception's type.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = [] if lines else [type(error).__name__]
+    for line in lines:
+        said.append(line)
+        if not line.endswith(":"):
+            break
+    text = " ".join(said)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
