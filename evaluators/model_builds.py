@@ -7,7 +7,10 @@ entry needs (`models`).
 from __future__ import annotations
 
 import io
+import itertools
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +30,7 @@ from evaluators.wording import sentence
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 # Where an adapter's tensors of an embedding have one row, or column, for each token.
 _ROWS = {"weight": 0, "base_layer.weight": 0, "lora_embedding_A": 1, "lora_B.weight": 0}
+_ADAPTED_EMBEDDING = re.compile(r"\.lora_embedding_A|\.(lm_head|embed_out|output)\.lora_A")
 
 
 class ModelUnavailable(Exception):
@@ -34,7 +38,7 @@ class ModelUnavailable(Exception):
 
 
 class _NotMergeable(Exception):
-    """The adapter does not change weights, so that there is nothing to merge."""
+    """The adapter cannot become part of the base's weights; the message says why."""
 
 
 class NotHere(ModelUnavailable):
@@ -183,23 +187,25 @@ def merge_adapter(base: Path, adapter: Path, target: Path) -> None:
         config = peft.PeftConfig.from_pretrained(str(adapter))
         kind = str(getattr(config.peft_type, "value", config.peft_type))
         if config.is_prompt_learning:
-            raise _NotMergeable
+            raise _NotMergeable("it changes prompts, not weights")
         # Without a word transformers would ask on standard input whether to run the folder's code.
         model = transformers.AutoModelForCausalLM.from_pretrained(
             base, dtype="auto", use_safetensors=True, trust_remote_code=False
         )
-        rows, embedding = _embeddings(model, adapter / ADAPTER_WEIGHTS), model.get_input_embeddings()
+        rows, embedding = _embeddings(model, config, adapter / ADAPTER_WEIGHTS), model.get_input_embeddings()
         if rows is not None and rows != len(embedding.weight):  # type: ignore[arg-type]
             torch.manual_seed(0)  # new rows that the adapter does not hold are random, and the same in every merge
             model.resize_token_embeddings(rows, mean_resizing=False)
         tuned = peft.PeftModel.from_pretrained(model, str(adapter))
+        _untie_what_is_adapted(model)
         try:
             merged = tuned.merge_and_unload()
-        except (AttributeError, NotImplementedError):
-            raise _NotMergeable from None
-    except _NotMergeable:
-        remedy = "merge it where it was trained, or train a kind that changes weights, such as LoRA"
-        raise ModelUnavailable(f"the adapter in {adapter} cannot be merged: {kind}; {remedy}") from None
+        except (AttributeError, NotImplementedError) as error:
+            said = sentence(error) if isinstance(error, NotImplementedError) and str(error) else "peft cannot merge it"
+            raise _NotMergeable(said) from error
+    except _NotMergeable as error:
+        remedy = "train a kind that changes weights, such as LoRA"
+        raise ModelUnavailable(f"the adapter in {adapter} cannot be merged: {kind} ({error}); {remedy}") from error
     except Exception as error:  # shapes, names and kinds that do not fit each other, each with its own exception
         remedy = "check that base_model is the model that the adapter was trained on"
         raise ModelUnavailable(f"the adapter in {adapter} does not fit {base} ({sentence(error)}); {remedy}") from error
@@ -208,7 +214,30 @@ def merge_adapter(base: Path, adapter: Path, target: Path) -> None:
         shutil.copyfile(file, target / file.name)
 
 
-def _embeddings(model: Any, weights: Path) -> int | None:
+def adapts_tied_embeddings(base: Path, adapter: Path) -> bool:
+    """Whether the adapter adds a change to an embedding that the base uses at both ends. Until version 0.1.0 such a
+    change was merged into both, though it was trained for one."""
+    from safetensors import safe_open
+
+    with safe_open(adapter / ADAPTER_WEIGHTS, framework="np") as file:
+        adapted = any(_ADAPTED_EMBEDDING.search(name) for name in list(file.keys()))
+    return adapted and json.loads((base / "config.json").read_bytes()).get("tie_word_embeddings", True)
+
+
+def _untie_what_is_adapted(model: Any) -> None:
+    """Give the head its own weights where it shares them with the embeddings and the adapter changes one of the two:
+    merging would change both."""
+    import torch
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    layers = [layer for layer in (model.get_input_embeddings(), model.get_output_embeddings()) if layer is not None]
+    plain: list[Any] = [layer.get_base_layer() if isinstance(layer, BaseTunerLayer) else layer for layer in layers]
+    head = plain[-1]
+    if plain != layers and all(layer.weight is head.weight for layer in plain):
+        head.weight = torch.nn.Parameter(head.weight.detach().clone())
+
+
+def _embeddings(model: Any, config: Any, weights: Path) -> int | None:
     """How many embeddings the model had that the adapter was saved from; None where the adapter does not say."""
     from safetensors import safe_open
 
@@ -220,4 +249,7 @@ def _embeddings(model: Any, weights: Path) -> int | None:
         for part, dimension in _ROWS.items():
             if (shape := shapes.get(f"base_model.model.{name}.{part}")) is not None:
                 return int(shape[dimension])
-    return None
+    # Tokens that were trained one by one are saved alone: the last of them may be new.
+    trained = getattr(config, "trainable_token_indices", None) or getattr(config, "token_indices", None) or []
+    last = max(itertools.chain.from_iterable(trained.values() if isinstance(trained, dict) else [trained]), default=-1)
+    return last + 1 if last >= len(model.get_input_embeddings().weight) else None

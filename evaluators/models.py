@@ -25,6 +25,7 @@ from evaluators.model_builds import (
     ModelUnavailable,
     NotHere,
     Store,
+    adapts_tied_embeddings,
     convert_gguf,
     merge_adapter,
     train_adapter,
@@ -157,7 +158,10 @@ def _from_gguf(entry: ModelEntry, store: Store, file: Path, digest: str, referen
 def _merged(
     entry: ModelEntry, store: Store, adapter: Path, base: LocalModel, revision: str, reference: str
 ) -> LocalModel:
-    made_from = ("adapter", base.revision, base.adapter_revision, _adapter_digest(adapter, entry.name))
+    weights = _adapter_digest(adapter, entry.name)
+    made_from: tuple[str | None, ...] = ("adapter", base.revision, base.adapter_revision, weights)
+    if adapts_tied_embeddings(base.path, adapter):
+        made_from += ("untied",)  # another model than the one that version 0.1.0 made
     config = digest_beside(adapter)
     own = tuple(beside(adapter)) if entry.source != "recipe" else ()  # a recipe's adapter is made once and stays
     folder = store.once(

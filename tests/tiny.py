@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 WORDS = ("yes no the a is of and to in one two three four five six sky grass blue green red what colour").split()
 
 
-def save_model(folder: Path, *, seed: int = 0, tokenizer: bool = True) -> Path:
-    """Write a llama with random weights and a word-level tokenizer, as safetensors."""
+def save_model(folder: Path, *, seed: int = 0, tokenizer: bool = True, **changes: Any) -> Path:
+    """Write a llama with random weights and a word-level tokenizer, as safetensors. `changes`: of its configuration."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
     vocabulary = {word: i for i, word in enumerate(["<unk>", "<s>", "</s>", *WORDS, "?", ".", ":"])}
     torch.manual_seed(seed)
-    config = LlamaConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=512,
-        bos_token_id=1,
-        eos_token_id=2,
-    )
+    settings = {
+        "vocab_size": len(vocabulary),
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 512,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+    }
+    config = LlamaConfig(**settings | changes)
     LlamaForCausalLM(config).save_pretrained(folder)
     if tokenizer:
         words = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
