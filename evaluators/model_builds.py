@@ -206,6 +206,8 @@ def merge_adapter(base: Path, adapter: Path, target: Path) -> None:
     except _NotMergeable as error:
         remedy = "train a kind that changes weights, such as LoRA"
         raise ModelUnavailable(f"the adapter in {adapter} cannot be merged: {kind} ({error}); {remedy}") from error
+    except ImportError as error:  # what reading the base's quantized weights takes
+        raise ModelUnavailable(f"cannot load {base} to merge the adapter in {adapter}: {sentence(error)}") from error
     except Exception as error:  # shapes, names and kinds that do not fit each other, each with its own exception
         remedy = "check that base_model is the model that the adapter was trained on"
         raise ModelUnavailable(f"the adapter in {adapter} does not fit {base} ({sentence(error)}); {remedy}") from error

@@ -32,7 +32,7 @@ from evaluators.model_builds import (
 )
 from evaluators.model_files import ADAPTER_CONFIG, beside, copied_in_a_merge, digest_beside, digest_of
 
-__all__ = ["LocalModel", "ModelUnavailable", "folders_of", "loose_files", "prepare"]
+__all__ = ["LocalModel", "ModelUnavailable", "folder_here", "folders_of", "loose_files", "prepare"]
 
 RECIPE_SEED = 1234  # a recipe's adapter is made once, whatever the evaluations' seed is
 _SHARDS = "model.safetensors.index.json"
@@ -82,6 +82,17 @@ def folders_of(
         local = _prepare(entry, catalogue_models, lookup, root, _cached)
     # What it is evaluated from need not be its own making: `path` may name a folder that another entry had made.
     return frozenset(path.resolve() for path in (*lookup.asked, *([local.path] if local else [])))
+
+
+def folder_here(entry: ModelEntry, catalogue_models: Mapping[str, ModelEntry], home: Path, root: Path) -> Path | None:
+    """The folder that the entry is evaluated from, where it needs neither downloading nor making; else None."""
+    folder = root / entry.path if entry.path is not None else None
+    if folder is not None and (folder / "config.json").is_file() and not (folder / ADAPTER_CONFIG).is_file():
+        return folder  # without reading its weights
+    try:
+        return _prepare(entry, catalogue_models, Lookup(home / "models"), root, _cached).path
+    except ModelUnavailable:
+        return None
 
 
 def loose_files(entry: ModelEntry, lineage: Iterable[ModelEntry], root: Path) -> list[Path]:

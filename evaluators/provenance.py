@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import json
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from evaluators.energy import Meter
 from evaluators.energy.grid import grid
 from evaluators.engines import Engine
 from evaluators.harness import LoadedTask
+from evaluators.model_checks import unusable_template
 from evaluators.model_files import last_change
 from evaluators.models import LocalModel, ModelUnavailable
 from evaluators.records import SCHEMA_VERSION, EvaluationRun, Model
@@ -43,6 +45,13 @@ class ModelFacts:
         self.template_hash = digest(template) if template is not None else None
         self.tokenizer_hash = digest([sorted(self.tokenizer.get_vocab().items()), self.tokenizer.special_tokens_map])
         self.chat_template_applied = spec.model.chat_template or bool(spec.suite.apply_chat_template)
+
+    def refused(self, tasks: Iterable[LoadedTask]) -> dict[str, str]:
+        """The tasks that apply a chat template where the model has none that works, with the reason."""
+        asked = {task.name: task.num_fewshot > 0 for task in tasks if task.apply_chat_template}
+        reasons = {shots: unusable_template(self.tokenizer, with_shots=shots) for shots in set(asked.values())}
+        remedy = "correct chat_template.jinja in its folder, or set chat_template or apply_chat_template to false"
+        return {task: f"{reason}; {remedy}" for task, shots in asked.items() if (reason := reasons[shots]) is not None}
 
     @property
     def identity(self) -> dict[str, Any]:

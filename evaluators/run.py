@@ -23,6 +23,7 @@ from evaluators.engines import Engine, EngineFailed, TokenCounts
 from evaluators.harness import Harness, LoadedTask, Outcome, TaskUnavailable, requests_of, run_task
 from evaluators.interruption import Interrupted, Interruption, OverBudget
 from evaluators.metered import MeteredLM, expected_s, warm_up
+from evaluators.model_checks import cannot_dequantize
 from evaluators.models import LocalModel, ModelUnavailable, prepare
 from evaluators.now import Now
 from evaluators.precision import further_windows, reason_to_stop
@@ -126,9 +127,12 @@ class _Run:
             tasks, failures = harness.load(spec.model.chat_template)
         self._pass_on(spec.suite.name)
         self.failures = {task: redact(reason) for task, reason in failures.items()}
+        facts = ModelFacts(spec, local)
+        self.failures |= {task: redact(reason) for task, reason in facts.refused(tasks).items()}
+        tasks = [task for task in tasks if task.name not in self.failures]
         # Once for all: both read the whole landing.
         landed = landing.task_evaluations(spec.landing, excluded_runs(spec.landing))
-        model, own, why = as_landed(ModelFacts(spec, local), landed)
+        model, own, why = as_landed(facts, landed)
         self.record = dataclasses.replace(self.record, model_key=model.key)
         wanted = [(repetition, task) for repetition in range(1, spec.suite.repetitions + 1) for task in tasks]
         self.planned = {task.name: _plan_of(task, model, spec.suite.repetitions) for task in tasks}
@@ -136,8 +140,9 @@ class _Run:
         self._write_tasks_file()
         due = [(n, task) for n, task in wanted if spec.force or not self._is_done(own.get(_bundle(task, model, n)))]
         self.reused = [task.name for task in tasks if all(task is not of for _, of in due)]
-        for name, reason in self.failures.items():
-            self.progress.say(f"{name}: not evaluated: {reason}")
+        for reason in dict.fromkeys(self.failures.values()):
+            names = ", ".join(name for name, of in self.failures.items() if of == reason)
+            self.progress.say(f"{names}: not evaluated: {reason}")
         if not due:
             return
         if why is not None and not spec.force:
@@ -162,6 +167,8 @@ class _Run:
     def _set_up(self, local: LocalModel, model: ModelFacts) -> Engine:
         """Idle, load and warm up, each in its window; lands the model and the run-level energies."""
         entry, device = self.spec.model, machine.describe_device(self.spec.settings.device)
+        if entry.engine != "vllm" and (why := cannot_dequantize(local.path, device.device)) is not None:
+            raise ModelUnavailable(f"{entry.name}: {why}")
         self.ledger.switch("idle")
         with self.interruption.at_once():
             self._wait_idle()

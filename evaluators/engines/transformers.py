@@ -12,6 +12,7 @@ from lm_eval.models.huggingface import HFLM
 from safetensors import SafetensorError
 
 from evaluators.engines import Engine, EngineFailed, TokenCounts
+from evaluators.wording import sentence
 
 NAME = "transformers"
 
@@ -39,9 +40,8 @@ def open_model(kind: type[LM], path: Path, *, dtype: str, device: str, batch_siz
             trust_remote_code=False,
             use_safetensors=True,
         )
-    except (OSError, ValueError, KeyError, RuntimeError, AssertionError, SafetensorError) as error:
-        sentence = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise EngineFailed(f"transformers cannot load {path.name}: {sentence}") from error
+    except (OSError, ValueError, KeyError, RuntimeError, AssertionError, ImportError, SafetensorError) as error:
+        raise EngineFailed(f"transformers cannot load {path.name}: {sentence(error)}") from error
     lm.model.eval()
     return lm
 

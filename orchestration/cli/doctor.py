@@ -16,7 +16,7 @@ import click
 from orchestration.cli import options
 
 if TYPE_CHECKING:
-    from evaluators.catalogue import Catalogue, Settings
+    from evaluators.catalogue import Catalogue, ModelEntry, Settings
     from orchestration.home import Home
 
 _LEAST_FREE_GB = 5.0
@@ -30,7 +30,8 @@ _HUB = "https://huggingface.co"
 def command(online: bool, as_json: bool) -> None:
     """Say what can be measured on this machine, and what would make it better. Exit 1 where something is in the way.
 
-    A mistake in the catalogue is in the way, as is a suite's task that lm-eval does not know.
+    A mistake in the catalogue is in the way, as are a suite's task that lm-eval does not know, quantized weights that
+    need a package which is missing, and a chat template that a suite applies and the model has not.
 
     \b
     Example:
@@ -47,14 +48,17 @@ def command(online: bool, as_json: bool) -> None:
     except CatalogueError as error:
         problems.append(str(error))
     settings = catalogue.settings if catalogue else Settings()
+    machine = _machine(settings, problems)
     report: dict[str, dict[str, Any]] = {
-        "machine": _machine(settings, problems),
+        "machine": machine,
         "energy": _energy(settings, problems, remedies),
         "state": _state(Home.from_env(), problems),
         "suites": _suites(catalogue, Home.from_env(), problems) if catalogue else {},
         "models": _models(settings, remedies),
         "versions": _versions(remedies),
     }
+    if catalogue:
+        report["models"] |= _entries(catalogue, Home.from_env(), machine.get("device", "cpu"), problems)
     if online:
         report["hub"] = _hub(remedies)
     if as_json:
@@ -140,6 +144,32 @@ def _models(settings: Settings, remedies: list[str]) -> dict[str, Any]:
         "hub_cache_limit_gb": None if limit is None else limit / 1e9,
         "token_for_gated_models": f"{TOKEN_VARIABLE} is {'set' if os.environ.get(TOKEN_VARIABLE) else 'not set'}",
     }
+
+
+def _entries(catalogue: Catalogue, home: Home, device: str, problems: list[str]) -> dict[str, Any]:
+    """How many of the catalogue's models are on this machine; a problem for each that cannot be evaluated as it is."""
+    from evaluators.model_checks import cannot_dequantize, unusable_template_in
+    from evaluators.models import folder_here
+
+    entries = catalogue.needed()
+    found = {name: folder_here(entry, entries, home.path, catalogue.path.parent) for name, entry in entries.items()}
+    here = {name: folder for name, folder in found.items() if folder is not None}
+    for name, folder in here.items():
+        entry = entries[name]
+        if entry.engine != "vllm" and (why := cannot_dequantize(folder, device)) is not None:
+            problems.append(f"model {name}: {why}")
+        suites = (
+            [] if entry.retired else [suite for suite in entry.suites if _applies_template(catalogue, entry, suite)]
+        )
+        if suites and (why := unusable_template_in(folder)) is not None:
+            problems.append(f"model {name}: {why}, and {', '.join(suites)} applies it")
+    return {"prepared": f"{len(here)} of {len(entries)}"}
+
+
+def _applies_template(catalogue: Catalogue, entry: ModelEntry, name: str) -> bool:
+    suite = catalogue.suite(name)
+    wanted = ((task.apply_chat_template, suite.apply_chat_template, entry.chat_template) for task in suite.tasks)
+    return any(next(word for word in words if word is not None) for words in wanted)
 
 
 def _versions(remedies: list[str]) -> dict[str, Any]:

@@ -1,0 +1,63 @@
+"""What stands in the way of a model that is here, as sentences, known before its weights are loaded.
+
+Belongs here: what transformers and the tokenizer can be asked. Does not belong here: whether its files are there
+(`models`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from evaluators.wording import sentence
+
+_ASKED = "What colour is the sky?"
+_SHOT = [{"role": "user", "content": "What colour is grass?"}, {"role": "assistant", "content": "Green."}]
+
+
+def cannot_dequantize(folder: Path, device: str) -> str | None:
+    """Why transformers cannot read the folder's quantized weights here; None where it can, or none are quantized."""
+    from transformers import AutoConfig
+    from transformers.quantizers.auto import AUTO_QUANTIZER_MAPPING, get_hf_quantizer
+    from transformers.utils import is_gptqmodel_available
+
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, KeyError):
+        return None  # loading it says more
+    stated = getattr(config, "quantization_config", None) or {}
+    method = str(stated.get("quant_method", "")) if isinstance(stated, dict) else ""
+    try:
+        get_hf_quantizer(config, None, {"": device}, True, {})
+    except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0].replace("_", "-")
+        return f"its weights are quantized ({method}), which needs a package: run `pip install {package}`"
+    except Exception as error:  # each method has its own demands, and its own exceptions
+        further = "; it needs gptqmodel as well" if method == "gptq" and not is_gptqmodel_available() else ""
+        return f"its weights are quantized ({method or 'by no stated method'}): {sentence(error)}{further}"
+    if stated and method not in AUTO_QUANTIZER_MAPPING and method != "bitsandbytes":
+        return f"its weights are quantized ({method}), which the installed transformers does not know: update it"
+    return None
+
+
+def unusable_template(tokenizer: Any, *, with_shots: bool) -> str | None:
+    """Why the tokenizer's chat template cannot ask a question, after an answered one where `with_shots`; else None."""
+    if tokenizer.chat_template is None:
+        return "the model has no chat template"
+    conversation = [*(_SHOT if with_shots else []), {"role": "user", "content": _ASKED}]
+    try:
+        text = tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
+    except Exception as error:  # the template is a program of the model's author
+        return f"the model's chat template fails on a simple conversation ({sentence(error)})"
+    return None if _ASKED in text else "the model's chat template leaves out what the user says"
+
+
+def unusable_template_in(folder: Path) -> str | None:
+    """The same of the tokenizer in a folder; None where that cannot be read, which says more when it is loaded."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, ImportError):
+        return None
+    return unusable_template(tokenizer, with_shots=False)
