@@ -18,7 +18,7 @@ import click
 import duckdb
 import pytest
 from landing_builder import BuiltRun, TaskOutcome
-from tiny import model_entry, save_catalogue, save_tasks
+from tiny import model_entry, save_catalogue, save_model, save_tasks
 
 from orchestration import cli
 from orchestration.cli import sql
@@ -251,6 +251,36 @@ def test_doctor_names_a_task_that_lm_eval_does_not_know(evalwatt: Run, catalogue
     assert "'arc_easi'; did you mean" in two
     save_catalogue(tmp_path, tasks=["tiny_onne"], models=[models[0] | {"retired": "for another"}])
     assert json.loads(evalwatt("doctor", "--json")[1])["problems"] == []  # nobody is asked it
+
+
+def test_doctor_names_models_that_cannot_be_evaluated_as_they_are(
+    evalwatt: Run, catalogue: Path, tmp_path: Path
+) -> None:
+    assert json.loads(evalwatt("doctor", "--json")[1])["models"]["prepared"] == "0 of 1"
+    save_model(tmp_path / "base")
+    config = tmp_path / "base" / "config.json"
+    plain = json.loads(config.read_text())
+    config.write_text(json.dumps(plain | {"quantization_config": {"quant_method": "awq", "bits": 4}}))
+    code, out, _ = evalwatt("doctor", "--json")
+    (quantized,) = json.loads(out)["problems"]
+    assert code == 1
+    assert quantized.startswith("model tiny-base: its weights are quantized (awq)")
+    assert "pip install gptqmodel" in quantized
+    config.write_text(json.dumps(plain))
+    talking = model_entry("tiny-talker", "base", chat_template=True)
+    save_catalogue(tmp_path, tasks=["tiny_one"], models=[model_entry("tiny-base", "base"), talking])
+    (mute,) = json.loads(evalwatt("doctor", "--json")[1])["problems"]
+    assert mute == "model tiny-talker: the model has no chat template, and tiny applies it"
+    (tmp_path / "base" / "chat_template.jinja").write_text("{% if messages %}")
+    (broken,) = json.loads(evalwatt("doctor", "--json")[1])["problems"]
+    assert "tiny-talker: the model's chat template fails on a simple conversation" in broken
+    (tmp_path / "base" / "chat_template.jinja").write_text("{% for m in messages %}{{ m.content }}{% endfor %}")
+    report = json.loads(evalwatt("doctor", "--json")[1])
+    assert (report["problems"], report["models"]["prepared"]) == ([], "2 of 2")
+    no_chat = [{"task": "tiny_one", "apply_chat_template": False}]
+    (tmp_path / "base" / "chat_template.jinja").unlink()
+    save_catalogue(tmp_path, tasks=no_chat, models=[talking])
+    assert json.loads(evalwatt("doctor", "--json")[1])["problems"] == []  # nobody applies one
 
 
 def test_doctor_says_whether_there_is_a_token_and_never_which(
