@@ -49,7 +49,7 @@ class Model(Record):
     run_id: str
     schema_version: int
     model_id: str  # the catalogue's name
-    model_key: str  # hash of revision, precision, chat template and adapter
+    model_key: str  # hash of revision, precision, chat template, adapter, and of what no revision covers beside them
     source: str  # hub, path, package or recipe
     source_ref: str  # repository, folder, package==version or recipe
     revision: str  # commit sha of the hub, or sha-256 over the local weights
