@@ -218,12 +218,15 @@ def merge_adapter(base: Path, adapter: Path, target: Path) -> None:
 
 def adapts_tied_embeddings(base: Path, adapter: Path) -> bool:
     """Whether the adapter adds a change to an embedding that the base uses at both ends. Until version 0.1.0 such a
-    change was merged into both, though it was trained for one."""
-    from safetensors import safe_open
+    change was merged into both, though it was trained for one. False for what cannot be read: merging it says why."""
+    from safetensors import SafetensorError, safe_open
 
-    with safe_open(adapter / ADAPTER_WEIGHTS, framework="np") as file:
-        adapted = any(_ADAPTED_EMBEDDING.search(name) for name in list(file.keys()))
-    return adapted and json.loads((base / "config.json").read_bytes()).get("tie_word_embeddings", True)
+    try:
+        with safe_open(adapter / ADAPTER_WEIGHTS, framework="np") as file:
+            adapted = any(_ADAPTED_EMBEDDING.search(name) for name in list(file.keys()))
+        return adapted and bool(json.loads((base / "config.json").read_bytes()).get("tie_word_embeddings", True))
+    except (OSError, ValueError, SafetensorError):
+        return False
 
 
 def _untie_what_is_adapted(model: Any) -> None:

@@ -6,6 +6,7 @@ Belongs here: what transformers and the tokenizer can be asked. Does not belong 
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,14 @@ def cannot_dequantize(folder: Path, device: str) -> str | None:
     from transformers.utils import is_gptqmodel_available
 
     try:
+        content = json.loads((folder / "config.json").read_bytes())
+        stated = content.get("quantization_config") or (content.get("text_config") or {}).get("quantization_config")
+        if not stated:
+            return None
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, KeyError):
         return None  # loading it says more
-    stated = getattr(config, "quantization_config", None) or {}
-    method = str(stated.get("quant_method", "")) if isinstance(stated, dict) else ""
+    method = str(stated.get("quant_method", ""))
     try:
         get_hf_quantizer(config, None, {"": device}, True, {})
     except ModuleNotFoundError as error:
@@ -35,7 +39,7 @@ def cannot_dequantize(folder: Path, device: str) -> str | None:
     except Exception as error:  # each method has its own demands, and its own exceptions
         further = "; it needs gptqmodel as well" if method == "gptq" and not is_gptqmodel_available() else ""
         return f"its weights are quantized ({method or 'by no stated method'}): {sentence(error)}{further}"
-    if stated and method not in AUTO_QUANTIZER_MAPPING and method != "bitsandbytes":
+    if method not in AUTO_QUANTIZER_MAPPING and method != "bitsandbytes":
         return f"its weights are quantized ({method}), which the installed transformers does not know: update it"
     return None
 

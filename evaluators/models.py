@@ -134,7 +134,7 @@ def _prepare(
             _key(*made_from, *_beside_the_weights(ground)),
             f"{entry.name}: training an adapter with {entry.recipe}, once",
             lambda target: train_adapter(script, ground.path, target, RECIPE_SEED),
-            Former(_key(*made_from), ground.loose),
+            Former(_key(*made_from), _inputs(ground)),
         )
         adapter = _adapter_digest(folder, entry.name)
         return _merged(entry, store, folder, ground, f"sha256:{adapter}", f"{entry.recipe} on {entry.base_model}")
@@ -174,22 +174,26 @@ def _merged(
     if adapts_tied_embeddings(base.path, adapter):
         made_from += ("untied",)  # another model than the one that version 0.1.0 made
     config = digest_beside(adapter)
-    own = tuple(beside(adapter)) if entry.source != "recipe" else ()  # a recipe's adapter is made once and stays
+    own = () if entry.source == "recipe" else (*beside(adapter), *copied_in_a_merge(adapter))  # a recipe's stays
     folder = store.once(
         _key(*made_from, config, digest_of(copied_in_a_merge(adapter)), *_beside_the_weights(base)),
         f"{entry.name}: merging the adapter onto {entry.base_model}, once",
         lambda target: merge_adapter(base.path, adapter, target),
-        Former(_key(*made_from), (*base.loose, *own)),
+        Former(_key(*made_from), (*_inputs(base), *own)),
     )
-    pinned = entry.source == "hub"
     return LocalModel(
         folder,
         revision,
         f"sha256:{_key(*made_from)}",
         reference,
-        base.beside if pinned else _key(base.beside, config),
-        (*base.loose, *own) if entry.source == "path" else base.loose,
+        base.beside if entry.source == "hub" else _key(base.beside, config),
+        (*base.loose, *beside(adapter)) if entry.source == "path" else base.loose,
     )
+
+
+def _inputs(base: LocalModel) -> tuple[Path, ...]:
+    """The files that a build takes from its base, where nothing pins them."""
+    return (*base.loose, *copied_in_a_merge(base.path)) if base.loose else ()
 
 
 def _beside_the_weights(base: LocalModel) -> tuple[str, ...]:

@@ -288,9 +288,11 @@ def former_folder(tmp_path: Path, local: LocalModel) -> Path:
     return local.path.rename(former)
 
 
+@pytest.mark.parametrize("file", ["tokenizer.json", "chat_template.jinja"])
 @pytest.mark.parametrize("source", ["path", "recipe"])
-def test_what_an_earlier_version_merged_is_used_until_something_changes(tmp_path: Path, source: str) -> None:
+def test_what_an_earlier_version_merged_is_used_until_something_changes(tmp_path: Path, source: str, file: str) -> None:
     tiny.save_model(tmp_path / "model")
+    (tmp_path / "model" / "chat_template.jinja").write_text("{{ messages }}")
     save_adapter(tmp_path / "model", tmp_path / "adapter")
     recipe_that_copies(tmp_path / "adapter", tmp_path / "recipe.py")
     child = (
@@ -300,8 +302,8 @@ def test_what_an_earlier_version_merged_is_used_until_something_changes(tmp_path
     home, known = tmp_path / "home", {"tiny-base": entry(), "child": child}
     assert prepared(tmp_path, child, entry()).path == former
     assert former in folders_of(child, known, home, tmp_path)
-    tokenizer = tmp_path / "model" / "tokenizer.json"
-    correct(tokenizer, '"type": "Whitespace"', '"type": "WhitespaceSplit"')
-    os.utime(tokenizer, (time := former.stat().st_mtime + 1, time))
+    changed = tmp_path / "model" / file
+    changed.write_text(changed.read_text() + " ")
+    os.utime(changed, (time := former.stat().st_mtime + 1, time))
     assert former not in folders_of(child, known, home, tmp_path)
     assert prepared(tmp_path, child, entry()).path != former
