@@ -148,7 +148,10 @@ class TaskResult(Record):
     is_binary: bool  # the metric says correct or not for each document
     n_documents: int
     suite: str
-    chance: float  # score of guessing, on the metric's own scale; normalisation subtracts it
+    chance: (
+        float  # score of guessing: as the suite states, else one in the number of choices, as the fingerprint has it
+    )
+    is_chance_stated: bool | None = field(metadata=_SINCE_4)  # by the suite; where not, what the metric is decides
     fingerprint: str  # sha-256 over everything that can change the task's scores
     comparison_key: str  # the fingerprint's model-independent part: equal keys, comparable scores
     task_hash: str
@@ -223,7 +226,7 @@ class Sample(Record):
     metric: str  # the task's primary metric
     filter: str
     score: float | None  # the primary metric for this document, NULL where it is no single number
-    correct: bool | None  # NULL where the metric is not binary
+    correct: bool | None  # NULL where the metric is not binary for this model; marts ask all models' documents
     requests: int
     tokens_prompt: int
     tokens_generated: int

@@ -35,6 +35,7 @@ def results(
             n_documents=len(outcome.documents),
             suite=suite,
             chance=task.chance,
+            is_chance_stated=task.entry.chance is not None,
             fingerprint=fingerprint,
             comparison_key=digest(task.identity() | {"seed": seed}),
             task_hash=task.task_hash,
@@ -46,7 +47,8 @@ def results(
 
 
 def samples(run_id: str, task: LoadedTask, repetition: int, outcome: Outcome) -> Iterator[Sample]:
-    """One row per document, under the primary metric."""
+    """One row per document, under the primary metric. Of errors, a document without one is correct."""
+    higher = next(s.higher_is_better for s in outcome.scores if (s.metric, s.filter) == (task.metric, task.filter))
     for document in outcome.documents:
         yield Sample(
             run_id=run_id,
@@ -55,7 +57,7 @@ def samples(run_id: str, task: LoadedTask, repetition: int, outcome: Outcome) ->
             schema_version=SCHEMA_VERSION,
             metric=task.metric,
             filter=task.filter,
-            correct=bool(document.score) if outcome.binary and document.score is not None else None,
+            correct=(document.score != 0) == higher if outcome.binary and document.score is not None else None,
             **{field.name: getattr(document, field.name) for field in dataclasses.fields(document)},
         )
 

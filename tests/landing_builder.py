@@ -44,10 +44,18 @@ class TaskOutcome:
     tokens_in: int = 10  # per document
     counts: TokenCounts = NOT_COUNTED  # what the engine forwarded
     tokens_shared: int | None = None
+    metric: str = "acc"
+    higher_is_better: bool = True
+    scores: Sequence[float] | None = None  # of the documents; default: 1 where the answer is correct
+    scale: float | None = None  # as the suite states it
+
+    @property
+    def documents(self) -> Sequence[float]:
+        return self.scores if self.scores is not None else [float(correct) for correct in self.correct]
 
     @property
     def value(self) -> float:
-        return sum(self.correct) / len(self.correct)
+        return sum(self.documents) / len(self.documents)
 
 
 @dataclass(frozen=True)
@@ -132,17 +140,18 @@ class BuiltRun:
         common: dict[str, Any] = {"run_id": run_id, "task": outcome.task, "repetition": outcome.repetition}
         result = TaskResult(
             **common,
-            metric="acc",
+            metric=outcome.metric,
             filter="none",
             schema_version=SCHEMA_VERSION,
             value=outcome.value,
             stderr=None,
-            higher_is_better=True,
+            higher_is_better=outcome.higher_is_better,
             is_primary=True,
             is_binary=outcome.binary,
             n_documents=documents,
             suite=self.suite,
             chance=outcome.chance,
+            is_chance_stated=True,
             fingerprint=self.fingerprint(outcome.task),
             comparison_key=digest("comparison", outcome.task, documents),
             task_hash=digest("task", outcome.task),
@@ -160,9 +169,9 @@ class BuiltRun:
                 document_hash=digest("document", outcome.task, number),
                 prompt_hash=digest("prompt", outcome.task, number),
                 target_hash=digest("target", outcome.task, number),
-                metric="acc",
+                metric=outcome.metric,
                 filter="none",
-                score=float(correct),
+                score=outcome.documents[number],
                 correct=correct if outcome.binary else None,
                 requests=1,
                 tokens_prompt=outcome.tokens_in,
@@ -246,7 +255,9 @@ class BuiltRun:
 
     def plan_of(self, task: str) -> dict[str, object]:
         weights = {outcome.task: outcome.weight for outcome in self.outcomes}
-        return {"evaluation": task_bundle(self.fingerprint(task), 1), "weight": weights.get(task, 1.0)}
+        scales = {outcome.task: outcome.scale for outcome in self.outcomes if outcome.scale is not None}
+        stated = {"scale": scales[task]} if task in scales else {}
+        return {"evaluation": task_bundle(self.fingerprint(task), 1), "weight": weights.get(task, 1.0)} | stated
 
     def end_row(self, run_id: str) -> EvaluationRun:
         return dataclasses.replace(self._end_row(run_id), **self.setting)

@@ -74,12 +74,18 @@ with c = (n + 1)/2 - sqrt(n), whose normal quantile is 2 up to the binomial's ro
 
 {#-
 One end of the 95 % interval of a task's score: Wilson's where each document is right or wrong, else lm-eval's own
-standard error, which is the mean's, or bootstrapped where the metric is no mean.
+standard error, which is the mean's, or bootstrapped where the metric is no mean. It reads the columns of
+int_task_evaluations.
 -#}
-{% macro score_bound(is_binary, correct_answers, n, score, stderr, sign) -%}
+{% macro score_bound(sign) -%}
     case
-        when {{ is_binary }} then {{ wilson_bound(correct_answers, n, sign) }}
-        else {{ score }} {{ sign }} {{ z() }} * {{ stderr }}
+        when is_binary
+            then
+                coalesce(scale, 1) * {{ wilson_bound(
+                    'case when higher_is_better then correct_answers else n_documents - correct_answers end',
+                    'n_documents', sign
+                ) }}
+        else score {{ sign }} {{ z() }} * score_stderr
     end
 {%- endmacro %}
 
@@ -150,9 +156,17 @@ J. R. Stat. Soc. B 57(1), 289-300).
     end
 {%- endmacro %}
 
-{#- A share from 0 to 1 as points: 0 at guessing and below, 100 at everything right. -#}
+{#- A score as a share from 0 to 1 of the metric's scale, where 1 is the best; NULL where it has no known scale. -#}
+{% macro score_share(score, scale, higher_is_better) -%}
+    case when {{ higher_is_better }} then {{ score }} / {{ scale }} else 1 - {{ score }} / {{ scale }} end
+{%- endmacro %}
+
+{#- A share from 0 to 1 as points: 0 at guessing and below, 100 at everything right; NULL where it is not known. -#}
 {% macro score_normalised(share, chance) -%}
-    100 * least(1, greatest(0, ({{ share }} - {{ chance }}) / (1 - {{ chance }})))
+    case
+        when {{ share }} is not null
+            then 100 * least(1, greatest(0, ({{ share }} - {{ chance }}) / (1 - {{ chance }})))
+    end
 {%- endmacro %}
 
 {#-

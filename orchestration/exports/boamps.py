@@ -98,13 +98,19 @@ def _task(run: Run, evaluation: TaskEvaluation) -> BoAmpsTask:
         dataset=[
             BoAmpsDataset(data_usage=usage, data_type="token", data_quantity=quantity) for usage, quantity in tokens
         ],
-        measured_accuracy=result.value if published.is_binary else None,
+        measured_accuracy=_share(evaluation) if published.is_binary else None,
         task_description=(
             f"{result.task}, {result.num_fewshot}-shot, {result.n_documents} documents, lm-eval "
             f"{run.run.harness_version}. Energy of the inference alone, of {published.boundary}: "
             f"{published.energy_method}. Comparable only within: {published.comparability_key}"
         ),
     )
+
+
+def _share(evaluation: TaskEvaluation) -> float:
+    """The share of right answers; of a metric that counts errors, what they leave."""
+    result = evaluation.primary
+    return result.value if result.higher_is_better else 1 - result.value
 
 
 def _measure(run: Run, evaluation: TaskEvaluation) -> BoAmpsMeasure:

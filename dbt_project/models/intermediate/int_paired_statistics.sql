@@ -28,7 +28,10 @@ strata as (
             ) < 1e-6 * paired.documents,
             false
         ) as is_mean,
-        coalesce(base.score <= base.chance or finetuned.score <= base.chance, true) as is_clipped,
+        coalesce(base.score_share <= base.chance or finetuned.score_share <= base.chance, true) as is_clipped,
+        -- Makes a difference of the metric one of shares, where more is better; of the metric's own unit where it has no
+        -- known scale.
+        case when base.higher_is_better then 1 else -1 end / coalesce(base.scale, 1) as share_of_unit,
         coalesce(paired.documents = base.n_documents and paired.documents = finetuned.n_documents, false)
             as is_paired,
         sum(paired.base_correct) over same_scope as total_base_correct,
@@ -61,11 +64,14 @@ with_variances as (
         case
             when is_binary
                 then {{ paired_difference_variance('judged_documents', 'only_finetuned', 'only_base') }}
-            when is_mean then {{ mean_variance('documents', 'score_difference', 'score_difference_squared') }}
+            when is_mean
+                then
+                    pow(share_of_unit, 2)
+                    * {{ mean_variance('documents', 'score_difference', 'score_difference_squared') }}
         end as difference_variance,
         case
             when is_binary then {{ paired_difference('judged_documents', 'only_finetuned', 'only_base') }}
-            when is_mean then score_difference / documents
+            when is_mean then share_of_unit * score_difference / documents
         end as difference
     from strata
 ),

@@ -9,7 +9,7 @@ tasks as (
 ),
 
 samples as (
-    select * from {{ ref('stg_samples') }}
+    select * from {{ ref('int_documents') }}
 ),
 
 pairs as (

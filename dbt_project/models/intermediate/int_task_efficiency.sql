@@ -22,10 +22,14 @@ by_task as (
         any_value(filter) as filter,
         any_value(comparison_key) as comparison_key,
         any_value(chance) as chance,
+        any_value(higher_is_better) as higher_is_better,
+        any_value(scale) as scale,
+        any_value(score_reason) as score_reason,
         bool_and(is_binary) as is_binary,
         bool_and(is_generative) as is_generative,
         any_value(n_documents) as n_documents,
         avg(score order by repetition) as score,
+        avg(score_share order by repetition) as score_share,
         avg(score_normalised order by repetition) as score_normalised,
         avg(score_stderr order by repetition) as score_stderr,
         avg(correct_answers order by repetition) as correct_answers,
@@ -64,20 +68,28 @@ by_task as (
 bounded as (
     select
         *,
-        {{ score_bound('is_binary', 'correct_answers', 'n_documents', 'score', 'score_stderr', '-') }} as score_low,
-        {{ score_bound('is_binary', 'correct_answers', 'n_documents', 'score', 'score_stderr', '+') }} as score_high
+        {{ score_bound('-') }} as score_low,
+        {{ score_bound('+') }} as score_high
     from by_task
+),
+
+shared as (
+    select
+        *,
+        {{ score_share('case when higher_is_better then score_low else score_high end', 'scale', 'higher_is_better') }}
+            as share_low,
+        {{ score_share('case when higher_is_better then score_high else score_low end', 'scale', 'higher_is_better') }}
+            as share_high
+    from bounded
 ),
 
 final as (
     select
-        * exclude (energy_reasons),
-        case when score_normalised is not null then {{ score_normalised('score_low', 'chance') }} end
-            as score_normalised_low,
-        case when score_normalised is not null then {{ score_normalised('score_high', 'chance') }} end
-            as score_normalised_high,
+        * exclude (energy_reasons, share_low, share_high),
+        {{ score_normalised('share_low', 'chance') }} as score_normalised_low,
+        {{ score_normalised('share_high', 'chance') }} as score_normalised_high,
         case when energy_repetitions = 0 then energy_reasons end as energy_reason
-    from bounded
+    from shared
 )
 
 select * from final

@@ -1,6 +1,5 @@
 with results as (
-    select * from {{ ref('stg_task_results') }}
-    where is_primary
+    select * from {{ ref('int_task_scores') }}
 ),
 
 runs as (
@@ -43,7 +42,7 @@ documents as (
         -- Squares say how much another choice of documents would change the sums.
         sum(pow(tokens_generated, 2)) as tokens_generated_squared,
         sum(pow(tokens_prompt + tokens_generated, 2)) as tokens_squared
-    from {{ ref('stg_samples') }}
+    from {{ ref('int_documents') }}
     group by run_id, task, repetition
 ),
 
@@ -77,8 +76,13 @@ joined as (
         inference.ended_at,
         results.metric,
         results.filter,
-        results.value as score,
-        results.stderr as score_stderr,
+        results.score,
+        results.score_stderr,
+        results.higher_is_better,
+        results.scale,
+        results.scale_reason as score_reason,
+        results.score_share,
+        results.score_normalised,
         results.is_binary,
         results.chance,
         results.n_documents,
@@ -103,11 +107,6 @@ joined as (
         runs.pue,
         runs.grid_intensity_g_per_kwh,
         scoring.duration_s as scoring_duration_s,
-        -- A share from 0 to 1 can be normalised; a perplexity cannot.
-        case
-            when results.higher_is_better and results.value between 0 and 1
-                then {{ score_normalised('results.value', 'results.chance') }}
-        end as score_normalised,
         case when results.is_binary then documents.correct_answers end as correct_answers,
         documents.characters_generated,
         documents.tokens_generated_squared,
@@ -184,8 +183,8 @@ final as (
                 then null
             else window_reason
         end as energy_reason,
-        {{ score_bound('is_binary', 'correct_answers', 'n_documents', 'score', 'score_stderr', '-') }} as score_low,
-        {{ score_bound('is_binary', 'correct_answers', 'n_documents', 'score', 'score_stderr', '+') }} as score_high,
+        {{ score_bound('-') }} as score_low,
+        {{ score_bound('+') }} as score_high,
         energy_kwh - idle_power_w * duration_s / 3.6e6 as net_energy_kwh,
         {{ emissions_kg('energy_kwh', 'pue', 'grid_intensity_g_per_kwh') }} as emissions_kg,
         invalid_reason is null as is_valid,

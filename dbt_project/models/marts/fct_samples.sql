@@ -1,7 +1,10 @@
-{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail') }}
+{{ config(
+    materialized='incremental', incremental_strategy='append', on_schema_change='fail',
+    pre_hook="{{ forget_judged_otherwise(ref('int_task_scores')) }}"
+) }}
 
 with samples as (
-    select * from {{ ref('stg_samples') }}
+    select * from {{ ref('int_documents') }}
     {% if is_incremental() %}
         -- The documents of a task evaluation land together and never change.
         where (run_id, task, repetition) not in (

@@ -42,8 +42,8 @@ task_sides as (
         task,
         (run_started_at at time zone 'UTC')::date as as_of,
         energy_method,
-        100 * score as score,
-        null::varchar as score_reason,
+        100 * score_share as score,
+        score_reason,
         energy_kwh,
         energy_variance,
         energy_reason,
@@ -127,7 +127,11 @@ compared as (
         finetuned.joules_per_correct as finetuned_joules_per_correct,
         least(base.energy_repetitions, finetuned.energy_repetitions) as energy_repetitions,
         base.is_until_precise or finetuned.is_until_precise as is_until_precise,
-        coalesce('base: ' || base.score_reason, 'fine-tuned: ' || finetuned.score_reason) as side_score_reason,
+        coalesce(
+            case when base.score_reason = finetuned.score_reason then base.score_reason end,
+            'base: ' || base.score_reason,
+            'fine-tuned: ' || finetuned.score_reason
+        ) as side_score_reason,
         coalesce(
             case when base.energy_reason = finetuned.energy_reason then base.energy_reason end,
             'base: ' || base.energy_reason,
@@ -172,12 +176,13 @@ reasoned as (
         end as score_reason,
         case
             when not compared.is_same_question then 'asked differently'
-            when compared.side_score_reason is not null then compared.side_score_reason
+            -- What is better can be tested on a metric whose scale is not known.
+            when compared.scope = 'suite' and compared.side_score_reason is not null then compared.side_score_reason
             when not compared.has_difference then 'a metric is no mean over the documents'
             when not compared.is_paired then 'the two did not answer the same documents'
             when compared.scope = 'suite' and compared.is_clipped
                 then 'a task is at or below chance, where the score stops falling'
-        end as score_interval_reason,
+        end as score_test_reason,
         case
             when compared.is_counted is null then 'nothing is generated'
             when not compared.is_counted then 'the two did not answer the same documents'
@@ -201,12 +206,12 @@ measured as (
         finetuned_joules_per_correct / nullif(base_joules_per_correct, 0) as joules_per_correct_ratio,
         -- The middle and the standard error of the interval of score_delta.
         case
-            when score_interval_reason is not null then null
+            when score_test_reason is not null then null
             when scope = 'task' then task_centre
             else finetuned_score - base_score
         end as score_centre,
         case
-            when score_interval_reason is not null then null
+            when score_test_reason is not null then null
             when scope = 'task' then task_error
             else sqrt(score_variance)
         end as score_error,
@@ -228,20 +233,22 @@ measured as (
 bounded as (
     select
         *,
-        score_centre - {{ z() }} * score_error as score_delta_low,
-        score_centre + {{ z() }} * score_error as score_delta_high,
+        coalesce(score_test_reason, score_reason) as score_interval_reason,
+        case when score_reason is null then score_centre - {{ z() }} * score_error end as score_delta_low,
+        case when score_reason is null then score_centre + {{ z() }} * score_error end as score_delta_high,
         case
-            when score_interval_reason is not null then null
+            when score_test_reason is not null then null
             when scope = 'task' and is_binary then mcnemar_p_value
             when score_error > 0 then {{ normal_p_value('(score_centre / score_error)') }}
             else (score_centre = 0)::int
         end as score_p_value,
         case
-            when score_interval_reason is not null then null
+            when score_test_reason is not null then null
             when scope = 'task' and is_binary then 'exact McNemar'
             else 'paired difference'
         end as score_test,
-        abs(score_centre) + {{ z_one_sided() }} * score_error < score_margin as is_score_equivalent,
+        case when score_reason is null then abs(score_centre) + {{ z_one_sided() }} * score_error < score_margin end
+            as is_score_equivalent,
         case
             when energy_interval_reason is null
                 then exp(abs(ln(energy_ratio))) * energy_spread_one_sided < energy_margin
@@ -338,7 +345,7 @@ measured_deltas as (
         adjusted.score_delta_high,
         adjusted.score_reason,
         case
-            when adjusted.score_interval_reason is not null then 'cannot be told'
+            when adjusted.score_test_reason is not null then 'cannot be told'
             when adjusted.is_score_equivalent then 'equivalent'
             when adjusted.score_p_adjusted <= 0.05 and adjusted.score_centre > 0 then 'better'
             when adjusted.score_p_adjusted <= 0.05 then 'worse'

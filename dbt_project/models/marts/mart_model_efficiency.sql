@@ -65,8 +65,9 @@ summed as (
         {{ tasks_with_too_few_repetitions('energy_repetitions') }} as too_few_repetitions,
         count(score_normalised) as tasks_scored,
         sum(suite_weight * score_normalised order by task) / nullif(sum(suite_weight order by task), 0) as score,
-        sum(suite_weight * 100 * score order by task) / nullif(sum(suite_weight order by task), 0)
+        sum(suite_weight * 100 * score_share order by task) / nullif(sum(suite_weight order by task), 0)
             as score_unnormalised,
+        string_agg(distinct score_reason, '; ' order by score_reason) as task_score_reasons,
         count(energy_kwh) as tasks_metered,
         string_agg(distinct task || ': ' || energy_reason, '; ' order by task || ': ' || energy_reason)
             as task_energy_reasons,
@@ -154,7 +155,7 @@ reasoned as (
         *,
         coalesce(
             incomplete_reason,
-            case when tasks_scored < tasks_covered then 'a task''s metric is no share from 0 to 1' end
+            case when tasks_scored < tasks_covered then task_score_reasons end
         ) as score_reason,
         coalesce(
             incomplete_reason,
@@ -211,7 +212,7 @@ measured as (
         derived.tasks_covered,
         derived.energy_repetitions,
         derived.suite_score as score,
-        case when derived.incomplete_reason is null then derived.score_unnormalised end as score_unnormalised,
+        case when derived.score_reason is null then derived.score_unnormalised end as score_unnormalised,
         case when derived.score_interval_reason is null then derived.score - derived.score_below end as score_low,
         case when derived.score_interval_reason is null then derived.score + derived.score_above end as score_high,
         derived.score_reason,

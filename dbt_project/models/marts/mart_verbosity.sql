@@ -35,7 +35,7 @@ measured as (
             when not tasks.is_binary then 'the metric does not say what a correct answer is'
             when tasks.correct_answers = 0 then 'no answer is correct'
         end as joules_per_correct_reason,
-        100 * tasks.score as score
+        100 * tasks.score_share as score
     from tasks
     inner join models
         on

@@ -14,7 +14,6 @@ renamed as (
         metric,
         filter,
         score,
-        correct,
         requests,
         tokens_prompt,
         tokens_generated,

@@ -17,6 +17,7 @@ renamed as (
         n_documents,
         suite,
         chance,
+        is_chance_stated,
         fingerprint,
         comparison_key,
         task_hash,
