@@ -30,6 +30,7 @@ from evaluators.catalogue_fields import (
     Name,
     Problem,
     Size,
+    TaskName,
     Zone,
     did_you_mean,
     misfit,
@@ -107,7 +108,7 @@ class TaskEntry(Entry):
 
     later: ClassVar[frozenset[str]] = frozenset({"members", "scale"})
 
-    task: Name
+    task: TaskName
     primary: str | None = None  # the metric that is the task's score, "metric" or "metric,filter"
     binary: bool | None = None  # whether the metric says correct or not of each document; None: known by its name
     chance: float | None = Field(

@@ -23,6 +23,7 @@ Problem = tuple[Location, str]
 
 _PART = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
 _NAME = re.compile(rf"{_PART}(?:/{_PART})?")
+_TASK = re.compile(rf"{_PART}_\({_PART}\)")  # five of lm-eval's: tmmluplus_education_(profession_level)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(MB|GB|TB)")
@@ -50,6 +51,10 @@ def _name(value: str) -> str:
         problem = f"{value!r} is not a name: {alphabet}, neither '.' nor '-' at an end of a part, no '..'; rename it"
         raise PydanticCustomError("name", "{problem}", {"problem": problem})
     return value
+
+
+def _task_name(value: str) -> str:
+    return value if _TASK.fullmatch(value) and ".." not in value else _name(value)
 
 
 def _duration(value: Any) -> Any:
@@ -89,6 +94,7 @@ def _zone(value: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_name)]
+TaskName = Annotated[str, AfterValidator(_task_name)]
 Clock = Annotated[str, BeforeValidator(_clock)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Size = Annotated[int, BeforeValidator(size)]

@@ -158,6 +158,7 @@ class Harness:
                 raise TaskUnavailable(f"suite {suite.name}: include_path {folder} is no folder; correct the catalogue")
             folders.append(folder)
         self._suite = suite
+        self._root = root
         self._nltk_data = nltk_data
         self._folders = [str(folder) for folder in folders]
         # lm-eval's index of its own 12,000 tasks takes seconds; most suites are answered by the folders alone.
@@ -169,6 +170,11 @@ class Harness:
         Raises TaskUnavailable where two entries name the same task: it could have one of their weights only.
         """
         punkt.offer(self._nltk_data)
+        # Relative paths of data in task files are the catalogue's, wherever the daemon was started.
+        with contextlib.chdir(self._root):
+            return self._load(model_uses_template)
+
+    def _load(self, model_uses_template: bool) -> tuple[list[LoadedTask], dict[str, str]]:
         loaded: dict[str, LoadedTask] = {}
         failures: dict[str, str] = {}
         named: dict[str, str] = {}

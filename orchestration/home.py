@@ -13,6 +13,13 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 DBT_PROJECT = PROJECT / "dbt_project"
 
+# SQLAlchemy and dbt take the paths of their databases for URLs, Dagster that of its settings for a pattern.
+_REFUSED = "?#%*[]"
+
+
+class HomeRefused(ValueError):
+    """State cannot lie there; the message says why and what to do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Home:
@@ -22,8 +29,14 @@ class Home:
 
     @classmethod
     def from_env(cls) -> Home:
-        """EVALWATT_HOME, or `data` in the current folder."""
-        return cls(Path(os.environ.get("EVALWATT_HOME") or "data").absolute())
+        """EVALWATT_HOME, or `data` in the current folder. Raises HomeRefused, before anything is written beside it."""
+        path = Path(os.environ.get("EVALWATT_HOME") or "data").absolute()
+        if bad := sorted({c for c in str(path) if c in _REFUSED or not c.isprintable()}):
+            found = " ".join(map(repr, bad))
+            raise HomeRefused(
+                f"EVALWATT_HOME {str(path)!r} has {found} in its path; name or rename it without (--home)"
+            )
+        return cls(path)
 
     @property
     def landing(self) -> Path:

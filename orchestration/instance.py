@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.home import Home
+from orchestration.home import Home, HomeRefused
 from orchestration.janitor import REASON, close_dead_runs
 
 if TYPE_CHECKING:
@@ -94,7 +94,10 @@ def open_instance(home: Home) -> DagsterInstance:
 
 
 if __name__ == "__main__":
-    home = Home.from_env()
+    try:
+        home = Home.from_env()
+    except HomeRefused as refused:
+        sys.exit(str(refused))
     with open_instance(home) as opened:
         for run_id in close_dead_runs(opened, home):
             print(f"closed Dagster's run {run_id}: {REASON}", file=sys.stderr)

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 NIGHTLY = "nightly"
 
 
+def cron(at: str, hours_later: int = 0) -> str:
+    """A daily schedule at a time of day, such as `02:30`."""
+    hour, minute = map(int, at.split(":"))
+    return f"{minute} {(hour + hours_later) % 24} * * *"
+
+
 def ticks(instance: DagsterInstance, since: datetime | None = None) -> list[InstigatorTick]:
     """The schedule's ticks, oldest first; a tick's timestamp is the time that it was meant for."""
     from dagster._core.definitions.run_request import InstigatorType
@@ -44,8 +50,7 @@ def missed_before(instance: DagsterInstance, settings: Settings, night: datetime
 
 
 def next_tick(settings: Settings, now: datetime) -> datetime:
-    """When the schedule runs next, in the settings' time zone."""
-    zone = ZoneInfo(settings.time_zone)
-    hour, minute = map(int, settings.nightly_at.split(":"))
-    today = now.astimezone(zone).replace(hour=hour, minute=minute, second=0, microsecond=0)
-    return today if today > now else (today.replace(tzinfo=None) + timedelta(days=1)).replace(tzinfo=zone)
+    """When the schedule runs next, in the settings' time zone: where its clocks change, at the time Dagster chooses."""
+    from dagster._utils.schedules import schedule_execution_time_iterator
+
+    return next(schedule_execution_time_iterator(now.timestamp(), cron(settings.nightly_at), settings.time_zone))

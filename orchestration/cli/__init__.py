@@ -27,6 +27,7 @@ EXPECTED = {
     "evaluators.model_builds.ModelUnavailable": 1,
     "evaluators.prepared_models.EvaluationRunning": 1,
     "evaluators.spec.SpecError": 2,
+    "orchestration.home.HomeRefused": 2,
     "orchestration.manifest.ManifestError": 1,
     "orchestration.publication.NothingPublished": 1,
     "orchestration.publication.PublicationRefused": 1,

@@ -21,7 +21,7 @@ from orchestration.defs import nights
 from orchestration.defs.evaluations import catalogue, model_evaluations, sync_partitions
 from orchestration.defs.leaderboard import leaderboard_states
 from orchestration.defs.resources import Paths
-from orchestration.schedule import NIGHTLY
+from orchestration.schedule import NIGHTLY, cron
 from orchestration.tags import DEADLINE, REFRESH_OF_TAG
 
 PRIORITY_TAG = "dagster/priority"
@@ -45,12 +45,11 @@ refresh = dg.define_asset_job(
 
 def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
     """The night's schedule, at the settings' time."""
-    hour, minute = settings.nightly_at.split(":")
 
     @dg.schedule(
         name=NIGHTLY,
         job=evaluate_model,
-        cron_schedule=f"{int(minute)} {int(hour)} * * *",
+        cron_schedule=cron(settings.nightly_at),
         execution_timezone=settings.time_zone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Evaluate what is due: one run for each model that is new, changed or stale.",

@@ -5,6 +5,7 @@ import dagster as dg
 from evaluators.catalogue import Settings
 from orchestration import housekeeping as library
 from orchestration.defs.resources import Paths
+from orchestration.schedule import cron
 
 
 @dg.op(description="Delete what Dagster remembers of runs older than the setting `keep_runs`.")
@@ -21,10 +22,9 @@ def housekeeping() -> None:
 
 def daily_schedule(settings: Settings) -> dg.ScheduleDefinition:
     """Twelve hours after the night begins."""
-    hour, minute = settings.nightly_at.split(":")
     return dg.ScheduleDefinition(
         job=housekeeping,
-        cron_schedule=f"{int(minute)} {(int(hour) + 12) % 24} * * *",
+        cron_schedule=cron(settings.nightly_at, hours_later=12),
         execution_timezone=settings.time_zone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Delete what Dagster remembers of old runs.",

@@ -486,6 +486,35 @@ def test_changed_documents_are_asked_again(workplace: Path) -> None:
     assert [task.task for task in evaluate(next_spec(workplace)).tasks] == ["tiny_two"]
 
 
+@pytest.mark.parametrize(
+    ("split", "data"),
+    [
+        ("test", {"data_files": {"test": "tasks/tiny_one.jsonl"}}),
+        ("train", {"data_files": "tasks/tiny_o*.jsonl"}),
+        ("test", {"data_dir": "tasks/data"}),
+    ],
+)
+def test_data_lies_where_the_catalogue_says_wherever_it_is_evaluated(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, split: str, data: dict[str, object]
+) -> None:
+    tasks, elsewhere = workplace / "tasks", workplace / "elsewhere"
+    for folder in (tasks / "data", elsewhere / "tasks" / "data"):
+        folder.mkdir(parents=True)
+    shutil.copy(tasks / "tiny_one.jsonl", tasks / "data" / "test.jsonl")
+    for name in ("tiny_one.jsonl", "data/test.jsonl"):  # others, where the daemon works
+        (elsewhere / "tasks" / name).write_text((tasks / "tiny_two.jsonl").read_text())
+    file = tasks / "tiny_one.yaml"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"dataset_kwargs": data, "test_split": split}))
+    tiny.save_catalogue(workplace, tasks=["tiny_one"], models=[tiny.model_entry("tiny-base", "model")])
+    monkeypatch.chdir(workplace)
+    by_hand = evaluate(next_spec(workplace))
+    assert by_hand.status == "completed"
+    monkeypatch.chdir(elsewhere)
+    again = evaluate(next_spec(workplace))
+    assert (again.status, again.reused) == ("completed", ("tiny_one",))
+    assert Path.cwd() == elsewhere
+
+
 def test_other_weights_are_another_model(workplace: Path) -> None:
     evaluate(next_spec(workplace))
     tiny.save_model(workplace / "model", seed=1)

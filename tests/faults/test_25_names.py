@@ -116,7 +116,8 @@ def test_suites_tasks_and_revisions_as_well(task: str, key: str, sha: str) -> No
         catalogue = read_catalogue(changed)
     except CatalogueError:
         return
-    assert set(task) | set(key) <= ALPHABET
+    assert set(task) <= ALPHABET | set("()")
+    assert set(key) <= ALPHABET
     assert len(sha) == 40
     assert set(sha) <= set("0123456789abcdef")
     assert catalogue.models[0].revision == sha
@@ -155,6 +156,30 @@ def test_any_text_in_a_landed_row_comes_back_from_the_warehouse(texts: list[str]
                 found = connection.execute(f"select distinct {column} from raw.{table}").fetchall()
                 assert {text for (text,) in found} == set(texts)
         assert {path.name for path in Path(folder).iterdir()} == {home.path.name}
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        "darijammlu_arabic_language_(general)",
+        "darijammlu_arabic_language_(grammar)",
+        "egymmlu_arabic_language_(general)",
+        "egymmlu_arabic_language_(grammar)",
+        "tmmluplus_education_(profession_level)",
+    ],
+)
+def test_lm_evals_own_tasks_with_parentheses_are_names(task: str) -> None:
+    changed = document()
+    changed["suites"]["tiny"]["tasks"] = [task]
+    assert [entry.task for entry in read_catalogue(changed).suite("tiny").tasks] == [task]
+
+
+@pytest.mark.parametrize("task", ["a(b)", "a_()", "(a)", "a_(b", "a_b)", "a_(b)_(c)", "a_(b;c)", "a_((b))", "a_(b)c"])
+def test_other_parentheses_are_not(task: str) -> None:
+    changed = document()
+    changed["suites"]["tiny"]["tasks"] = [task]
+    with pytest.raises(CatalogueError, match="is not a name"):
+        read_catalogue(changed)
 
 
 def test_folders_may_have_any_name(tmp_path: Path) -> None:
