@@ -33,6 +33,7 @@ import pyarrow.parquet as pq
 from evaluators.records import Calibration, Exclusion, Record, columns
 
 RUN_FILE = "run.json"
+LOADED_FILE = "loaded.json"  # the run once its model is loaded: engine, batch policy and model key are known now
 LOCK_FILE = "lock"
 SETUP_BUNDLE = "setup"  # the model as it loaded, and the energies until its first task
 END_BUNDLE = "end"

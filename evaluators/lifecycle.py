@@ -16,12 +16,20 @@ from typing import Any, NotRequired, TypedDict
 
 from filelock import FileLock, Timeout
 
-from evaluators.landing import END_BUNDLE, LOCK_FILE, RUN_FILE, TEMPORARY, bundles, is_task_bundle, write_bundle
+from evaluators.landing import (
+    END_BUNDLE,
+    LOADED_FILE,
+    LOCK_FILE,
+    RUN_FILE,
+    TEMPORARY,
+    bundles,
+    is_task_bundle,
+    write_bundle,
+)
 from evaluators.landing import write_durably as _write
 from evaluators.records import SCHEMA_VERSION, EvaluationRun, columns
 
 TASKS_FILE = "tasks.json"  # {task: PlannedTask} of all that the run set out to have, once it knows
-LOADED_FILE = "loaded.json"  # the run once its model is loaded: engine, batch policy and model key are known now
 SUMMARY_FILE = "summary.json"
 SILENT_END = "the process ended without a word: killed, out of memory, or the machine stopped"
 

@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from evaluators import landing, lifecycle
+from evaluators import landing, lifecycle, withdrawn
 from evaluators.catalogue import Catalogue, CatalogueError, ModelEntry, SuiteEntry
 from evaluators.decisions import excluded_runs
 from evaluators.energy import quality
@@ -74,7 +74,7 @@ def plan(
             if chosen.isdisjoint(entry.suites):
                 own, other = ", ".join(entry.suites), " or ".join(sorted(chosen))
                 raise CatalogueError(f"{entry.name} is not asked {other}; its suites: {own}")
-    evaluations = landing.task_evaluations(home / "landing", excluded_runs(home / "landing"))
+    evaluations = withdrawn.counted(home / "landing", excluded_runs(home / "landing"))
     now = now or datetime.now(UTC)
     workload = _control_due(catalogue, home, now) if control else None
     runs = [
@@ -195,6 +195,9 @@ def _verdict(
         return True, f"the run of {last:%Y-%m-%d %H:%M} UTC ended before its first task{_last_words(home, runs[-1])}"
     if missing:
         others = "; the others are kept" if len(missing) < len(tasks) else ""
+        why = next((why for run in runs if (why := withdrawn.withdrawal(home / "landing", run["run_id"]))), None)
+        if why is not None:
+            others += f"; {why}"
         return True, f"{len(missing)} of {len(tasks)} tasks are missing or excluded ({', '.join(missing)}){others}"
     if _weighed_before(suite, tasks):
         return True, _WEIGHED_AGAIN

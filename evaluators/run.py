@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 from filelock import FileLock, Timeout
 
-from evaluators import budget, complaints, engines, hub_cache, landing, lifecycle, machine, rows
+from evaluators import budget, complaints, engines, hub_cache, landing, lifecycle, machine, rows, withdrawn
 from evaluators.decisions import excluded_runs
 from evaluators.energy import Ledger, Meter, Reading, make_meter, quality
 from evaluators.engines import Engine, EngineFailed, TokenCounts
@@ -131,7 +131,7 @@ class _Run:
         self.failures |= {task: redact(reason) for task, reason in facts.refused(tasks).items()}
         tasks = [task for task in tasks if task.name not in self.failures]
         # Once for all: both read the whole landing.
-        landed = landing.task_evaluations(spec.landing, excluded_runs(spec.landing))
+        landed = withdrawn.counted(spec.landing, excluded_runs(spec.landing))
         model, own, why = as_landed(facts, landed)
         self.record = dataclasses.replace(self.record, model_key=model.key)
         wanted = [(repetition, task) for repetition in range(1, spec.suite.repetitions + 1) for task in tasks]

@@ -19,7 +19,7 @@ _ATTENTIONS = {"full_attention", "sliding_attention"}
 _MARGIN = 10  # of the check over the contract: larger models add up more rounding than those that it was stated with
 _TOLERANCE_HALF = 1.0  # of log-probabilities: half precision has noise of its own
 _WINDOW = 8  # tokens, in the check
-_GENERATED = 4  # tokens of each of the check's answers
+_GENERATED = 3  # tokens of each of the check's answers: the second is read behind the first, the third behind both
 
 Requests = Sequence[tuple[None, list[int], list[int]]]
 Answers = list[tuple[float, bool]]

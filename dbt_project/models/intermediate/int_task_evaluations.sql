@@ -28,6 +28,10 @@ excluded as (
     select * from {{ ref('int_excluded_runs') }}
 ),
 
+withdrawn as (
+    select * from {{ ref('withdrawn_answers') }}
+),
+
 calibrations as (
     select * from {{ ref('int_calibrations') }}
 ),
@@ -121,7 +125,10 @@ joined as (
         case
             when runs.run_id is null then 'the run has no end'
             when models.run_id is null then 'the run has no model, its set-up did not arrive'
-            else excluded.excluded_reason
+            else coalesce(
+                excluded.excluded_reason,
+                format('{} answered {} wrongly: {}', withdrawn.engine, withdrawn.architecture, withdrawn.reason)
+            )
         end as invalid_reason,
         concat_ws(
             ' | ',
@@ -151,6 +158,7 @@ joined as (
             and results.task = methods.task
             and results.repetition = methods.repetition
     left join excluded on results.run_id = excluded.run_id
+    left join withdrawn on runs.engine = withdrawn.engine and models.architecture = withdrawn.architecture
     left join calibrations
         on
             runs.machine_id = calibrations.machine_id
