@@ -37,7 +37,7 @@ def counted(root: Path, without: Collection[str] = ()) -> dict[str, str]:
 @functools.cache  # a run that has answered is loaded, which is landed once
 def withdrawal(root: Path, run_id: str) -> str | None:
     """Why a run's answers are withdrawn, in words; None where they are not."""
-    for path in (root / run_id / "setup").glob(f"{Model.table}.*.parquet"):
+    for path in (root / run_id / landing.SETUP_BUNDLE).glob(f"{Model.table}.*.parquet"):
         try:
             (architecture,) = pq.ParquetFile(path).read(["architecture"])["architecture"].to_pylist()
         except (pa.ArrowException, OSError, ValueError):
