@@ -26,11 +26,23 @@ class ManifestError(Exception):
 def manifest(project: Path = DBT_PROJECT) -> Path:
     """The path of an up-to-date manifest. Raises ManifestError where dbt cannot parse the project."""
     path = project / "target" / "manifest.json"
+    writable = path.parent if path.parent.exists() else project
+    if not os.access(writable, os.W_OK):  # a read-only checkout: nobody parses here, so there is nothing to wait for
+        if _is_current(path, project):
+            return path
+        raise ManifestError(
+            f"{path} is missing or older than the dbt project, and {writable} is read-only; "
+            "run `make setup` as a user who may write there"
+        )
     path.parent.mkdir(exist_ok=True)
     with FileLock(path.parent / "manifest.lock"):  # webserver, daemon and command line may all start at once
-        if not path.exists() or path.stat().st_mtime < max(source.stat().st_mtime for source in _sources(project)):
+        if not _is_current(path, project):
             _parse(project)
     return path
+
+
+def _is_current(path: Path, project: Path) -> bool:
+    return path.exists() and path.stat().st_mtime >= max(source.stat().st_mtime for source in _sources(project))
 
 
 def project_hash(project: Path = DBT_PROJECT) -> str:

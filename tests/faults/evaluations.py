@@ -89,7 +89,7 @@ def evalwatt(
         capture_output=True,
         text=True,
         check=False,
-        timeout=540,
+        timeout=1500,
     )
 
 

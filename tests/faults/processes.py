@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 Found = TypeVar("Found")
 
 ROOT = Path(__file__).parents[2]
+NET_S = 1500.0  # against hanging only: on a busy machine a process may take minutes to begin
 
 
 class Started:
@@ -48,12 +49,12 @@ class Started:
         written = [os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0) for file in (self._out, self._err)]
         return b"".join(written).decode(errors="replace")
 
-    def wait_for(self, words: str, seconds: float = 120) -> None:
+    def wait_for(self, words: str, seconds: float = NET_S) -> None:
         """Until it has said `words`."""
         wait_until(lambda: words in self.said or self.process.poll() is not None, repr(words), seconds)
         assert words in self.said, f"it ended without saying {words!r}: {self.said[-3000:]}"
 
-    def end(self, seconds: float = 300) -> int:
+    def end(self, seconds: float = NET_S) -> int:
         """Its exit code, once it has ended."""
         return self.process.wait(seconds)
 
@@ -112,7 +113,7 @@ class Evaluator:
 
     def end(self) -> int | None:
         """Its exit code, once it has ended; negative for a signal."""
-        self.process.join(120)
+        self.process.join(NET_S)
         return self.process.exitcode
 
 
@@ -139,7 +140,7 @@ def _evaluate(spec: Path, words: Path, before: Callable[[], Any]) -> None:
         sys.exit(main([str(spec)]))
 
 
-def wait_until(condition: Callable[[], Found], what: str, seconds: float = 120) -> Found:
+def wait_until(condition: Callable[[], Found], what: str, seconds: float = NET_S) -> Found:
     """The condition's first true answer; fails the test after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):

@@ -121,10 +121,11 @@ def test_a_night_waits_for_runs_that_are_not_queued_yet(instance: DagsterInstanc
 
 
 def test_the_deadline_refreshes_once_and_the_straggler_once_more(instance: DagsterInstance) -> None:
-    first, second = add_night(instance, deadline=datetime.now(UTC) + timedelta(seconds=1))
+    deadline = datetime.now(UTC) + timedelta(minutes=30)
+    first, second = add_night(instance, deadline=deadline)
     end(instance, first, DagsterRunStatus.SUCCESS)
-    assert nights.look(instance, None, datetime.now(UTC)).refreshes == []
-    later = datetime.now(UTC) + timedelta(minutes=30)
+    assert nights.look(instance, None, deadline - timedelta(minutes=1)).refreshes == []
+    later = deadline + timedelta(minutes=1)
     looked = nights.look(instance, None, later)
     assert looked.refreshes == [f"night {NIGHT} at its deadline"]
     assert nights.look(instance, looked.cursor, later + timedelta(hours=1)).refreshes == looked.refreshes

@@ -113,7 +113,7 @@ def status_of(folder: Path, *options: str) -> str:
 
 
 def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 1500
     while not path.exists():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline

@@ -1,0 +1,49 @@
+"""dbt's manifest in a checkout that nobody may write to."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# Permissions do not stop root, a read-only mount does.
+READ_ONLY = ("unshare", "-m", "sh", "-c", 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"')
+MANIFEST = "import sys; from pathlib import Path; from orchestration.manifest import manifest; "
+MANIFEST += "print(manifest(Path(sys.argv[1])))"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project whose manifest is newer than its files."""
+    folder = tmp_path / "dbt_project"
+    (folder / "target").mkdir(parents=True)
+    (folder / "dbt_project.yml").write_text("name: x")
+    (folder / "target" / "manifest.json").write_text("{}")
+    return folder
+
+
+def read_only(project: Path) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [*READ_ONLY, str(project), sys.executable, "-c", MANIFEST, str(project)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "unshare" in done.stderr or "mount" in done.stderr:
+        pytest.skip(f"this machine does not let a process mount its own files: {done.stderr.strip()}")
+    return done
+
+
+def test_a_current_manifest_is_read_where_nothing_may_be_written(project: Path) -> None:
+    done = read_only(project)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(project / "target" / "manifest.json")
+
+
+def test_an_old_manifest_there_says_what_to_do(project: Path) -> None:
+    (project / "target" / "manifest.json").unlink()
+    done = read_only(project)
+    assert done.returncode == 1
+    assert "is read-only; run `make setup` as a user who may write there" in done.stderr
