@@ -29,8 +29,8 @@ strata as (
             false
         ) as is_mean,
         coalesce(base.score_share <= base.chance or finetuned.score_share <= base.chance, true) as is_clipped,
-        -- Makes a difference of the metric one of shares, where more is better; where the scale is not known, of its own
-        -- unit.
+        -- Makes a difference of the metric one of shares, where more is better; without a known scale, of the metric's
+        -- own unit.
         case when base.higher_is_better then 1 else -1 end / coalesce(base.scale, 1) as share_of_unit,
         coalesce(paired.documents = base.n_documents and paired.documents = finetuned.n_documents, false)
             as is_paired,
