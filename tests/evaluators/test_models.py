@@ -263,7 +263,8 @@ def test_an_adapter_is_merged_anew_where_what_it_is_made_from_was_corrected(
     correct(tmp_path / file, old, new)
     correct(tmp_path / "recipe.py", "import shutil", "# edited\nimport shutil")
     after = prepared(tmp_path, child, entry())
-    assert (after.path, after.beside) != (before.path, before.beside)
+    assert after.path != before.path
+    assert after.beside != before.beside
     assert (after.revision, after.adapter_revision) == (before.revision, before.adapter_revision)
     assert before.path.is_dir()
 
