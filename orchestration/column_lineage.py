@@ -7,6 +7,7 @@ same from the warehouse, but keeps the file open in this process, where nobody e
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from graphlib import TopologicalSorter
@@ -59,7 +60,8 @@ def kept(file: Path, project: str, manifest: Mapping[str, Any]) -> dict[str, Col
         if known["project"] == project:
             return dict(known["lineage"])
     found = column_lineage(manifest)
-    write_durably(file, json.dumps({"project": project, "lineage": found}).encode())
+    if os.access(file.parent, os.W_OK):  # not in a read-only checkout
+        write_durably(file, json.dumps({"project": project, "lineage": found}).encode())
     return found
 
 
