@@ -25,6 +25,7 @@ from benchmarks.tasks import suite_of
 from evaluators import engines
 from evaluators.energy import Ledger, make_meter
 from evaluators.engines import Engine, TokenCounts
+from evaluators.engines.compatibility import allowed_difference
 from evaluators.harness import Harness, LoadedTask, requests_of
 from evaluators.interruption import Interruption
 from evaluators.metered import MeteredLM, warm_up
@@ -130,8 +131,12 @@ def _difference(one: list[Any], other: list[Any]) -> str:
     if isinstance(one[0], str):
         different = sum(a != b for a, b in zip(one, other, strict=True))
         return f"{different} of {len(one)} texts"
-    largest = max(abs(a[0] - b[0]) for a, b in zip(one, other, strict=True))
-    return f"{largest:.1e}, {sum(a[1] != b[1] for a, b in zip(one, other, strict=True))} flags"
+    apart = [(abs(a[0] - b[0]), allowed_difference(a[0])) for a, b in zip(one, other, strict=True)]
+    beyond = sum(not far <= allowed for far, allowed in apart)
+    flags = sum(a[1] != b[1] for a, b in zip(one, other, strict=True))
+    return f"{max(far for far, _ in apart):.1e}, {flags} flags" + (
+        f", {beyond} beyond what is allowed" if beyond else ""
+    )
 
 
 def _tasks(folder: Path, patterns: str, limit: int | None) -> list[LoadedTask]:
