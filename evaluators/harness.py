@@ -45,6 +45,7 @@ RANDOM_SEED = 0  # of Python's own generator, as lm-eval's command line sets it
 # Where the data lies is no part of what a task asks: its documents are hashed instead.
 _NOT_IN_TASK_HASH = {"dataset_path", "dataset_name", "dataset_kwargs", "custom_dataset", "metadata", "num_fewshot"}
 _HUB_METRICS = "metrics from the hub are code, which is never run; name one of lm-eval's, or write a `!function`"
+_AGGREGATIONS = "name one of lm-eval's, such as mean, or write a `!function`"
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -269,6 +270,11 @@ class Harness:
         if unknown := [name for name, function in _metric_functions(task).items() if function is None]:
             names = ", ".join(unknown)
             raise TaskUnavailable(f"task {task.task_name}: lm-eval does not know the metric {names}; {_HUB_METRICS}")
+        if unknown := [name for name, function in task.aggregation().items() if function is None]:
+            names = ", ".join(unknown)
+            raise TaskUnavailable(
+                f"task {task.task_name}: lm-eval does not know the aggregation of {names}; {_AGGREGATIONS}"
+            )
         # As lm-eval does: a task that fixes zero shots keeps them, and one without a word gets none.
         shots, wanted = task.get_config("num_fewshot"), _first(entry.num_fewshot, suite.num_fewshot)
         if shots is None or (wanted is not None and shots != 0):

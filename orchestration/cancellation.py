@@ -9,6 +9,7 @@ belongs: the sensor, or the `evalwatt run` that waits for its models.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
@@ -82,7 +83,10 @@ def cancel(
                 os.kill(evaluating.process_id, signal.SIGTERM)
             told[evaluating.process_id] = time.monotonic()
         for process_id, since in told.items():
-            if time.monotonic() > since + kill_s and kill_tree(process_id):
+            if time.monotonic() <= since + kill_s:
+                continue
+            told[process_id] = math.inf  # once: its number may be another process's soon
+            if kill_tree(process_id):
                 say(f"process {process_id} did not stop within {kill_s:.0f} s: it was killed with all that it started")
         for run_id in list(left):
             found = instance.get_run_by_id(run_id)

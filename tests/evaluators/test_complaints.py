@@ -77,6 +77,13 @@ def test_a_document_that_cannot_be_scored_fails_its_task_before_the_model_is_ask
     assert failures["tiny_one"].endswith(REMEDY)
 
 
+def test_an_aggregation_that_lm_eval_does_not_know_is_said_before_the_model_is_asked(tmp_path: Path) -> None:
+    metric = {"metric": "mcc", "aggregation": "mcc", "higher_is_better": True}
+    summary = evaluated(save_task(tmp_path, [GOOD], metric_list=[metric]))
+    assert "lm-eval does not know the aggregation of mcc; name one" in summary.failures["tiny_one"]
+    assert [task.task for task in summary.tasks] == ["tiny_two"]
+
+
 def test_a_document_that_only_building_its_requests_finds_fails_its_task_alone(tmp_path: Path) -> None:
     """A list is no prompt, which lm-eval sees when it builds the requests: already those of the estimate."""
     documents = [{**GOOD, "question": ["what", "colour"]}] * 2
