@@ -5,7 +5,7 @@ then hangs for ever). So a signal is only noted, and acted on where that is safe
 long ones, which hold no lock that anybody needs afterwards.
 
 A forked child inherits handlers. One that only noted SIGTERM would live on for ever, and whoever terminates and joins
-it, as Python's pools do, would wait for ever: children get back what the signals did before.
+it, as Python's pools do, would wait for ever: signals end a child, unless they were ignored before.
 """
 
 from __future__ import annotations
@@ -99,7 +99,9 @@ def _let_signals_through() -> None:
 
 
 def _in_child() -> None:
-    _give_back()
+    # The system's own action: what a handler raises here, where a signal may wait already, is dropped with the signal.
+    for number, handler in _replaced.items():
+        signal.signal(number, signal.SIG_IGN if handler == signal.SIG_IGN else signal.SIG_DFL)
     _replaced.clear()
     _let_signals_through()
 
