@@ -109,7 +109,8 @@ def test_the_check_says_what_is_quarantined_and_why(home: Home) -> None:
     paths = Paths(evalwatt_home=str(home.path), catalogue_file="")
     check = cast("dg.AssetCheckResult", quarantine_is_empty(paths=paths))
     assert (check.passed, check.description) == (True, "nothing is in quarantine")
-    bring(home, [row("a/model"), row("b/model", submission_date="soon"), row("c/model", submission_date="soon")])
+    wrong = [row(f"{name}/model", submission_date="soon") for name in "bc"]
+    bring(home, [row("a/model"), *wrong, row("d/model"), row("e/model")])
     (file,) = home.landing.rglob("*.parquet")
     rewrite(file, with_value("bbh", float("nan")))
     warehouse.load(home)

@@ -242,7 +242,7 @@ def _tables_are_described(instance: dg.DagsterInstance) -> None:
     assert (source.asset_key, source.column_name) == (dg.AssetKey(["intermediate", "int_task_evaluations"]), "score")
     view = _metadata(instance, ["staging", "stg_samples"])
     assert "dagster/row_count" not in view
-    assert "correct" in {column.name for column in view["dagster/column_schema"].value.columns}
+    assert "score" in {column.name for column in view["dagster/column_schema"].value.columns}
     assert _metadata(instance, ["raw", "evaluation_runs"])["dagster/row_count"].value == 3
     assert (
         _metadata(instance, ["publication"])["refresh_s"].value
