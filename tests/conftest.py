@@ -17,15 +17,25 @@ from orchestration.home import Home
 
 STUDY_DAY = "2025-01-09"
 
-# What `make quick` leaves out: folders whose tests drive nights, kills and browsers, and fixtures that dbt builds.
+# What `make quick` leaves out: nights, kills, browsers, dbt builds, and files that evaluate models again and again.
 _LONG_FOLDERS = {"browser", "faults"}
 _LONG_FIXTURES = {"built", "homes", "study_home"}
+_LONG_FILES = {
+    "test_complaints.py",
+    "test_definitions.py",
+    "test_leaderboard_marts.py",
+    "test_metrics.py",
+    "test_night.py",
+    "test_run.py",
+    "test_shared_prefix.py",
+    "test_short_windows.py",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        fixtures = set(getattr(item, "fixturenames", ()))
-        if item.path.parent.name in _LONG_FOLDERS or fixtures & _LONG_FIXTURES:
+        by_place = item.path.parent.name in _LONG_FOLDERS or item.path.name in _LONG_FILES
+        if by_place or _LONG_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.long)
 
 
