@@ -91,7 +91,7 @@ def _forget_the_guard() -> None:
 os.register_at_fork(after_in_child=_forget_the_guard)
 
 
-def _guard(evaluator: int, grace_s: float) -> None:
+def _guard(evaluator: psutil.Process, grace_s: float) -> None:
     """Wait for a word on standard input; then for the evaluator's end, which closes it, or for the deadline."""
     deadline, why = None, ""
     while True:
@@ -105,7 +105,9 @@ def _guard(evaluator: int, grace_s: float) -> None:
             if deadline is None and word in (*_SIGNALS, _THE_END):
                 deadline = time.monotonic() + grace_s
                 why = signal.Signals(word).name if word else "the end of its evaluation"
-    others = kill_tree(evaluator) - 1
+    if not evaluator.is_running():  # nor whoever has its number by now
+        return
+    others = kill_tree(evaluator.pid) - 1
     print(
         f"the evaluator did not end within {grace_s:g} s after {why}, and was killed with {others} process(es) that it "
         "had started; what was finished is kept",
@@ -114,4 +116,5 @@ def _guard(evaluator: int, grace_s: float) -> None:
 
 
 if __name__ == "__main__":
-    _guard(int(sys.argv[1]), float(sys.argv[2]))
+    with suppress(psutil.NoSuchProcess):
+        _guard(psutil.Process(int(sys.argv[1])), float(sys.argv[2]))
