@@ -23,6 +23,7 @@ _LOGGERS = ("lm_eval", "evaluators")
 _Key = tuple[str, int, str | None]  # the file and the line that warn, and the task that is warned of, if known
 # What is said at the load of each custom data set: advice on lm-eval's own command line, which nobody uses here.
 _NOT_FOR_US = "Custom kwargs can be passed to `--metadata` in console"
+_FOR_DEVELOPERS = (DeprecationWarning, FutureWarning, PendingDeprecationWarning)  # what a library's next version drops
 _REMEDY = "correct the document, or the task file"
 
 
@@ -107,7 +108,8 @@ class Warnings(logging.Handler):
     def _show(
         self, message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any
     ) -> None:
-        self._hear(filename, lineno, category.__name__, str(message))
+        if not issubclass(category, _FOR_DEVELOPERS):
+            self._hear(filename, lineno, category.__name__, str(message))
 
     def _hear(self, file: str, line: int, speaker: str | None, text: str) -> None:
         at = _place(frame for frame, _ in traceback.walk_stack(None))

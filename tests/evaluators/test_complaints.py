@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -163,3 +164,12 @@ def test_warnings_are_heard_only_while_listening() -> None:
     logging.getLogger("lm_eval.models").warning("nobody listens")
     assert heard.take("here") == ["here: lm-eval, 3 times: cut to 0"]
     assert heard.take("here") == []
+
+
+def test_what_a_librarys_next_version_drops_is_no_news_for_a_user() -> None:
+    heard = complaints.Warnings()
+    with heard.listening():
+        warnings.simplefilter("always")
+        warnings.warn("renamed in the next version", FutureWarning, stacklevel=1)
+        warnings.warn("the answers are cut", UserWarning, stacklevel=1)
+    assert heard.take("here") == ["here: UserWarning: the answers are cut"]
