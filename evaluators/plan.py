@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -302,5 +303,6 @@ def _content(path: Path) -> str:
 def _files(folder: Path) -> Iterator[list[Any]]:
     """Names, sizes and times of a model's files: cheaper than their content, and enough to notice a change."""
     for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder] if folder.exists() else []:
-        status = path.stat()
-        yield [path.name, status.st_size, status.st_mtime_ns]
+        with suppress(FileNotFoundError):  # it went after it was listed
+            status = path.stat()
+            yield [path.name, status.st_size, status.st_mtime_ns]
