@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
+# As an evaluator's own process does, before anything loads torch: else the suite crawls on a machine that is shared.
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+
 from functools import partial
 
 import pytest
