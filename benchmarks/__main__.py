@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from benchmarks import leaderboard, overhead, report, score_equality
+from benchmarks import leaderboard, neighbours, overhead, report, score_equality
 from benchmarks.engines import __main__ as engines
 
 if __name__ == "__main__":
     score_equality.main([])
     overhead.main()
+    neighbours.main()
     leaderboard.main()
     report.main()
     engines.main([])

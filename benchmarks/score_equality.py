@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if "task_results" in bundle.files
             for row in pq.read_table(bundle.files["task_results"]).to_pylist()
         }
-        theirs = _lm_eval(model, plain, suite, home)
+        theirs = lm_eval(model, plain, suite, home)
     rows: list[tuple[str, ...]] = [("task", "metric", "lm_eval", "pipeline", "equal")]
     for (task, metric, filter_name), value in ours.items():
         other = theirs[task][f"{metric},{filter_name}"]
@@ -77,7 +77,7 @@ def _cut(path: Path, layers: int, target: Path) -> Path:
     return target
 
 
-def _lm_eval(model: Path, entry: ModelEntry, suite: SuiteEntry, home: Path) -> dict[str, dict[str, float]]:
+def lm_eval(model: Path, entry: ModelEntry, suite: SuiteEntry, home: Path) -> dict[str, dict[str, float]]:
     """lm_eval's results by task. Its command line knows one folder, limit and chat template setting a call."""
     calls: dict[tuple[bool, int | None, Path], list[str]] = defaultdict(list)
     for task in suite.tasks:

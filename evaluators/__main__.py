@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
-os.environ["TQDM_DISABLE"] = "1"  # lm-eval's own bars; evaluators.progress draws the one bar there is
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-os.environ["HF_UPDATE_DOWNLOAD_COUNTS"] = "0"  # else datasets tells a server of every file that is loaded
+from evaluators import environment
 
 
 def main(arguments: list[str]) -> int:
@@ -39,6 +36,7 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    environment.prepare()
     from evaluators.guard import guarded
     from evaluators.redaction import standard_streams_redacted
 

@@ -7,6 +7,7 @@ again, task by task, by the exact fingerprint.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import random
 from collections.abc import Collection, Iterator
@@ -17,10 +18,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from evaluators import landing, lifecycle, withdrawn
+from evaluators import environment, landing, lifecycle, withdrawn
 from evaluators.catalogue import Catalogue, CatalogueError, ModelEntry, SuiteEntry
 from evaluators.decisions import excluded_runs
 from evaluators.energy import quality
+from evaluators.machine import describe_machine, usable_threads
 from evaluators.model_files import Change, last_change
 from evaluators.models import loose_files
 from evaluators.precision import believed, further_windows
@@ -84,7 +86,7 @@ def plan(
         for name in entry.suites
         if chosen is None or name in chosen
     ]
-    return sorted(runs, key=lambda run: not run.is_control)
+    return sorted((_with_parted(run, runs, catalogue, home) for run in runs), key=lambda run: not run.is_control)
 
 
 def in_order(models: Collection[str], catalogue: Catalogue, night: datetime) -> tuple[list[str], str]:
@@ -206,6 +208,35 @@ def _verdict(
     if entry.refresh_every is not None and now - oldest >= entry.refresh_every:
         return True, f"last evaluated {oldest:%Y-%m-%d %H:%M} UTC, to be refreshed every {entry.refresh_every}"
     return False, f"all {len(tasks)} tasks were evaluated on {oldest:%Y-%m-%d %H:%M} UTC, and nothing changed since"
+
+
+def _with_parted(run: PlannedRun, runs: list[PlannedRun], catalogue: Catalogue, home: Path) -> PlannedRun:
+    """The run with what its reason lacks: whose energies will not be compared with those that it is going to land."""
+    if not run.due or run.reason == _WEIGHED_AGAIN:
+        return run
+    due = {(other.model, other.suite) for other in runs if other.due}
+    family = {entry.name for entry in catalogue.models if entry.base_model == run.model}
+    family.add(catalogue.model(run.model).base_model or "")
+    machine_id = describe_machine(catalogue.settings.machine_id).machine_id
+    threads = catalogue.settings.threads or usable_threads()
+    now = _conditions(machine_id, threads, environment.expected_thread_policy())
+    words = ""
+    for entry in catalogue.models:
+        if entry.name in family and (entry.name, run.suite) not in due:
+            earlier = lifecycle.runs_of(home / "landing", entry.name, run.suite)
+            evaluated = [start for start in earlier if _expectation(home, [start])[0] is not None]
+            then = [_conditions(s["machine_id"], s["threads"], s.get("thread_policy")) for s in evaluated[-1:]]
+            if then and then != [now]:
+                words += (
+                    f"; its energies will not be compared with those of {entry.name}, metered with {then[0]}, now "
+                    f"{now}: `evalwatt evaluate {entry.name} --suite {run.suite} --force` meters that again"
+                )
+    return dataclasses.replace(run, reason=run.reason + words)
+
+
+def _conditions(machine_id: str, threads: int, thread_policy: str | None) -> str:
+    """What of a run's conditions is known without loading a model, and parts energies."""
+    return f"{threads} threads{f' ({thread_policy})' if thread_policy else ''} on {machine_id}"
 
 
 def _weighed_before(suite: SuiteEntry, tasks: dict[str, lifecycle.PlannedTask]) -> bool:

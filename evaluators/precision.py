@@ -13,6 +13,7 @@ from evaluators.summary import TaskSummary
 
 MOST_SHORT_WINDOWS = 10  # a task that would need more asks too little for the sensor
 MOST_IN_DOUBT = 3  # evaluations of a task whose energies are all in doubt: a further one would be, too
+MOST_BESIDE_OTHERS = 3  # further evaluations of a task, in place of those that other programs spoilt
 # An interval that is looked at after every repetition, and published where it is narrow, covers less than it says: from
 # the third repetition on and at 95 %, 90 %. At these it covers 95 % (tests/evaluators/test_precision.py simulates it).
 FIRST_LOOK = 5  # repetitions
@@ -37,6 +38,13 @@ def further_windows(done: Sequence[TaskSummary]) -> int:
         return 0
     missing = math.ceil((SHORTEST_WINDOW_S - together_s) / (together_s / len(short)))
     return missing if len(short) + missing <= MOST_SHORT_WINDOWS else 0
+
+
+def spoilt_by_others(done: Sequence[TaskSummary], repetitions: int) -> bool:
+    """Whether a task is to be evaluated again, for other programs spoilt so many energies that fewer than the suite's
+    `repetitions` count. They may be gone by then, but not for ever: MOST_BESIDE_OTHERS times at most."""
+    spoilt = any("foreign_load" in summary.flags for summary in done)
+    return spoilt and len(believed(done)) < repetitions and len(done) < repetitions + MOST_BESIDE_OTHERS
 
 
 def relative_half_width(energies_kwh: Sequence[float]) -> float | None:
@@ -65,7 +73,7 @@ def reason_to_stop(
         return f"{known} after {len(done)} evaluations"
     if len(done) >= MOST_IN_DOUBT and not energies:
         flags = tuple(sorted({flag for summary in done for flag in summary.flags}))
-        return f"not repeated further, every energy is in doubt: {quality.note(flags) or 'nothing was metered'}"
+        return f"not repeated further, every energy is in doubt: {quality.meanings(flags) or 'nothing was metered'}"
     if budget_s is not None and elapsed_s >= budget_s:
         return f"{known}, and the budget of {budget_s / 60:g} min has ended"
     return None

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from evaluators import landing, lifecycle, machine
+from evaluators import environment, landing, lifecycle, machine
 from evaluators.energy import Meter
 from evaluators.energy.grid import grid
 from evaluators.engines import Engine
@@ -179,6 +179,7 @@ def start_record(spec: RunSpec, meter: Meter) -> EvaluationRun:
         **dataclasses.asdict(here),
         **dataclasses.asdict(device),
         threads=spec.settings.threads or machine.usable_threads(),
+        thread_policy=environment.thread_policy(),
         engine=spec.model.engine,
         engine_reason=None,
         engine_version="not loaded",

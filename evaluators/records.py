@@ -17,13 +17,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, ClassVar
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 _SINCE_2 = {"since": 2}
 _SINCE_3 = {"since": 3}
 _SINCE_4 = {"since": 4}
+_SINCE_5 = {"since": 5}
 
 PHASES = ("idle", "load", "warmup", "inference", "scoring")
-METHODS = ("measured", "integrated", "modelled", "absent")
+METHODS = ("measured", "integrated", "modelled", "modelled_own_time", "absent")
 KINDS = ("pretrained", "continued", "instruct", "fine_tuned", "merge", "adapter", "other")
 PROVIDERS = ("official", "community", "own")
 RUN_STATUSES = ("completed", "failed", "interrupted")
@@ -101,6 +102,7 @@ class EvaluationRun(Record):
     cpu_count: int
     ram_total_gb: float
     threads: int
+    thread_policy: str | None = field(metadata=_SINCE_5)  # how they wait for each other: spin=2000; NULL: not said
     device: str  # cpu, cuda:0
     device_name: str
     device_uuid: str | None
@@ -199,6 +201,7 @@ class TaskEmission(Record):
     tokens_distinct: int | None = field(metadata=_SINCE_2)  # the least that can be: each distinct prefix once
     own_cpu_s: float | None = field(metadata=_SINCE_3)  # CPU time of the evaluator in the window; NULL: not known
     foreign_cpu_s: float | None = field(metadata=_SINCE_3)  # CPU time of every other process of the machine
+    foreign_programs: str | None = field(metadata=_SINCE_5)  # which took most of it, with shares of the machine's time
     # The GPU at the window's end, the worst of them where a phase has several; NULL without one, or where it is silent.
     gpu_temperature_c: float | None = field(metadata=_SINCE_3)
     gpu_sm_clock_mhz: float | None = field(metadata=_SINCE_3)

@@ -99,12 +99,13 @@ def emission(
         tokens_distinct=counts.distinct,
         own_cpu_s=reading.own_cpu_s,
         foreign_cpu_s=reading.foreign_cpu_s,
+        foreign_programs=reading.foreign_programs,
         gpu_temperature_c=reading.gpu_state.temperature_c,
         gpu_sm_clock_mhz=reading.gpu_state.sm_clock_mhz,
         gpu_power_limit_w=reading.gpu_state.power_limit_w,
         gpu_throttled=reading.gpu_state.throttled,
         quality_flags=",".join(reading.flags) or None,
-        quality_note=quality.note(reading.flags),
+        quality_note=quality.note(reading),
     )
 
 

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from evaluators import budget, complaints, engines, hub_cache, landing, lifecycle, machine, rows, withdrawn
 from evaluators.decisions import excluded_runs
-from evaluators.energy import Ledger, Meter, Reading, make_meter, quality
+from evaluators.energy import OWN_TIME, Ledger, Meter, Reading, make_meter, quality
 from evaluators.engines import Engine, EngineFailed, TokenCounts
 from evaluators.harness import Harness, LoadedTask, Outcome, TaskUnavailable, requests_of, run_task
 from evaluators.interruption import Interrupted, Interruption, OverBudget
@@ -26,7 +26,7 @@ from evaluators.metered import MeteredLM, expected_s, warm_up
 from evaluators.model_checks import cannot_dequantize
 from evaluators.models import LocalModel, ModelUnavailable, prepare
 from evaluators.now import Now
-from evaluators.precision import further_windows, reason_to_stop
+from evaluators.precision import further_windows, reason_to_stop, spoilt_by_others
 from evaluators.progress import Progress
 from evaluators.provenance import ModelFacts, as_landed, start_record
 from evaluators.records import TaskEmission
@@ -155,7 +155,7 @@ class _Run:
             if task.name not in self.failures:
                 self._one_task(task, repetition, number, len(due), evaluating)
             if repetition == spec.suite.repetitions:
-                self._repeat_short(task, number, len(due), evaluating)
+                self._repeat_doubtful(task, number, len(due), evaluating)
         if spec.until_precise is not None:
             self._repeat_until_precise([task for task in tasks if task.name not in self.reused], evaluating)
 
@@ -216,7 +216,7 @@ class _Run:
 
     def _wait_idle(self) -> None:
         asked_s = self.spec.settings.idle_s
-        modelled = {"modelled", "absent"}
+        modelled = {"modelled", OWN_TIME, "absent"}
         methods = {getattr(self.meter, name, "absent") for name in ("cpu_method", "gpu_method")}
         time.sleep(min(asked_s, _IDLE_MODELLED_S) if methods <= modelled else asked_s)
 
@@ -243,11 +243,12 @@ class _Run:
         for line in lines:
             say(line)
 
-    def _repeat_short(self, task: LoadedTask, number: int, tasks: int, evaluating: _Evaluating) -> None:
-        """Evaluate a task again whose windows are too short for the sensor, until together they are long enough."""
+    def _repeat_doubtful(self, task: LoadedTask, number: int, tasks: int, evaluating: _Evaluating) -> None:
+        """Evaluate a task again whose windows are too short for the sensor, until together they are long enough, or
+        were spoilt by other programs, a bounded number of times."""
         while task.name not in self.failures:
             done = [summary for summary in self.summaries if summary.task == task.name]
-            if not further_windows(done):
+            if not further_windows(done) and not spoilt_by_others(done, self.spec.suite.repetitions):
                 break
             repetition = max(summary.repetition for summary in done) + 1
             self._one_task(task, repetition, number, tasks, evaluating)
@@ -339,7 +340,7 @@ class _Run:
         )
         self.summaries.append(summary)
         energy = "energy unknown" if summary.energy_kwh is None else f"{summary.energy_kwh * 1000:.3f} Wh"
-        note = quality.note(reading.flags)
+        note = quality.note(reading)
         self.progress.say(
             f"{summary.name}: {summary.metric} {summary.score:.3f}, {_duration(summary.duration_s)}, "
             f"{energy} {summary.energy_method}"
@@ -451,7 +452,7 @@ def _device_lock(spec: RunSpec, progress: Progress, interruption: Interruption) 
 
 def _method(reading: Reading) -> str:
     """The weakest method of the boundary's components: what the sum may be called."""
-    order = ("modelled", "integrated", "measured")
+    order = ("modelled", OWN_TIME, "integrated", "measured")
     methods = {reading.cpu_method, reading.gpu_method, reading.ram_method}
     return next((method for method in order if method in methods), "absent")
 

@@ -7,15 +7,12 @@ summary at the end. An evaluation that failed is an answer (exit 0, with its rea
 from __future__ import annotations
 
 import dataclasses
-import os
 import sys
 from pathlib import Path
 
 from dagster_pipes import PipesContext, open_dagster_pipes
 
-os.environ["TQDM_DISABLE"] = "1"  # lm-eval's own bars; evaluators.progress draws the one bar there is
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-os.environ["HF_UPDATE_DOWNLOAD_COUNTS"] = "0"  # else datasets tells a server of every file that is loaded
+from evaluators import environment
 
 
 def main(spec_file: Path) -> int:
@@ -49,6 +46,7 @@ def _stopped(pipes: PipesContext, reason: str, code: int) -> int:
 
 
 if __name__ == "__main__":
+    environment.prepare()
     from evaluators.guard import guarded
     from evaluators.redaction import standard_streams_redacted
 

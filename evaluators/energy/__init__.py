@@ -3,7 +3,7 @@
     windows.py       what a meter answers, and the phases of a run that are cut into windows
     quality.py       the rules of docs/measurement.md on one window
     codecarbon.py    the default meter
-    cpu_time.py      whose CPU time a window was
+    cpu_time.py      whose CPU time a window was, and a processor's energy modelled from it
     rapl.py          the CPU's energy counters, to see that they did not go back
     nvml.py          NVIDIA GPUs: energy counter, who shares them, clocks and temperature
     replay.py        a meter that replays given readings, for tests
@@ -15,9 +15,19 @@ Carbon is not computed here: kWh are stored, kilograms are derived in SQL.
 """
 
 from evaluators.energy.capabilities import EnergyCapabilities, describe
-from evaluators.energy.windows import Ledger, Meter, MeterFailed, PhaseEnergy, Reading
+from evaluators.energy.windows import OWN_TIME, Ledger, Meter, MeterFailed, PhaseEnergy, Reading
 
-__all__ = ["EnergyCapabilities", "Ledger", "Meter", "MeterFailed", "PhaseEnergy", "Reading", "describe", "make_meter"]
+__all__ = [
+    "OWN_TIME",
+    "EnergyCapabilities",
+    "Ledger",
+    "Meter",
+    "MeterFailed",
+    "PhaseEnergy",
+    "Reading",
+    "describe",
+    "make_meter",
+]
 
 
 def make_meter(name: str, *, country_iso_code: str, gpu_uuid: str | None = None) -> Meter:

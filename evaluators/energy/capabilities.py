@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evaluators.energy.grid import grid
 from evaluators.energy.rapl import POWERCAP, measures_processor, packages
+from evaluators.energy.windows import OWN_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,8 @@ def describe(
         cpu_source=cpu_source,
         gpu_method=gpu_method,
         gpu_source=gpu_source,
-        ram_method="modelled",
-        ram_source="codecarbon: watts per memory module, from the installed size",
+        ram_method=OWN_TIME,
+        ram_source="codecarbon: watts per memory module, less what other programs take of the machine",
         boundary="gpu+cpu+ram" if gpu_method != "absent" else "cpu+ram",
         country_iso_code=assumed.country_iso_code,
         region=assumed.region,
@@ -56,10 +57,10 @@ def _cpu(rapl: Path, remedies: list[str]) -> tuple[str, str]:
     if measures_processor(rapl):
         return "measured", f"RAPL: {', '.join(found)} under {rapl}"
     if not found:
-        return "modelled", "codecarbon: load x TDP (no RAPL package here; usual in virtual machines)"
+        return OWN_TIME, "own CPU time x rated power (no RAPL package here; usual in virtual machines)"
     unreadable = ", ".join(name for name, readable in found.items() if not readable)
     remedies.append(f"RAPL cannot be read here for {unreadable}: sudo chmod a+r {rapl}/intel-rapl:*/energy_uj")
-    return "modelled", f"codecarbon: load x TDP (RAPL is there, but cannot be read for {unreadable})"
+    return OWN_TIME, f"own CPU time x rated power (RAPL is there, but cannot be read for {unreadable})"
 
 
 def _gpu(remedies: list[str]) -> tuple[str, str]:

@@ -1,7 +1,8 @@
 """The default meter: codecarbon's offline tracker, one per process, behind our own checks.
 
 codecarbon turns exceptions into log lines and a missing counter into 0 kWh, so its answers pass `quality.examine`
-before anybody sees them. Its carbon is ignored: kg are derived in SQL.
+before anybody sees them. Its carbon is ignored: kg are derived in SQL. So is its model of a processor without a sensor,
+which follows the load of the whole machine; and other programs have their share of the memory's power.
 """
 
 from __future__ import annotations
@@ -11,21 +12,29 @@ import logging
 import time
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 from evaluators.energy import quality, rapl
-from evaluators.energy.cpu_time import CpuTime
+from evaluators.energy.cpu_time import CpuTime, CpuWindow, energy_kwh, left_by_others
 from evaluators.energy.nvml import Gpu, GpuWindow
-from evaluators.energy.windows import MeterFailed, Reading
+from evaluators.energy.windows import OWN_TIME, MeterFailed, Reading
 
 # codecarbon's words for how it reads a CPU, in ours.
 _CPU_METHODS = {
     "intel_rapl": "measured",
     "windows_emi": "measured",
     "intel_power_gadget": "integrated",
-    "cpu_load": "modelled",
-    "constant": "modelled",
+    "cpu_load": OWN_TIME,
+    "constant": OWN_TIME,
 }
+
+
+class _Totals(NamedTuple):
+    """codecarbon's running totals in kWh."""
+
+    cpu: float
+    gpu: float
+    ram: float
 
 
 class CodecarbonMeter:
@@ -54,7 +63,9 @@ class CodecarbonMeter:
         self._windows = 0
         self._started_at = datetime.now(UTC)
         self._started = self._last_look = self._last_flush = 0.0
-        self._last_energy_kwh = self._first_energy_kwh = 0.0
+        self._last_energy_kwh = 0.0
+        self._rated_power_w = 0.0
+        self.cpu_method = self.ram_method = "absent"  # until the hardware is detected
         # The first window makes codecarbon detect the hardware, for seconds: no phase should pay for that.
         self.start()
         self._tracker.stop_task()
@@ -62,6 +73,7 @@ class CodecarbonMeter:
         if not hardware:
             raise MeterFailed("codecarbon found no hardware to meter; set `meter: none` in the catalogue's settings")
         self.cpu_method, self.ram_method = _methods(hardware)
+        self._rated_power_w = float(hardware["CPU"]._tdp) if self.cpu_method == OWN_TIME else 0.0
         self._sees_gpu = "GPU" in hardware
         if self._gpu.method == "integrated" and not self._sees_gpu:
             self._gpu.method = "absent"  # codecarbon samples no power without nvidia-smi
@@ -71,16 +83,16 @@ class CodecarbonMeter:
         self._windows += 1
         self._rapl = rapl.counters()
         self._gpu.start()
+        self._cpu_time.start()
         self._started_at = datetime.now(UTC)
         self._started = self._last_look = self._last_flush = time.perf_counter()
-        self._cpu_time.start()
         self._tracker.start_task(f"window {self._windows}")
-        self._last_energy_kwh = self._first_energy_kwh = self._tracker._total_energy.kWh
+        self._at_start, self._last_energy_kwh = self._totals(), 0.0
 
     def stop(self) -> Reading:
         duration_s = time.perf_counter() - self._started
         gpu = self._gpu.stop(duration_s)
-        own_cpu_s, foreign_cpu_s = self._cpu_time.stop()
+        cpu_time = self._cpu_time.stop(duration_s)
         data = self._tracker.stop_task()
         failed: str | None = None
         if data is None:
@@ -96,15 +108,16 @@ class CodecarbonMeter:
                 started_at=self._started_at,
                 ended_at=datetime.now(UTC),
                 duration_s=duration_s,
-                cpu_energy_kwh=None if failed else data.cpu_energy,
+                cpu_energy_kwh=None if failed else self._of_cpu(data.cpu_energy, cpu_time.own_s),
                 gpu_energy_kwh=None if failed else gpu.energy_kwh,
-                ram_energy_kwh=None if failed else data.ram_energy,
+                ram_energy_kwh=None if failed else self._of_ram(data.ram_energy, cpu_time, duration_s),
                 cpu_method=self.cpu_method,
                 gpu_method=self.gpu_method,
                 ram_method=self.ram_method,
                 flags=(*gpu.flags, failed) if failed else gpu.flags,
-                own_cpu_s=own_cpu_s,
-                foreign_cpu_s=foreign_cpu_s,
+                own_cpu_s=cpu_time.own_s,
+                foreign_cpu_s=cpu_time.foreign_s,
+                foreign_programs=cpu_time.programs,
                 gpu_state=gpu.state,
             )
         )
@@ -118,23 +131,38 @@ class CodecarbonMeter:
             return gpu
         return dataclasses.replace(gpu, flags=(*gpu.flags, "gpu_mismatch"))
 
+    def _of_cpu(self, codecarbon_kwh: float, own_cpu_s: float) -> float:
+        return energy_kwh(self._rated_power_w, own_cpu_s) if self.cpu_method == OWN_TIME else codecarbon_kwh
+
+    def _of_ram(self, codecarbon_kwh: float, cpu_time: CpuWindow, duration_s: float) -> float:
+        return codecarbon_kwh * (left_by_others(cpu_time.foreign_s, duration_s) if self.ram_method == OWN_TIME else 1)
+
+    def _totals(self) -> _Totals:
+        tracker = self._tracker
+        return _Totals(tracker._total_cpu_energy.kWh, tracker._total_gpu_energy.kWh, tracker._total_ram_energy.kWh)
+
+    def _window_kwh(self) -> float:
+        """Of the open window until now, the memory's with what other programs have of it."""
+        cpu, gpu, ram = (now - then for now, then in zip(self._totals(), self._at_start, strict=True))
+        return self._of_cpu(cpu, self._cpu_time.own_s()) + gpu + ram
+
     def watts_now(self) -> float | None:
         now = time.perf_counter()
         elapsed_s = now - self._last_look
         if elapsed_s < 1:
             return None
         self._tracker.flush()  # brings the running totals up to date
-        total_kwh = self._tracker._total_energy.kWh
-        watts = (total_kwh - self._last_energy_kwh) * 3.6e6 / elapsed_s
-        self._last_look, self._last_energy_kwh = now, total_kwh
-        return float(watts)
+        window_kwh = self._window_kwh()
+        watts = (window_kwh - self._last_energy_kwh) * 3.6e6 / elapsed_s
+        self._last_look, self._last_energy_kwh = now, window_kwh
+        return watts
 
     def energy_now(self) -> float | None:
         now = time.perf_counter()
         if now - self._last_flush >= 1:
             self._tracker.flush()
             self._last_flush = now
-        return float(self._tracker._total_energy.kWh - self._first_energy_kwh)
+        return self._window_kwh()
 
     def close(self) -> None:
         self._tracker.stop()
@@ -149,4 +177,4 @@ def _methods(hardware: dict[str, Any]) -> tuple[str, str]:
         cpu_method = "absent"  # codecarbon knows no rated power of the processor to model it with
     if "Raspberry" in hardware or "AppleSiliconChip" in hardware:
         cpu_method = "integrated"
-    return cpu_method, "modelled" if "RAM" in hardware else "absent"
+    return cpu_method, OWN_TIME if "RAM" in hardware else "absent"

@@ -1,31 +1,92 @@
-"""Whose CPU time a window was: this process's and its children's, or everybody else's.
+"""Whose CPU time a window was: this process's and its children's, or everybody else's, and what that is in kWh.
 
-A modelled CPU energy follows the load of the whole machine, so a busy neighbour is billed to the evaluated model.
+Without a sensor a processor's energy is modelled from CPU time: from the evaluator's own, so that a busy neighbour
+changes how long a task takes rather than what it is billed.
 """
 
 from __future__ import annotations
 
+import os
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from heapq import nlargest
+from operator import itemgetter
+
 import psutil
 
 _IDLE = ("idle", "iowait", "steal", "guest", "guest_nice")  # guests' time is inside user and nice
+_MOST_NAMED = 3  # programs
+_LEAST_NAMED = 0.01  # of the machine's CPU time
+
+
+@dataclass(frozen=True, slots=True)
+class CpuWindow:
+    """CPU seconds of a window. `programs`: the others that took most, with their shares of the machine's CPU time, such
+    as `python3 46 %, rsync 3 %`; None where none stands out, or none can be seen."""
+
+    own_s: float
+    foreign_s: float
+    programs: str | None
 
 
 class CpuTime:
     """CPU seconds since `start`, which `stop` divides into own and foreign ones."""
 
     def start(self) -> None:
+        self._others = _others()
         self._own_s, self._busy_s = _own_s(), _busy_s()
 
-    def stop(self) -> tuple[float, float]:
-        own_s = _own_s() - self._own_s
+    def own_s(self) -> float:
+        """Own seconds until now."""
+        return _own_s() - self._own_s
+
+    def stop(self, duration_s: float) -> CpuWindow:
+        """`duration_s`: the window's, by the clock."""
+        own_s = self.own_s()
         # The two clocks tick apart: a moment of the own time may be missing in the machine's.
-        return own_s, max(0.0, _busy_s() - self._busy_s - own_s)
+        foreign_s = max(0.0, _busy_s() - self._busy_s - own_s)
+        return CpuWindow(own_s, foreign_s, self._programs(duration_s, share_of_machine(foreign_s, duration_s)))
+
+    def _programs(self, duration_s: float, foreign_share: float) -> str | None:
+        if foreign_share < _LEAST_NAMED:
+            return None
+        took: defaultdict[str, float] = defaultdict(float)
+        for process, (name, seconds) in _others().items():
+            took[name] += seconds - self._others.get(process, (name, 0.0))[1]
+        named = [
+            (name, share_of_machine(s, duration_s))
+            for name, s in nlargest(_MOST_NAMED, took.items(), key=itemgetter(1))
+        ]
+        return ", ".join(f"{name} {share:.0%}" for name, share in named if share >= _LEAST_NAMED) or None
+
+
+def share_of_machine(cpu_s: float, duration_s: float) -> float:
+    """CPU seconds as a share of those that the machine has in that time; 0 for no time."""
+    return cpu_s / (duration_s * (os.cpu_count() or 1)) if duration_s > 0 else 0.0
+
+
+def left_by_others(foreign_s: float, duration_s: float) -> float:
+    """The share of the machine that other programs' CPU seconds leave: what the evaluator pays of the memory's power.
+
+    Beside them a task takes longer, and would be billed for that.
+    """
+    return max(0.0, 1 - share_of_machine(foreign_s, duration_s))
+
+
+def energy_kwh(rated_power_w: float, own_cpu_s: float) -> float:
+    """A processor's energy in kWh by own CPU seconds: rated power times the share of the processor that was used.
+
+    codecarbon's formula for a process (tracking mode `process`), with counters that are read at the window's edges.
+    """
+    return rated_power_w * own_cpu_s / (os.cpu_count() or 1) / 3.6e6
 
 
 def _own_s() -> float:
     process = psutil.Process()
     times = process.cpu_times()
-    total = times.user + times.system + times.children_user + times.children_system
+    # This process's own by the finer clock: the others tick a hundred times a second.
+    total = time.process_time() + times.children_user + times.children_system
     for child in process.children(recursive=True):
         try:
             times = child.cpu_times()
@@ -38,3 +99,15 @@ def _own_s() -> float:
 def _busy_s() -> float:
     times = psutil.cpu_times()._asdict()
     return float(sum(seconds for kind, seconds in times.items() if kind not in _IDLE))
+
+
+def _others() -> dict[psutil.Process, tuple[str, float]]:
+    """Name and CPU seconds so far of every process that is not this one or its descendant, where they can be read."""
+    own = psutil.Process()
+    mine = {own, *own.children(recursive=True)}
+    found = {}
+    for process in psutil.process_iter(["name", "cpu_times"]):
+        times = process.info["cpu_times"]
+        if process not in mine and times is not None:
+            found[process] = (process.info["name"] or f"process {process.pid}", times.user + times.system)
+    return found

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
+from collections.abc import Iterable
 
-from evaluators.energy.windows import Reading
+from evaluators.energy.cpu_time import share_of_machine
+from evaluators.energy.windows import OWN_TIME, Reading
 
 # Ten updates of the slowest sensor that we read: NVML's energy counter ticks every 100 ms.
 SHORTEST_WINDOW_S = 1.0
 # No CPU socket, accelerator or memory bank draws this much; a larger figure is a counter that jumped.
 ABSURD_POWER_W = 100_000.0
-# Of the CPU time that the machine has. Modelled energy follows the machine's load, whoever makes it.
-FOREIGN_SHARE = 0.1
+# Of the machine's CPU time, what other programs may take before a figure would be off by more than 10 %, by the method
+# of the CPU's energy: a sensor, and a model of the machine's load, see everybody's; a model of the own time does not
+# (docs/measurement.md has the experiment).
+FOREIGN_SHARES = {"measured": 0.1, "integrated": 0.1, "modelled": 0.1, OWN_TIME: 0.9}
 # The meter's own clock against ours.
 CLOCK_TOLERANCE = 0.05
 CLOCK_SLACK_S = 0.25
@@ -31,7 +34,7 @@ MEANINGS = {
     "not_finite": "the meter answered NaN or infinity",
     "absurd": f"a component would have drawn more than {ABSURD_POWER_W:g} W",
     "stuck": "a sensor stood still although the component was in use",
-    "foreign_load": f"other programs took more than {FOREIGN_SHARE:.0%} of the machine's CPU time",
+    "foreign_load": "other programs took so much CPU time that the figure may be off by more than 10 %",
     "clock_mismatch": "the meter's duration and the monotonic clock disagree by more than 5 %",
     "gpu_mismatch": "the GPU's energy counter and codecarbon's figure disagree by more than 5 %",
     "gpu_lost": "the GPU did not answer at the window's beginning or end",
@@ -52,13 +55,13 @@ def examine(reading: Reading) -> Reading:
     flags = set(reading.flags)
     if reading.duration_s < SHORTEST_WINDOW_S:
         flags.add("too_short")
-    if reading.cpu_method == "modelled" and _foreign_share(reading) > FOREIGN_SHARE:
+    elif foreign_share(reading) > FOREIGN_SHARES.get(reading.cpu_method, math.inf):
         flags.add("foreign_load")
 
     def believed(energy_kwh: float | None, method: str) -> float | None:
         if energy_kwh is None or method == "absent":
             return None
-        doubt = _doubt(energy_kwh, reading.duration_s)
+        doubt = _doubt(energy_kwh, reading.duration_s, method)
         if doubt is not None:
             flags.add(doubt)
             return None
@@ -83,23 +86,34 @@ def gpu_agrees(counted_kwh: float, codecarbon_kwh: float, duration_s: float) -> 
     return abs(counted_kwh - codecarbon_kwh) <= allowed * abs(counted_kwh)
 
 
-def note(flags: tuple[str, ...]) -> str | None:
-    """The flags in words; None when there is none."""
-    return "; ".join(MEANINGS[flag] for flag in flags) or None
+def note(reading: Reading) -> str | None:
+    """The reading's flags in words, and how much of what was foreign; None without a flag."""
+    return "; ".join(_in_words(flag, reading) for flag in reading.flags) or None
 
 
-def _foreign_share(reading: Reading) -> float:
+def meanings(flags: Iterable[str]) -> str:
+    """What flags mean, without their reading."""
+    return "; ".join(MEANINGS[flag] for flag in flags)
+
+
+def foreign_share(reading: Reading) -> float:
     """Share of the machine's CPU time that other programs took; 0 where that is not known."""
-    available_s = reading.duration_s * (os.cpu_count() or 1)
-    return (reading.foreign_cpu_s or 0.0) / available_s if available_s > 0 else 0.0
+    return share_of_machine(reading.foreign_cpu_s or 0.0, reading.duration_s)
 
 
-def _doubt(energy_kwh: float, duration_s: float) -> str | None:
+def _in_words(flag: str, reading: Reading) -> str:
+    if flag != "foreign_load":
+        return MEANINGS[flag]
+    whose = f" ({reading.foreign_programs})" if reading.foreign_programs else ""
+    return f"other programs took {foreign_share(reading):.0%} of the machine's CPU time{whose}"
+
+
+def _doubt(energy_kwh: float, duration_s: float, method: str) -> str | None:
     if not math.isfinite(energy_kwh):
         return "not_finite"
     if energy_kwh < 0:
         return "negative"
-    if energy_kwh == 0:
+    if energy_kwh == 0 and method != OWN_TIME:  # no CPU time, no energy
         return "stuck"
     if duration_s > 0 and energy_kwh * 3.6e6 / duration_s > ABSURD_POWER_W:
         return "absurd"

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+# A method: no sensor, modelled from the evaluator's own CPU time; the memory's, from what others leave of the machine.
+OWN_TIME = "modelled_own_time"
+
 
 class MeterFailed(Exception):
     """The meter cannot work at all; the message says why and what to do."""
@@ -42,6 +45,7 @@ class Reading:
     flags: tuple[str, ...] = ()
     own_cpu_s: float | None = None  # CPU time of this process and its children
     foreign_cpu_s: float | None = None  # CPU time of every other process of the machine
+    foreign_programs: str | None = None  # those that took most of it, with their shares of the machine's CPU time
     gpu_state: GpuState = GpuState()
 
     @property
@@ -116,6 +120,7 @@ class PhaseEnergy:
             flags=tuple(sorted({flag for r in self.readings for flag in r.flags})),
             own_cpu_s=_sum(self.readings, lambda r: r.own_cpu_s),
             foreign_cpu_s=_sum(self.readings, lambda r: r.foreign_cpu_s),
+            foreign_programs=max(self.readings, key=lambda r: r.foreign_cpu_s or 0.0).foreign_programs,
             gpu_state=_worst([r.gpu_state for r in self.readings]),
         )
 

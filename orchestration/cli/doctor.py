@@ -227,8 +227,8 @@ def _print(report: dict[str, dict[str, Any]], problems: list[str], remedies: lis
         for name, value in facts.items():
             if section != "energy" or not name.endswith(("_method", "_source")) or name == "grid_source":
                 print(f"  {name:<24} {'none' if value is None else value}")
-    if energy and "modelled" in (energy["cpu_method"], energy["gpu_method"]):
-        print("\nWhat is modelled is an estimate from load and rated power: compare it only within this machine.")
+    if energy and "modelled" in energy["cpu_method"]:
+        print("\nWhat is modelled is an estimate from CPU time and rated power: compare it only within this machine.")
     for title, lines in (("could be better", remedies), ("in the way", problems)):
         for line in lines:
             print(f"{title}: {line}")

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 import psutil
 import pytest
 
-from evaluators.energy import Ledger, MeterFailed, Reading, make_meter, quality
-from evaluators.energy.cpu_time import CpuTime
+from evaluators.energy import OWN_TIME, Ledger, MeterFailed, Reading, make_meter, quality
+from evaluators.energy.cpu_time import CpuTime, left_by_others
 from evaluators.energy.grid import grid
 from evaluators.energy.replay import ReplayMeter
 from evaluators.energy.windows import GpuState
@@ -59,7 +59,7 @@ def test_a_doubtful_component_is_null_with_a_flag_and_a_reason(gpu_energy_kwh: f
     assert examined.energy_kwh is None
     assert examined.cpu_energy_kwh == READING.cpu_energy_kwh
     assert examined.flags == (flag,)
-    assert quality.note(examined.flags)
+    assert quality.note(examined)
 
 
 def test_a_good_reading_passes_unchanged() -> None:
@@ -71,13 +71,31 @@ def test_a_short_window_is_marked() -> None:
     assert quality.examine(reading(duration_s=1.0)).flags == ()
 
 
-def test_modelled_energy_with_a_busy_neighbour_in_it_is_flagged() -> None:
+@pytest.mark.parametrize("method", ["measured", "integrated", "modelled"])
+def test_an_energy_with_a_busy_neighbours_in_it_is_flagged(method: str) -> None:
     machine_s = 10.0 * (os.cpu_count() or 1)
     quiet, busy = reading(foreign_cpu_s=0.09 * machine_s), reading(foreign_cpu_s=0.11 * machine_s)
-    assert quality.examine(quiet).flags == ()
-    assert quality.examine(busy).flags == ("foreign_load",)
-    assert quality.examine(dataclasses.replace(busy, cpu_method="measured")).flags == ()
-    assert "other programs" in str(quality.note(("foreign_load",)))
+    assert quality.examine(dataclasses.replace(quiet, cpu_method=method)).flags == ()
+    assert quality.examine(dataclasses.replace(busy, cpu_method=method)).flags == ("foreign_load",)
+    # Its own CPU time is all that a model by it sees, and no processor is inside the boundary of a GPU alone.
+    assert quality.examine(dataclasses.replace(busy, cpu_method=OWN_TIME)).flags == ()
+    assert quality.examine(dataclasses.replace(busy, cpu_method="absent")).flags == ()
+
+
+def test_a_foreign_load_is_said_with_its_size_and_its_makers() -> None:
+    machine_s = 10.0 * (os.cpu_count() or 1)
+    busy = quality.examine(reading(foreign_cpu_s=0.47 * machine_s, foreign_programs="python3 46%, rsync 1%"))
+    assert quality.note(busy) == "other programs took 47% of the machine's CPU time (python3 46%, rsync 1%)"
+
+
+def test_a_window_shorter_than_ten_updates_is_not_judged_for_foreign_load() -> None:
+    assert quality.examine(reading(duration_s=0.9, foreign_cpu_s=0.9 * (os.cpu_count() or 1))).flags == ("too_short",)
+
+
+def test_no_own_cpu_time_is_no_energy_and_no_sensor_that_stands_still() -> None:
+    asleep = reading(cpu_energy_kwh=0.0, cpu_method=OWN_TIME)
+    assert quality.examine(asleep) == asleep
+    assert quality.examine(dataclasses.replace(asleep, cpu_method="measured")).flags == ("stuck",)
 
 
 @pytest.mark.parametrize(
@@ -119,18 +137,20 @@ def test_cpu_time_tells_own_from_foreign() -> None:
         cpu_time = CpuTime()
         machine_s = -_busy_s()
         cpu_time.start()
+        started_at = time.perf_counter()
         before, deadline = sum(neighbour.cpu_times()[:2]), time.monotonic() + 60
         while sum(neighbour.cpu_times()[:2]) < before + 0.5 and time.monotonic() < deadline:
             time.sleep(0.01)
         mine = time.process_time() + 0.5
         while time.process_time() < mine:
             pass
-        own_s, foreign_s = cpu_time.stop()
+        window = cpu_time.stop(time.perf_counter() - started_at)
         machine_s += _busy_s()
     finally:
         neighbour.kill()
-    assert own_s > 0.4
-    assert 0.4 < foreign_s < machine_s - own_s + 0.1
+    assert window.own_s > 0.4
+    assert 0.4 < window.foreign_s < machine_s - window.own_s + 0.1
+    assert window.programs is not None
 
 
 def test_an_absent_component_never_shows_an_energy() -> None:
@@ -175,10 +195,34 @@ def test_codecarbon_meters_this_machine_and_names_its_method() -> None:
     assert measured.duration_s > 0
     assert measured.gpu_method == "absent"
     assert measured.gpu_energy_kwh is None
-    assert measured.cpu_method in {"measured", "modelled"}
+    assert measured.cpu_method in {"measured", OWN_TIME}
     assert measured.cpu_energy_kwh is not None
     assert measured.ram_energy_kwh is not None
     assert measured.energy_kwh == pytest.approx(measured.cpu_energy_kwh + measured.ram_energy_kwh)
+
+
+@pytest.mark.parametrize(("foreign_share", "left"), [(0.0, 1.0), (0.25, 0.75), (1.0, 0.0), (1.2, 0.0)])
+def test_other_programs_pay_for_their_part_of_the_memorys_time(foreign_share: float, left: float) -> None:
+    assert left_by_others(foreign_share * 10.0 * (os.cpu_count() or 1), 10.0) == pytest.approx(left)
+
+
+def test_without_a_sensor_the_cpus_energy_is_in_proportion_to_own_cpu_time() -> None:
+    meter = make_meter("codecarbon", country_iso_code="USA")
+    try:
+        if meter.cpu_method != OWN_TIME:
+            pytest.skip("this machine measures its processor")
+        windows = []
+        for cpu_s in (0.2, 0.6):
+            meter.start()
+            end = time.process_time() + cpu_s
+            while time.process_time() < end:
+                pass
+            windows.append(meter.stop())
+    finally:
+        meter.close()
+    little, much = ((w.cpu_energy_kwh, w.own_cpu_s) for w in windows)
+    assert much[1] > little[1] >= 0.2
+    assert much[0] / much[1] == pytest.approx(little[0] / little[1], rel=1e-6)
 
 
 def test_no_meter_covers_nothing_and_says_so() -> None:

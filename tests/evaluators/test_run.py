@@ -21,7 +21,7 @@ from lm_eval.api.instance import Instance
 from scipy import stats
 from test_energy import READING
 
-from evaluators import engines, landing, lifecycle, machine
+from evaluators import engines, environment, landing, lifecycle, machine
 from evaluators.catalogue import load
 from evaluators.decisions import exclude
 from evaluators.energy import Reading, quality
@@ -375,6 +375,47 @@ def test_what_is_too_short_for_the_sensor_is_repeated_until_it_lasts_a_second_to
     assert len(landed) == windows
     assert all(("too_short" in str(row["quality_flags"])) == (duration_s < 1) for row in landed)
     assert len(believed(summary.tasks)) == (0 if flags or duration_s < 0.1 else windows)
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "repetitions", "evaluations"),
+    [([0], 1, 2), ([0, 1, 2, 3, 4], 1, 4), ([1], 3, 4), ([0, 1], 3, 5), ([], 3, 3)],
+)
+def test_what_other_programs_spoil_is_evaluated_again_a_few_times(
+    workplace: Path, spoilt: list[int], repetitions: int, evaluations: int
+) -> None:
+    document = json.loads((workplace / "catalogue.yml").read_text())
+    document["suites"]["tiny"] |= {"tasks": TASKS[:1], "repetitions": repetitions}
+    (workplace / "catalogue.yml").write_text(json.dumps(document))
+    flags = [("foreign_load",) if number in spoilt else () for number in range(9)]
+    inference = [dataclasses.replace(READING, flags=of) for of in flags]
+    meter = ReplayMeter(iter([READING] * 3 + [each for one in inference for each in (READING, one, READING)]))
+    summary = evaluate(next_spec(workplace), meter=meter)
+    assert len(summary.tasks) == evaluations
+    assert len(believed(summary.tasks)) == min(repetitions, evaluations - len(spoilt[:evaluations]))
+
+
+def test_a_plan_names_those_whose_energies_will_not_be_compared(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = tiny.model_entry("tiny-base", "model")
+    tuned = tiny.model_entry("tiny-tuned", "model", base_model="tiny-base", kind="fine_tuned")
+    tiny.save_catalogue(workplace, tasks=TASKS[:1], models=[base])
+    evaluate(next_spec(workplace))
+    tiny.save_catalogue(workplace, tasks=TASKS[:1], models=[base, tuned])
+    catalogue, home = load(workplace / "catalogue.yml"), workplace / "home"
+    monkeypatch.setenv("GOMP_SPINCOUNT", "77")
+    kept, due = plan(catalogue, home)
+    assert (kept.due, due.due) == (False, True)
+    policy = environment.thread_policy()
+    (start,) = lifecycle.runs_of(home / "landing", "tiny-base", "tiny")
+    assert start["thread_policy"] != policy == "spin=77"
+    assert due.reason == (
+        f"never evaluated here; its energies will not be compared with those of tiny-base, metered with 1 threads "
+        f"({start['thread_policy']}) on test-machine, now 1 threads (spin=77) on test-machine: "
+        "`evalwatt evaluate tiny-base --suite tiny --force` meters that again"
+    )
+    assert all("not be compared" not in run.reason for run in plan(catalogue, home, force=True)), "both are metered"
 
 
 def test_the_control_is_due_once_a_night_first_and_only_where_a_night_asks(workplace: Path) -> None:

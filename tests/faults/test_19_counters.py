@@ -12,7 +12,7 @@ from evaluations import evaluate_all, may_unshare, rows, save_workplace
 from landed_files import reason_of_refusal, with_value
 from test_energy import reading
 
-from evaluators.energy import rapl
+from evaluators.energy import OWN_TIME, rapl
 from evaluators.energy.capabilities import describe
 from evaluators.energy.replay import ReplayMeter
 from orchestration.home import Home
@@ -112,7 +112,7 @@ def test_a_processor_is_measured_where_each_of_its_packages_can_be_read(tmp_path
     for name, folder, readable in domains:
         domain(tmp_path, name, folder, readable=readable)
     found = describe("USA", None, None, rapl=tmp_path)
-    assert found.cpu_method == ("measured" if measured else "modelled")
+    assert found.cpu_method == ("measured" if measured else OWN_TIME)
     locked = [name for name, _, readable in domains if name.startswith("package") and not readable]
     assert [remedy for remedy in found.remedies if "RAPL" in remedy and "chmod" in remedy] == [
         f"RAPL cannot be read here for {', '.join(locked)}: sudo chmod a+r {tmp_path}/intel-rapl:*/energy_uj"
@@ -134,7 +134,7 @@ def test_the_meter_calls_measured_what_doctor_does(tmp_path: Path, processor: st
         domain(tmp_path / "powercap", name, folder, readable=readable)
     command = [*WITH_RAPL, str(tmp_path), sys.executable, "-c", AS_DOCTOR_SAYS]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    method, mode = ("measured", "intel_rapl") if measured else ("modelled", "cpu_load")
+    method, mode = ("measured", "intel_rapl") if measured else (OWN_TIME, "cpu_load")
     assert json.loads(done.stdout) == [method, method, mode]
 
 

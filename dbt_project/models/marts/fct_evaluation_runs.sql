@@ -91,6 +91,7 @@ final as (
         runs.engine_version,
         runs.batch_policy,
         runs.threads,
+        runs.thread_policy,
         runs.meter,
         runs.harness_version,
         runs.project_git_sha

@@ -61,6 +61,7 @@ final as (
         boundary,
         own_cpu_s,
         foreign_cpu_s,
+        foreign_programs,
         quality_flags,
         energy_reason,
         pue,

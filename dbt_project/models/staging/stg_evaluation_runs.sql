@@ -28,6 +28,7 @@ renamed as (
         cpu_count,
         ram_total_gb,
         threads,
+        thread_policy,
         device,
         device_name,
         device_uuid,

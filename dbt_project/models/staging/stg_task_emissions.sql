@@ -29,6 +29,7 @@ renamed as (
         tokens_distinct,
         own_cpu_s,
         foreign_cpu_s,
+        foreign_programs,
         gpu_temperature_c,
         gpu_sm_clock_mhz,
         gpu_power_limit_w,

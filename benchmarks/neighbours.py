@@ -1,0 +1,119 @@
+"""What other programs do to an evaluation: beside none, one and two busy loops, ours and lm-eval's own command line.
+
+For ours each task's seconds, and its CPU and memory energy against those beside none, which is the promise of
+`modelled_own_time`; for lm-eval's `hf` seconds and CPU seconds of the whole process. Both sides are asked the suite
+`mini`, each in a process of its own, as people run them.
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from benchmarks.score_equality import lm_eval
+from benchmarks.subject import scratch, subject, table
+from evaluators import landing
+from evaluators.catalogue import Catalogue, ModelEntry, SuiteEntry
+from evaluators.energy.cpu_time import share_of_machine
+from evaluators.models import LocalModel
+from evaluators.spec import RunSpec
+
+LOOPS = (0, 1, 2)
+OUR_DOCUMENTS = 60  # windows of seconds
+THEIR_DOCUMENTS = 6
+
+
+def main() -> None:
+    """Print both tables."""
+    catalogue, entry, suite, local = subject()
+    plain = entry.model_copy(update={"source": "path", "path": str(local.path), "package": None, "file": None})
+    ours: dict[int, dict[str, dict[str, float]]] = {}
+    theirs: dict[int, tuple[float, float]] = {}
+    for loops in LOOPS:
+        with scratch() as folder, _busy(loops):
+            ours[loops] = _ours(catalogue, plain, _asked(suite, OUR_DOCUMENTS), Path(folder))
+        with scratch() as folder, _busy(loops):
+            theirs[loops] = _theirs(plain, _asked(suite, THEIR_DOCUMENTS), local, Path(folder))
+    rows: list[tuple[str, ...]] = [("task", "busy loops", "seconds", "CPU energy", "memory energy", "foreign share")]
+    for task, quiet in ours[0].items():
+        for loops in LOOPS:
+            row = ours[loops][task]
+            ratios = (row[name] / quiet[name] for name in ("cpu_energy_kwh", "ram_energy_kwh"))
+            rows.append(
+                (task, str(loops), f"{row['duration_s']:.1f}", *(f"{r:.2f}" for r in ratios), f"{row['share']:.2f}")
+            )
+    print("\n### Beside other programs\n")
+    print(table(rows))
+    print()
+    print(
+        table(
+            [
+                ("lm_eval --model hf, busy loops", "seconds", "CPU seconds"),
+                *((str(loops), f"{wall_s:.0f}", f"{cpu_s:.0f}") for loops, (wall_s, cpu_s) in theirs.items()),
+            ]
+        )
+    )
+
+
+def _asked(suite: SuiteEntry, documents: int) -> SuiteEntry:
+    tasks = tuple(task.model_copy(update={"limit": documents}) for task in suite.tasks)
+    return suite.model_copy(update={"tasks": tasks, "repetitions": 1})
+
+
+@contextmanager
+def _busy(loops: int) -> Iterator[None]:
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(loops)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
+def _ours(catalogue: Catalogue, entry: ModelEntry, suite: SuiteEntry, home: Path) -> dict[str, dict[str, float]]:
+    """The inference windows by task, with the share of the machine's CPU time that others took."""
+    spec = RunSpec(
+        run_id=landing.new_run_id(),
+        home=home,
+        root=catalogue.path.parent,
+        model=entry,
+        lineage=(),
+        suite=suite,
+        settings=catalogue.settings,
+        plan_key="benchmark",
+    )
+    file = home / "spec.json"
+    file.write_text(spec.model_dump_json(), encoding="utf-8")
+    subprocess.run([sys.executable, "-m", "evaluators", str(file)], check=True)
+    found = {}
+    for bundle in landing.bundles(home / "landing"):
+        for row in (
+            pq.read_table(bundle.files["task_emissions"]).to_pylist() if "task_emissions" in bundle.files else ()
+        ):
+            if row["phase"] == "inference" and row["repetition"] == 1:
+                found[row["task"]] = row | {"share": share_of_machine(row["foreign_cpu_s"], row["duration_s"])}
+    return found
+
+
+def _theirs(entry: ModelEntry, suite: SuiteEntry, local: LocalModel, home: Path) -> tuple[float, float]:
+    """Seconds and CPU seconds of lm-eval's command line."""
+    wall_s, cpu_s = -time.perf_counter(), -_children_cpu_s()
+    lm_eval(local.path, entry, suite, home)
+    return wall_s + time.perf_counter(), cpu_s + _children_cpu_s()
+
+
+def _children_cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+if __name__ == "__main__":
+    main()
