@@ -100,7 +100,7 @@ def save_generation_task(folder: Path, name: str = "tiny_text", documents: int =
 def save_catalogue(folder: Path, *, tasks: list[object], models: list[dict[str, object]], **settings: object) -> Path:
     """Write a catalogue with one suite `tiny` whose task files lie in the folder `tasks` beside it."""
     document = {
-        "settings": {"idle_s": 0, "machine_id": "test-machine", "threads": 1} | settings,
+        "settings": {"idle_s": 0, "machine_id": "test-machine", "threads": 1, "meter": "none"} | settings,
         "suites": {"tiny": {"description": "for tests", "include_path": "tasks", "tasks": tasks}},
         "models": models,
     }

@@ -706,6 +706,7 @@ def test_scores_equal_lm_evals_own_command_line(workplace: Path) -> None:
 
 
 def test_a_short_window_is_flagged_in_its_row(workplace: Path) -> None:
+    tiny.save_catalogue(workplace, tasks=TASKS[:1], models=[tiny.model_entry("tiny-base", "model")], meter="codecarbon")
     evaluate(next_spec(workplace))
     inference = [row for row in rows(workplace, "task_emissions") if row["phase"] == "inference"]
     assert inference
