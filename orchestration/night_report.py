@@ -38,6 +38,16 @@ from orchestration.tags import (
 _LATE = timedelta(minutes=10)
 KEEP_IT_RUNNING = "keep the daemon running: `systemctl status evalwatt-daemon`; `evalwatt status` says whether it lives"
 _NOW = "`evalwatt run` evaluates it now, else it is due in the next night"
+_PARTLY_KNOWN = """
+    select model_id, suite, energy_known_kwh, tasks_with_energy, tasks_without_energy
+    from marts.mart_model_efficiency as efficiency
+    semi join marts.fct_task_evaluations as evaluations
+        on efficiency.model_key = evaluations.model_key
+        and efficiency.comparability_key = evaluations.comparability_key
+        and list_contains($runs, evaluations.run_id)
+    where basis = 'measured' and tasks_without_energy is not null
+    order by model_id, suite, comparability_key
+"""
 _DRIFTED = """
     select distinct machine_id, control_reason from marts.mart_emissions_history
     where control_flag = 'drifted' and list_contains($days, night)
@@ -237,6 +247,7 @@ class Refreshed:
         if self.reasons:  # the report comes after the publication
             yield Line("refresh", "\n".join(self.reasons), "`evalwatt build`, when its cause is mended", ())
         yield from _control_lines(home, run_ids)
+        yield from known_lines(home, run_ids)
 
 
 def _control_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
@@ -246,6 +257,15 @@ def _control_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
     for machine, reason in drifted:
         remedy = "look for what else runs there, then `evalwatt evaluate MODEL --force` for the night's models"
         yield Line("control", f"{machine} drifted: {reason}", remedy)
+
+
+def known_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
+    """What is known of each suite of the night that lacks the energy of a task; what to do stands with the doubt."""
+    with duckdb.connect(home.current / publication.MARTS_FILE, read_only=True) as connection:
+        partly = connection.execute(_PARTLY_KNOWN, {"runs": list(run_ids)}).fetchall()
+    for model, suite, kwh, known, missing in partly:
+        what_is = f"{kwh * 1000:.3g} Wh for {known}; " if known else ""
+        yield Line("energy", f"{model} on {suite}: {what_is}not known for {missing}")
 
 
 def _metadata(event: dg.DagsterEvent) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from functools import partial
 import pytest
 from built_once import built_once
 from dbt_runner import dbt_build
+from doubtful_night import build_night
 from metered_nights import build_homes
 from states import NO_REAL_STATES, REAL
 
@@ -24,7 +25,7 @@ STUDY_DAY = "2025-01-09"
 
 # What `make quick` leaves out: nights, kills, browsers, dbt builds, and files that evaluate models again and again.
 _LONG_FOLDERS = {"browser", "faults"}
-_LONG_FIXTURES = {"built", "homes", "study_home"}
+_LONG_FIXTURES = {"built", "doubtful_night", "homes", "study_home"}
 _LONG_FILES = {
     "test_complaints.py",
     "test_definitions.py",
@@ -48,6 +49,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def homes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Home]:
     """Own evaluations after one night, two, a rebuild, decisions; and beside other machines: see `build_homes`."""
     return built_once(tmp_path_factory, "homes", lambda: build_homes(tmp_path_factory))
+
+
+@pytest.fixture(scope="session")
+def doubtful_night(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, list[str]]:
+    """A night with windows in doubt, and its runs: see `build_night`."""
+    return built_once(tmp_path_factory, "doubtful night", lambda: build_night(tmp_path_factory))
 
 
 @pytest.fixture(scope="session")

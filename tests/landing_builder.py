@@ -48,6 +48,10 @@ class TaskOutcome:
     higher_is_better: bool = True
     scores: Sequence[float] | None = None  # of the documents; default: 1 where the answer is correct
     scale: float | None = None  # as the suite states it
+    gpu_j: float | None = None  # of energy_j, what its counter saw; None: no GPU
+    scoring_j: float | None = 50.0
+    scoring_s: float = 2.0
+    scoring_flags: str | None = None
 
     @property
     def documents(self) -> Sequence[float]:
@@ -195,9 +199,16 @@ class BuiltRun:
             tokens_generated=sum(tokens_out),
             counts=outcome.counts,
             tokens_shared=outcome.tokens_shared,
+            gpu_j=outcome.gpu_j,
         )
         scoring = self.emission(
-            run_id, outcome.task, "scoring", energy_j=50, duration_s=2, repetition=outcome.repetition
+            run_id,
+            outcome.task,
+            "scoring",
+            energy_j=outcome.scoring_j,
+            duration_s=outcome.scoring_s,
+            repetition=outcome.repetition,
+            flags=outcome.scoring_flags,
         )
         return [result, other, *samples, inference, scoring]
 
@@ -216,8 +227,11 @@ class BuiltRun:
         tokens_generated: int | None = None,
         counts: TokenCounts = NOT_COUNTED,
         tokens_shared: int | None = None,
+        gpu_j: float | None = None,
     ) -> TaskEmission:
         energy_kwh = None if energy_j is None else energy_j * KWH_PER_JOULE
+        gpu_kwh = None if gpu_j is None else gpu_j * KWH_PER_JOULE
+        rest_kwh = None if energy_kwh is None else energy_kwh - (gpu_kwh or 0)
         return TaskEmission(
             run_id=run_id,
             task=task,
@@ -228,13 +242,13 @@ class BuiltRun:
             ended_at=self.at + timedelta(seconds=duration_s),
             duration_s=duration_s,
             energy_kwh=energy_kwh,
-            cpu_energy_kwh=None if energy_kwh is None else 0.9 * energy_kwh,
-            gpu_energy_kwh=None,
-            ram_energy_kwh=None if energy_kwh is None else 0.1 * energy_kwh,
+            cpu_energy_kwh=None if rest_kwh is None else 0.9 * rest_kwh,
+            gpu_energy_kwh=gpu_kwh,
+            ram_energy_kwh=None if rest_kwh is None else 0.1 * rest_kwh,
             cpu_method="modelled",
-            gpu_method="absent",
+            gpu_method="absent" if gpu_kwh is None else "measured",
             ram_method="modelled",
-            boundary="cpu+ram",
+            boundary="cpu+ram" if gpu_kwh is None else "gpu+cpu+ram",
             requests=requests,
             tokens_prompt=tokens_prompt,
             tokens_generated=tokens_generated,

@@ -217,6 +217,21 @@ interval was narrow looked at it each time: it stopped on the 98 % interval, and
     end
 {%- endmacro %}
 
+{#- Aggregates over tasks, which are independent: the variance of the sum of their mean energies; NULL with one unknown. -#}
+{% macro sum_of_variances() -%}
+    case when count(*) = count(energy_variance) then sum(energy_variance order by task) end
+{%- endmacro %}
+
+{#- The same for the tasks with a binary metric, relative to the square of their energy. -#}
+{% macro relative_variance_of_binary_tasks() -%}
+    case
+        when count(*) filter (where is_binary) = count(energy_variance) filter (where is_binary)
+            then
+                sum(energy_variance order by task) filter (where is_binary)
+                / nullif(pow(sum(energy_kwh order by task) filter (where is_binary), 2), 0)
+    end
+{%- endmacro %}
+
 {#- Columns `name`_low and `name`_high of a ratio with a repeated energy in it; NULL with too few repetitions. -#}
 {% macro interval(ratio, log_variance, name) -%}
     case

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import duckdb
 from rich.console import Console
 from rich.table import Table
 
@@ -12,28 +13,33 @@ from evaluators.energy import quality
 from orchestration.cli.sql import connect
 from orchestration.home import Home
 
+Row = Mapping[str, Any]
+
 _MODELS = """
-    select model_id, suite, score, score_reason, energy_kwh, energy_method, boundary, energy_reason,
-        joules_per_correct, joules_per_correct_reason, tokens_out_per_request
+    select model_id, suite, score, score_reason, energy_kwh, energy_known_kwh, tasks_without_energy, energy_method,
+        boundary, energy_reason, joules_per_correct, joules_per_correct_gpu, joules_per_correct_reason,
+        tokens_out_per_request
     from marts.mart_model_efficiency
     where basis = 'measured' and is_current
     order by suite, comparability_key, score desc nulls last
 """
 _DELTAS = """
-    select finetuned_model_id, base_model_id, suite, score_delta, score_delta_low, score_delta_high, energy_ratio,
-        tokens_out_ratio, joules_per_correct_ratio, score_verdict, score_interval_reason, score_p_adjusted, verdict,
-        verdict_reason
+    select finetuned_model_id, base_model_id, suite, scope, tasks_paired, tasks_planned, tasks_compared, score_delta,
+        score_delta_low, score_delta_high, energy_ratio, tokens_out_ratio, joules_per_correct_ratio, score_verdict,
+        score_interval_reason, score_p_adjusted, verdict, verdict_reason,
+        scope = 'known_tasks'
+        or count(*) over (partition by comparability_key, finetuned_model_key, base_model_key) = 1 as says_energy
     from marts.mart_base_vs_finetuned_deltas
-    where basis = 'measured' and scope = 'suite'
-    order by all
+    where basis = 'measured' and scope in ('suite', 'known_tasks')
+    order by finetuned_model_id, base_model_id, suite, comparability_key, scope = 'known_tasks'
 """
 
 
 def show_published(home: Home, console: Console) -> None:
     """Models, fine-tuned models against their bases, and where to ask more."""
     with connect(home) as connection:
-        models = connection.execute(_MODELS).fetchall()
-        deltas = connection.execute(_DELTAS).fetchall()
+        models = _rows(connection, _MODELS)
+        deltas = _rows(connection, _DELTAS)
         (newest_state,) = connection.execute("select max(as_of) from marts.fct_leaderboard_evaluations").fetchall()[0]
     lines = _print_models(models, console)
     if deltas:
@@ -55,33 +61,60 @@ def explanations(notes: Sequence[str]) -> list[str]:
     ]
 
 
-def _print_models(rows: Sequence[tuple[Any, ...]], console: Console) -> list[str]:
+def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[Row]:
+    result = connection.execute(query)
+    names = [column[0] for column in result.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def _print_models(rows: Sequence[Row], console: Console) -> list[str]:
     """Prints the table; returns what is to be said below it."""
     table = _table("model", "suite", "score", "kWh", "of", "J per correct answer", "tokens out per request")
     notes: dict[str, None] = {}
-    for model, suite, score, why, energy, method, boundary, no_energy, joules, no_joules, tokens in rows:
-        figures = [_number(score, ".1f"), _number(energy, ".3g"), f"{boundary} ({method})"]
-        table.add_row(model, suite, *figures, _number(joules, ".3g"), _number(tokens, ".1f"))
-        notes |= {f"{model}: {reason}": None for reason in (why, no_energy, no_joules) if reason}
+    for row in rows:
+        energy, joules = row["energy_kwh"], row["joules_per_correct"]
+        kwh, of_correct = _number(energy, ".3g"), _number(joules, ".3g")
+        if energy is None and row["energy_known_kwh"] is not None:
+            kwh = f"{row['energy_known_kwh']:.3g} without {row['tasks_without_energy']}"
+        if joules is None and row["joules_per_correct_gpu"] is not None:
+            of_correct = f"{row['joules_per_correct_gpu']:.3g} (GPU alone)"
+        method = f"{row['boundary']} ({row['energy_method']})"
+        tokens = _number(row["tokens_out_per_request"], ".1f")
+        table.add_row(row["model_id"], row["suite"], _number(row["score"], ".1f"), kwh, method, of_correct, tokens)
+        reasons = (row[f"{figure}_reason"] for figure in ("score", "energy", "joules_per_correct"))
+        notes |= {f"{row['model_id']}: {reason}": None for reason in reasons if reason}
     console.print(table)
     return list(notes)
 
 
-def _print_deltas(rows: Sequence[tuple[Any, ...]], console: Console) -> list[str]:
+def _print_deltas(rows: Sequence[Row], console: Console) -> list[str]:
     """Prints the table; returns what is to be said below it."""
     table = _table("fine-tuned", "against", "suite", "score", "95 %", "energy", "tokens out", "J per correct answer")
-    for model, base, suite, delta, low, high, energy, tokens, joules, *_ in rows:
-        interval = "" if low is None else f"{low:+.1f} to {high:+.1f}"
-        ratios = [_number(ratio, ".3g", " x") for ratio in (energy, tokens, joules)]
-        table.add_row(model, base, suite, _number(delta, "+.1f"), interval, *ratios)
+    for row in rows:
+        low, high = row["score_delta_low"], row["score_delta_high"]
+        score = (_number(row["score_delta"], "+.1f"), "" if low is None else f"{low:+.1f} to {high:+.1f}")
+        ratios = (_number(row[f"{of}_ratio"], ".3g", " x") for of in ("energy", "tokens_out", "joules_per_correct"))
+        suite = row["suite"] if row["scope"] == "suite" else f"{row['suite']}, {_part(row)}"
+        table.add_row(row["finetuned_model_id"], row["base_model_id"], suite, *score, *ratios)
     console.print(table)
-    return [f"{row[0]} against {row[1]}: {words}" for row in rows for words in _verdicts(*row[-5:])]
+    return [line for row in rows for line in _verdicts(row)]
 
 
-def _verdicts(score: str, no_interval: str | None, p_value: float | None, energy: str, reason: str) -> tuple[str, str]:
-    """What is said of a fine-tune's score, and of its energy per correct answer."""
-    how_sure = no_interval if p_value is None else f"p = {p_value:.2g}"
-    return f"score {score} ({how_sure})", f"energy per correct answer {energy}: {reason}"
+def _verdicts(row: Row) -> Iterator[str]:
+    """What is said of a fine-tune's score, and of its energy per correct answer on as many tasks as are known."""
+    pair = f"{row['finetuned_model_id']} against {row['base_model_id']}"
+    if row["scope"] == "suite":
+        p_value = row["score_p_adjusted"]
+        how_sure = row["score_interval_reason"] if p_value is None else f"p = {p_value:.2g}"
+        yield f"{pair}: score {row['score_verdict']} ({how_sure})"
+    else:
+        pair = f"{pair} on {_part(row)} ({row['tasks_compared']})"
+    if row["says_energy"]:
+        yield f"{pair}: energy per correct answer {row['verdict']}: {row['verdict_reason']}"
+
+
+def _part(row: Row) -> str:
+    return f"{row['tasks_paired']} of {row['tasks_planned']} tasks"
 
 
 def _table(*columns: str) -> Table:

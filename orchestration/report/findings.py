@@ -17,6 +17,8 @@ STUDY_DAY = date(2025, 1, 9)
 MEASURED, PUBLISHED, PER_RUN = "measured", "leaderboard_published", "leaderboard_per_run"
 BASES = {PUBLISHED: "Leaderboard, as published", PER_RUN: "Leaderboard, per run", MEASURED: "Own evaluations"}
 TOLD_NOT = "cannot be told"
+PHASES = ("idle", "load", "warmup", "inference", "scoring")
+SUITE, KNOWN_TASKS = "suite", "known_tasks"  # scopes of a pair: all tasks, or those whose energies are known
 
 _CONTROL = {"no control": "did not run"}
 
@@ -79,48 +81,50 @@ def tonight(answers: Answers) -> tuple[str, list[Figure]]:
     method = (
         "; ".join(sorted({row["energy_methods"] for row in rows if row["energy_methods"]})) or "no task has an energy"
     )
-    # One model without an energy does not hide the others': what the sum is of is said beside it.
-    known = [row for row in rows if row["energy_kwh"] is not None]
-    energy, kg = _sum(known, "energy_kwh"), _sum(known, "emissions_kg")
+    # A window or a model without an energy does not hide the others': what the sum lacks is said beside it.
+    known = [row for row in rows if row["energy_known_kwh"] is not None]
+    energy, kg = _sum(known, "energy_known_kwh"), _sum(known, "emissions_known_kg")
+    lacking = _without(known)
     missing = "; ".join(sorted({row["energy_reason"] for row in rows if row["energy_reason"]}))
     models = len({row["model"] for row in rows})
     part = f"{len(known)} of {len(rows)} {'models' if len(rows) == models else 'models by machine'}"
     part = part if 0 < len(known) < len(rows) else ""
     machines = ", ".join(sorted({row["machine"] for row in rows}))
     least = "at least " if part else ""
-    sentence = (
-        f"In the night of {day(night)} {models} model{'s were' if models != 1 else ' was'} evaluated on {machines}, "
-        f"for {least}{formats.energy(energy)} ({method if energy is not None else missing}) and "
-        f"{formats.mass(kg)} of CO₂e"
-    )
-    if part:
-        sentence += f", known of {part}"
+    were = "model was" if models == 1 else "models were"
+    sentence = f"In the night of {day(night)} {models} {were} evaluated on {machines}"
+    if energy is None:
+        sentence += f"; what that took is not known ({missing})"
+    else:
+        sentence += f", for {least}{formats.energy(energy)} ({method}) and {formats.mass(kg)} of CO₂e"
+    sentence += "".join(f", {words}" for words in (lacking, part and f"known of {part}") if words)
     best = max((row for row in own if row["score"] is not None), key=lambda row: row["score"], default=None)
     cheap = min(
         (row for row in own if row["joules_per_correct"] is not None),
         key=lambda row: row["joules_per_correct"],
         default=None,
     )
-    if best is not None and cheap is not None and len(own) > 1:
+    if best is not None and len(own) > 1:
         sentence += (
             f"; of the {len(own)} models compared, {best['model']} scores highest{_closeness(best, own, 'score')}"
         )
-        who = "" if best["model"] == cheap["model"] else f"{cheap['model']} "
-        sentence += f" and {who}takes the least energy for a correct answer{_sureness(cheap, own)}"
+        if cheap is not None:
+            who = "" if best["model"] == cheap["model"] else f"{cheap['model']} "
+            sentence += f" and {who}takes the least energy for a correct answer{_sureness(cheap, own)}"
     flags = ", ".join(sorted({str(_CONTROL.get(row["control_flag"], row["control_flag"])) for row in rows}))
     return f"{sentence}.", [
         _best(best),
-        _cheapest(cheap, own),
+        _cheapest(cheap, own, _own_pairs(answers)),
         Figure(
             "Energy of the night",
             least + formats.energy(energy),
-            f"all phases of {part or 'all runs'} on {machines}",
+            ", ".join(filter(None, (f"all phases of {part or 'all runs'} on {machines}", lacking))),
             method if known else missing,
         ),
         Figure(
             "Emissions of the night",
             f"{least}{formats.mass(kg)} CO₂e",
-            "grid and site of the catalogue",
+            ", ".join(filter(None, ("grid and site of the catalogue", lacking))),
             f"control workload: {flags}",
         ),
     ]
@@ -153,12 +157,32 @@ def _best(row: Row | None) -> Figure:
     return Figure("Highest score", formats.points(row["score"]), row["model"], scale)
 
 
-def _cheapest(row: Row | None, own: Sequence[Row]) -> Figure:
+def _cheapest(row: Row | None, own: Sequence[Row], pairs: Sequence[Row]) -> Figure:
+    """Where no model has the energy of all tasks: of the GPU alone, or of the tasks that a pair is compared on."""
     title = "Least energy per correct answer"
-    if row is None:
-        reasons = {str(r["joules_per_correct_reason"] or r["missing_reason"]) for r in own}
-        return Figure(title, formats.NOT_KNOWN, "", "; ".join(sorted(reasons)))
-    return Figure(title, f"{formats.number(row['joules_per_correct'])} J", row["model"], row["energy_method"])
+    if row is not None:
+        return Figure(title, f"{formats.number(row['joules_per_correct'])} J", row["model"], row["energy_method"])
+    if on_gpu := [r for r in own if r["joules_per_correct_gpu"] is not None]:
+        row = min(on_gpu, key=lambda r: r["joules_per_correct_gpu"])
+        joules = f"{formats.number(row['joules_per_correct_gpu'])} J"
+        return Figure(title, joules, row["model"], f"of the GPU alone ({row['energy_method']})")
+    if known := [pair for pair in pairs if pair["scope"] == KNOWN_TASKS and pair["joules_per_correct_ratio"]]:
+        pair = max(known, key=lambda pair: pair["tasks_paired"])
+        side, other = ("base", "finetuned") if pair["joules_per_correct_ratio"] > 1 else ("finetuned", "base")
+        joules = f"{formats.number(pair[f'{side}_joules_per_correct'])} J"
+        of = f"{pair[side]}, against {pair[other]}, on {tasks_compared(pair)}"
+        return Figure(title, joules, of, pair["energy_method"])
+    reasons = {str(r["joules_per_correct_reason"] or r["missing_reason"]) for r in own}
+    return Figure(title, formats.NOT_KNOWN, "", "; ".join(sorted(reasons)))
+
+
+def tasks_compared(pair: Row) -> str:
+    """`5 of 6 tasks (a, b, c, d, e)`."""
+    return f"{pair['tasks_paired']} of {pair['tasks_planned']} tasks ({pair['tasks_compared']})"
+
+
+def _own_pairs(answers: Answers) -> list[Row]:
+    return answers["finetunes"].where(basis=MEASURED, comparability_key=main_key(answers))
 
 
 def _without_own(answers: Answers) -> tuple[str, list[Figure]]:
@@ -255,37 +279,51 @@ def _own_small(answers: Answers) -> list[Finding]:
     if not small:
         return []
     best = max(small, key=lambda row: row["score"])
-    took = (
-        f" for {formats.energy(best['energy_kwh'])} ({best['energy_method']})"
-        if best["energy_kwh"] is not None
-        else f"; its energy is not known ({best['missing_reason']})"
-    )
+    if best["energy_kwh"] is not None:
+        took = f" for {formats.energy(best['energy_kwh'])} ({best['energy_method']})"
+    elif best["energy_known_kwh"] is not None:
+        took = (
+            f" for {formats.energy(best['energy_known_kwh'])} without {best['tasks_without_energy']} "
+            f"({best['energy_method']}; {best['missing_reason']})"
+        )
+    else:
+        took = f"; its energy is not known ({best['missing_reason']})"
     words = f"best below 10 B: {best['model']}, {formats.points(best['score'])} points{took}"
     return [Finding(MEASURED, None, None, words)]
 
 
 def _own_verbosity(answers: Answers) -> list[Finding]:
+    pairs = _own_pairs(answers)
+    known = {(pair["base"], pair["finetuned"]): pair for pair in pairs if pair["scope"] == KNOWN_TASKS}
     return [
         Finding(
             MEASURED,
             None,
             None,
-            f"{row['finetuned']}: {formats.ratio(row['tokens_out_ratio'])} its base's tokens, {_per_correct(row)}",
+            f"{row['finetuned']}: {formats.ratio(row['tokens_out_ratio'])} its base's tokens, "
+            f"{_per_correct(known.get((row['base'], row['finetuned']), row))}",
         )
-        for row in answers["finetunes"].where(basis=MEASURED, scope="suite", comparability_key=main_key(answers))
-        if row["tokens_out_ratio"] is not None
+        for row in pairs
+        if row["scope"] == SUITE and row["tokens_out_ratio"] is not None
     ]
 
 
 def _per_correct(row: Row) -> str:
     if row["joules_per_correct_ratio"] is None:
         return f"energy per correct answer not known ({row['verdict_reason']})"
+    on = f"on {tasks_compared(row)} " if row["scope"] == KNOWN_TASKS else ""
     ratio = formats.ratio(row["joules_per_correct_ratio"])
-    return f"{ratio} its energy per correct answer: {row['verdict']} ({row['energy_method']})"
+    return f"{on}{ratio} its energy per correct answer: {row['verdict']} ({row['energy_method']})"
 
 
 def day(value: date) -> str:
     return f"{value.day} {value:%B %Y}"
+
+
+def _without(rows: Sequence[Row]) -> str:
+    """The windows that the rows' sums lack, in words."""
+    windows = {phase: sum(row[f"{phase}_windows_without_energy"] for row in rows) for phase in PHASES}
+    return formats.without(windows, sum(row["duration_without_energy_s"] for row in rows))
 
 
 def _sum(rows: Sequence[Row], column: str) -> float | None:

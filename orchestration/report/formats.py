@@ -6,6 +6,7 @@ The page's script has the same rules for what it shows itself (`static/formats.j
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 NOT_KNOWN = "not known"
 
@@ -33,6 +34,15 @@ def number(value: float | None, digits: int = 3) -> str:
         return _signed(f"{value:,.0f}")
     decimals = digits - 1 - math.floor(math.log10(abs(value)))
     return _signed(f"{round(value, decimals):,.{max(decimals, 0)}f}")
+
+
+def without(windows: Mapping[str, int], seconds: float) -> str:
+    """What a sum lacks, of counts by phase: `without 2 scoring windows of 0.41 s together`; empty for none."""
+    parts = [f"{count} {phase} window{'s' if count > 1 else ''}" for phase, count in windows.items() if count]
+    if not parts:
+        return ""
+    together = " together" if sum(windows.values()) > 1 else ""
+    return f"without {' and '.join(parts)} of {number(seconds, 2)}\u00a0s{together}"
 
 
 def points(value: float | None) -> str:

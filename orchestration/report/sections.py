@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from orchestration.report import tables
 from orchestration.report.cells import Table
-from orchestration.report.findings import MEASURED, Answers, states
+from orchestration.report.findings import KNOWN_TASKS, MEASURED, Answers, states, tasks_compared
 
 NO_LEADERBOARD = (
     "No state of the Open LLM Leaderboard is imported: `evalwatt import-leaderboard hub` brings the newest one, "
@@ -96,6 +96,12 @@ def _finetunes(answers: Answers) -> Section:
     elif own and all(row["energy_ratio_low"] is None for row in own):
         reasons = sorted({row["energy_interval_reason"] for row in own if row["energy_interval_reason"]})
         notes += (f"Own energy ratios have no interval ({'; '.join(reasons)}): three repetitions give one.",)
+    notes += tuple(
+        f"{row['finetuned']} against {row['base']}: the energy of {row['suite']} is not known as a whole, so they are "
+        f"compared on {tasks_compared(row)}."
+        for row in own
+        if row["scope"] == KNOWN_TASKS
+    )
     charts = []
     if pairs:
         charts.append(
@@ -253,8 +259,8 @@ def _nights(answers: Answers) -> Section:
         tables=(tables.nights(answers),) if there else (),
         controls="nights" if there else None,
         queries=("nights",),
-        method="Gross energy of all phases of all runs begun on the date (UTC). A sum is not known where one of its "
-        "windows has no believable figure. The control workload runs in scheduled nights only.",
+        method="Gross energy of all phases of all runs begun on the date (UTC). A sum says which windows it lacks "
+        "for want of a believable figure. The control workload runs in scheduled nights only.",
     )
 
 

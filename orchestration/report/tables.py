@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestration.report import cells, formats
 from orchestration.report.cells import Cell, Table
-from orchestration.report.findings import BASES, MEASURED, PER_RUN, PUBLISHED, TOLD_NOT, Answers
+from orchestration.report.findings import BASES, MEASURED, PER_RUN, PHASES, PUBLISHED, TOLD_NOT, Answers
 from orchestration.report.queries import Row
 
 
@@ -197,13 +197,12 @@ def _verdict(row: Row | None) -> Cell:
 
 
 def nights(answers: Answers) -> Table:
-    phases = ("idle", "load", "warmup", "inference", "scoring")
     columns = cells.columns(
         "Night",
         "Machine",
         "Model",
         "#Runs",
-        *(f"#{phase.capitalize()}" for phase in phases),
+        *(f"#{phase.capitalize()}" for phase in PHASES),
         "#All",
         "#CO₂e",
         "Energy is",
@@ -213,20 +212,27 @@ def nights(answers: Answers) -> Table:
     for row in answers["nights"]:
         excluded = f", {row['runs_excluded']} excluded" if row["runs_excluded"] else ""
         reason = row["energy_reason"] and f"all is not known: {row['energy_reason']}"
+        missing = {phase: row[f"{phase}_windows_without_energy"] for phase in PHASES}
+        lacking = formats.without(missing, row["duration_without_energy_s"])
         energy = "; ".join(filter(None, (row["energy_methods"], reason))) or formats.NOT_KNOWN
         line = (
             Cell(str(row["night"]), row["night"]),
             Cell(row["machine"], row["machine"]),
             Cell(row["model"] or "set-up did not arrive", row["model"]),
             Cell(f"{row['runs']}{excluded}", row["runs"]),
-            *(Cell(formats.energy(row[f"{phase}_kwh"]), row[f"{phase}_kwh"]) for phase in phases),
-            Cell(formats.energy(row["energy_kwh"]), row["energy_kwh"]),
-            cells.mass(row["emissions_kg"]),
+            *(_known(row[f"{phase}_known_kwh"], f"without {n} windows" if n else "") for phase, n in missing.items()),
+            _known(row["energy_known_kwh"], lacking),
+            cells.mass(row["emissions_known_kg"]),
             Cell(energy, row["energy_methods"]),
             Cell(f"{row['control_flag']}: {row['control_reason']}", row["control_flag"]),
         )
         rows.append((None, line))
     return Table("Every night's energy by phase", columns, tuple(rows))
+
+
+def _known(kwh: float | None, lacking: str) -> Cell:
+    """An energy, and what it lacks."""
+    return Cell(formats.energy(kwh) + (f" {lacking}" if kwh is not None and lacking else ""), kwh)
 
 
 def methods(answers: Answers) -> Table:

@@ -15,7 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from opened import Opened
 from states import NO_REAL_STATES, REAL
 
-from orchestration import publication
+from orchestration import publication, report
 from orchestration.cli import sql
 from orchestration.home import Home
 from orchestration.report import formats, page, queries
@@ -408,3 +408,28 @@ def test_an_empty_and_a_hostile_page_work_too(homes: dict[str, Home], opened: Op
     shown.all_drawn()
     assert shown.page.locator("#models td", has_text=hostile).first.is_visible()
     assert shown.page.title() != "taken"
+
+
+def test_what_is_known_is_drawn_and_what_is_missing_is_named(
+    doubtful_night: tuple[Home, list[str]], tmp_path: Path, opened: Open
+) -> None:
+    home, _ = doubtful_night
+    shown = opened(report.write(home.current / publication.MARTS_FILE, tmp_path))
+    evidence = shown.page.locator("#frontier-controls [name=evidence]")
+    evidence.select_option(label="Own: mini, m1, bfloat16")
+    shown.all_drawn()
+    assert "833\u00a0mWh without late, odd" in shown.page.locator("#models tr", has_text="base").last.inner_text()
+    bars = shown.page.evaluate("CHARTS.get('nights').view.data('bars')")
+    took = sum(row["energy_known_kwh"] for row in shown.rows("nights") if row["machine"] == "m1")
+    assert isclose(sum(bar["kwh"] for bar in bars), took, rel_tol=1e-5)
+    scopes = shown.page.evaluate("CHARTS.get('arrows').view.data('pairs').map(({row}) => row.scope)")
+    assert sorted(scopes) == ["known_tasks", "task", "task"]
+    suite, known, *_ = shown.page.locator("#pairs tbody tr").all_inner_texts()
+    assert "all of mini" in suite
+    assert "2 of 4 tasks of mini: gen, mc" in known
+    # No model here has an energy of all components: an empty frame says of each what there is.
+    evidence.select_option(label="Own: mini, g1, bfloat16")
+    nothing = shown.page.locator("#frontier-chart .nothing")
+    nothing.wait_for()
+    assert "large: gen: flagged foreign_load; mc: flagged foreign_load" in nothing.inner_text()
+    assert "90\u00a0J (GPU alone)" in shown.page.locator("#models tr", has_text="large").inner_text()

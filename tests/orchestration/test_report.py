@@ -196,11 +196,13 @@ def test_an_energy_that_is_not_known_shows_its_reason_and_no_zero(answers: dict[
         answers,
         "nights",
         lambda row: (
-            row | {"energy_kwh": None, "inference_kwh": None, "emissions_kg": None, "energy_reason": "the meter failed"}
+            row
+            | {"energy_kwh": None, "energy_known_kwh": None, "inference_kwh": None, "inference_known_kwh": None}
+            | {"emissions_kg": None, "emissions_known_kg": None, "energy_reason": "the meter failed"}
         ),
     )
     sentence, figures = findings.tonight(unknown)
-    assert "not known (the meter failed)" in sentence
+    assert "; what that took is not known (the meter failed)" in sentence
     assert [figure.value for figure in figures][2:] == ["not known", "not known CO₂e"]
     assert figures[2].method == "the meter failed"
     (nights,) = next(section for section in sections.sections(unknown) if section.id == "nights").tables
@@ -217,12 +219,12 @@ def test_one_model_without_an_energy_does_not_hide_the_others(answers: dict[str,
         answers,
         "nights",
         lambda row: (
-            row | {"energy_kwh": None, "emissions_kg": None, "energy_reason": "the meter failed"}
+            row | {"energy_known_kwh": None, "emissions_known_kg": None, "energy_reason": "the meter failed"}
             if row["model"] == lost
             else row
         ),
     )
-    known = sum(row["energy_kwh"] for row in night if row["model"] != lost)
+    known = sum(row["energy_known_kwh"] for row in night if row["model"] != lost)
     models = len({row["model"] for row in night})
     sentence, figures = findings.tonight(partly)
     assert models > 1
@@ -238,13 +240,68 @@ def test_one_model_without_an_energy_does_not_hide_the_others(answers: dict[str,
 def test_a_model_on_two_machines_counts_once_each_where_one_of_them_has_no_energy(answers: dict[str, Answer]) -> None:
     last = max(row["night"] for row in answers["nights"])
     row = dict(answers["nights"].where(night=last)[0])
-    second = row | {"machine": "second", "energy_kwh": 2 * row["energy_kwh"], "emissions_kg": 2 * row["emissions_kg"]}
-    third = row | {"machine": "third", "energy_kwh": None, "emissions_kg": None, "energy_reason": "no meter"}
+    twice = {figure: 2 * row[figure] for figure in ("energy_known_kwh", "emissions_known_kg")}
+    second = row | {"machine": "second"} | twice
+    third = row | {"machine": "third", "energy_reason": "no meter"} | dict.fromkeys(twice)
     nights = replace(answers["nights"], rows=tuple(tuple(each.values()) for each in (row, second, third)))
     sentence, figures = findings.tonight(answers | {"nights": nights})
     assert "known of 2 of 3 models by machine" in sentence
     assert figures[2].value == f"at least {formats.energy(3 * row['energy_kwh'])}"
     assert figures[3].value == f"at least {formats.mass(3 * row['emissions_kg'])} CO₂e"
+
+
+def test_windows_without_an_energy_are_counted_and_hide_nothing(answers: dict[str, Answer]) -> None:
+    """Two scoring windows of each model and an idle one of the last are in doubt."""
+    last = max(row["night"] for row in answers["nights"])
+    night = answers["nights"].where(night=last)
+    lacking = {"scoring_windows_without_energy": 2, "duration_without_energy_s": 0.5, "scoring_kwh": None}
+    lacking |= {"energy_kwh": None, "emissions_kg": None, "energy_reason": "scoring of mc: flagged foreign_load"}
+    partly = changed(
+        answers,
+        "nights",
+        lambda row: row | lacking | ({"idle_windows_without_energy": 1} if row["model"] == night[-1]["model"] else {}),
+    )
+    sentence, figures = findings.tonight(partly)
+    known, kg = (sum(row[of] for row in night) for of in ("energy_known_kwh", "emissions_known_kg"))
+    seconds = formats.number(len(night) / 2, 2)
+    words = f"without 1 idle window and {2 * len(night)} scoring windows of {seconds}\u00a0s together"
+    took = f"{formats.energy(known)} (cpu modelled, ram modelled) and {formats.mass(kg)} of CO₂e"
+    assert f", for {took}, {words}" in sentence
+    assert figures[2].value == formats.energy(known)
+    assert words in figures[2].of
+    (table,) = next(section for section in sections.sections(partly) if section.id == "nights").tables
+    titles = [title for title, _ in table.columns]
+    for _, cells in table.rows:
+        cell = dict(zip(titles, cells, strict=True))
+        assert cell["Scoring"].text.endswith("without 2 windows")
+        assert " scoring windows of 0.50\u00a0s together" in cell["All"].text
+
+
+def test_a_pair_falls_back_to_the_tasks_whose_energies_are_known(answers: dict[str, Answer]) -> None:
+    (suite,) = answers["finetunes"].where(basis="measured", scope="suite", suite="mini")
+    lost = suite | {
+        "energy_ratio": None,
+        "joules_per_correct_ratio": None,
+        "verdict_reason": "base: gen: flagged stuck",
+    }
+    known = suite | {"scope": "known_tasks", "tasks_compared": "mc", "tasks_paired": 1, "tasks_planned": 2}
+    known |= {"joules_per_correct_ratio": 1.2, "base_joules_per_correct": 100.0, "verdict": "more"}
+    rows = tuple(tuple(row.values()) for row in (known, lost))
+    partly = answers | {"finetunes": replace(answers["finetunes"], rows=rows)}
+    partly = changed(partly, "own_models", lambda row: row | {"joules_per_correct": None})
+    told = [finding.words for question in findings.questions(partly) for finding in question.on(findings.MEASURED)]
+    said = "tuned: 0.125\u00a0× its base's tokens, on 1 of 2 tasks (mc) 1.20\u00a0× its energy per correct answer: more"
+    assert any(words.startswith(said) for words in told)
+    least = findings.tonight(partly)[1][1]
+    assert (least.value, least.of) == ("100 J", "base, against tuned, on 1 of 2 tasks (mc)")
+    notes = next(section for section in sections.sections(partly) if section.id == "fine-tunes").notes
+    assert any(note.startswith("tuned against base: ") and note.endswith("on 1 of 2 tasks (mc).") for note in notes)
+
+
+def test_the_gpu_alone_stands_where_cpu_and_ram_are_in_doubt(answers: dict[str, Answer]) -> None:
+    gpu = changed(answers, "own_models", lambda row: row | {"joules_per_correct": None, "joules_per_correct_gpu": 3.0})
+    least = findings.tonight(gpu)[1][1]
+    assert (least.value, least.method) == ("3 J", "of the GPU alone (cpu modelled, ram modelled)")
 
 
 def test_the_best_score_is_no_winner_where_intervals_overlap(answers: dict[str, Answer]) -> None:
@@ -382,7 +439,11 @@ def test_the_nights_figures_are_the_marts(answers: dict[str, Answer]) -> None:
     ("name", "mart", "key"),
     [
         ("own_models", "mart_model_efficiency", {"model": "model_id"} | WITHIN),
-        ("finetunes", "mart_base_vs_finetuned_deltas", {"finetuned": "finetuned_model_id", "task": "task"} | WITHIN),
+        (
+            "finetunes",
+            "mart_base_vs_finetuned_deltas",
+            {"finetuned": "finetuned_model_id", "scope": "scope", "task": "task"} | WITHIN,
+        ),
         ("nights", "mart_emissions_history", {"night": "night", "machine": "machine_id", "model": "model_id"}),
         ("sizes", "mart_size_bucket_comparison", {"bucket": "bucket"} | WITHIN),
         ("verbosity", "mart_verbosity", {"model": "model_id", "task": "task"} | WITHIN),

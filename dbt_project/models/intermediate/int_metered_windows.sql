@@ -24,6 +24,7 @@ final as (
         windows.task,
         windows.phase,
         windows.repetition,
+        windows.duration_s,
         windows.countable_kwh as energy_kwh,
         windows.countable_kwh * calibrations.calibration_factor as calibrated_energy_kwh,
         {{ emissions_kg('windows.countable_kwh', 'runs.pue', 'runs.grid_intensity_g_per_kwh') }} as emissions_kg,

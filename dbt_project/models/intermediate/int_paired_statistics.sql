@@ -7,7 +7,8 @@ paired as (
     select * from {{ ref('int_paired_tasks') }}
 ),
 
--- A task's paired documents, once for the task's own row and once as a stratum of the suite's.
+-- A task's paired documents: once for the task's own row, once as a stratum of the suite's, and once more where the
+-- suite's energy is not known and the task's is.
 strata as (
     select
         paired.*,
@@ -39,7 +40,7 @@ strata as (
         sum(paired.base_tokens) over same_scope as total_base_tokens,
         sum(paired.finetuned_tokens) over same_scope as total_finetuned_tokens
     from paired
-    cross join (values ('task'), ('suite')) as scopes (scope) -- noqa: AL05
+    cross join (values ('task'), ('suite'), ('known_tasks')) as scopes (scope) -- noqa: AL05
     left join tasks as base
         on
             paired.comparability_key = base.comparability_key
@@ -50,6 +51,7 @@ strata as (
             paired.comparability_key = finetuned.comparability_key
             and paired.finetuned_model_key = finetuned.model_key
             and paired.task = finetuned.task
+    where scopes.scope != 'known_tasks' or paired.is_known_task
     window
         same_scope as (
             partition by
@@ -83,6 +85,8 @@ statistics as (
         finetuned_model_key,
         scope,
         scope_task as task,
+        count(*) as tasks_paired,
+        string_agg(with_variances.task, ', ' order by with_variances.task) as tasks_compared,
         sum(documents)::bigint as documents,
         (sum(judged_documents) filter (where is_binary))::bigint as judged_documents,
         bool_and(is_same_question) as is_same_question,

@@ -16,7 +16,8 @@ pairs as (
     select
         finetuned.comparability_key,
         base.model_key as base_model_key,
-        finetuned.model_key as finetuned_model_key
+        finetuned.model_key as finetuned_model_key,
+        not coalesce(base.has_energy and finetuned.has_energy, false) as lacks_energy
     from models as finetuned
     inner join models as base
         on
@@ -31,6 +32,7 @@ pair_tasks as (
         pairs.comparability_key,
         pairs.base_model_key,
         pairs.finetuned_model_key,
+        pairs.lacks_energy,
         tasks.task
     from pairs
     inner join tasks
@@ -48,7 +50,10 @@ joined as (
         finetuned.newest_repetition as finetuned_repetition,
         base.comparison_key = finetuned.comparison_key
         and base.metric = finetuned.metric
-        and base.filter = finetuned.filter as is_same_question
+        and base.filter = finetuned.filter as is_same_question,
+        pair_tasks.lacks_energy
+        and base.energy_kwh is not null
+        and finetuned.energy_kwh is not null as is_known_task
     from pair_tasks
     left join tasks as base
         on
@@ -141,6 +146,7 @@ final as (
         joined.finetuned_model_key,
         joined.task,
         coalesce(joined.is_same_question, false) as is_same_question,
+        coalesce(joined.is_known_task, false) as is_known_task,
         coalesce(summed.documents, 0) as documents,
         coalesce(summed.judged_documents, 0) as judged_documents,
         coalesce(summed.scored_documents, 0) as scored_documents,

@@ -11,7 +11,10 @@ phases as (
         ) as idle_power_w,
         sum({{ countable('energy_kwh', 'quality_flags') }}) filter (where phase = 'idle') as idle_energy_kwh,
         sum({{ countable('energy_kwh', 'quality_flags') }}) filter (where phase = 'load') as load_energy_kwh,
-        sum({{ countable('energy_kwh', 'quality_flags') }}) filter (where phase = 'warmup') as warmup_energy_kwh
+        sum({{ countable('energy_kwh', 'quality_flags') }}) filter (where phase = 'warmup') as warmup_energy_kwh,
+        sum(duration_s order by phase) as duration_s,
+        sum(duration_s order by phase) filter (where {{ countable('energy_kwh', 'quality_flags') }} is not null)
+            as metered_s
     from windows
     group by run_id
 )

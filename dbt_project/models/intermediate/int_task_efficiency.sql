@@ -57,6 +57,8 @@ by_task as (
         avg(duration_s order by repetition) filter (where is_usable) as duration_s,
         avg(emissions_kg order by repetition) filter (where is_usable) as emissions_kg,
         string_agg(distinct energy_reason, ', ' order by energy_reason) as energy_reasons,
+        avg(gpu_energy_kwh order by repetition) filter (where gpu_energy_reason is null) as gpu_energy_kwh,
+        string_agg(distinct gpu_energy_reason, ', ' order by gpu_energy_reason) as gpu_energy_reasons,
         any_value(machine_id) as machine_id,
         any_value(boundary) as boundary,
         any_value(calibration_factor) as calibration_factor,
@@ -85,10 +87,11 @@ shared as (
 
 final as (
     select
-        * exclude (energy_reasons, share_low, share_high),
+        * exclude (energy_reasons, gpu_energy_reasons, share_low, share_high),
         {{ score_normalised('share_low', 'chance') }} as score_normalised_low,
         {{ score_normalised('share_high', 'chance') }} as score_normalised_high,
-        case when energy_repetitions = 0 then energy_reasons end as energy_reason
+        case when energy_repetitions = 0 then energy_reasons end as energy_reason,
+        case when gpu_energy_kwh is null then gpu_energy_reasons end as gpu_energy_reason
     from shared
 )
 

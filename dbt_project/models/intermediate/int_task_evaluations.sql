@@ -94,8 +94,10 @@ joined as (
         results.num_fewshot,
         results.documents_limit,
         inference.energy_kwh,
+        inference.gpu_energy_kwh,
         inference.duration_s,
         inference.quality_flags,
+        {{ gpu_doubts('inference') }} as gpu_doubts,
         inference.requests,
         inference.tokens_prompt,
         inference.tokens_generated,
@@ -119,10 +121,6 @@ joined as (
         coalesce(inference.boundary, 'none') as boundary,
         coalesce(methods.energy_method, 'none') as energy_method,
         {{ countable('scoring.energy_kwh', 'scoring.quality_flags') }} as scoring_energy_kwh,
-        case
-            when inference.quality_flags is not null then 'flagged ' || inference.quality_flags
-            when inference.energy_kwh is null then 'not metered'
-        end as window_reason,
         case
             when runs.run_id is null then 'the run has no end'
             when models.run_id is null then 'the run has no model, its set-up did not arrive'
@@ -180,18 +178,12 @@ joined as (
 
 final as (
     select
-        * exclude (window_reason),
-        -- What is too short alone counts where the run repeated it until its windows lasted long enough together. A
-        -- window without an energy adds nothing to that. As in evaluators/precision.py.
+        * exclude (gpu_doubts),
+        {{ uncounted_reason('energy_kwh', 'quality_flags') }} as energy_reason,
         case
-            when
-                window_reason = 'flagged too_short' and energy_kwh is not null
-                and fsum(duration_s) filter (
-                    where energy_kwh is not null and coalesce(quality_flags, 'too_short') = 'too_short'
-                ) over (partition by run_id, task) >= {{ shortest_window_s() }}
-                then null
-            else window_reason
-        end as energy_reason,
+            when {{ has_gpu('boundary') }} then {{ uncounted_reason('gpu_energy_kwh', 'gpu_doubts') }}
+            else 'no GPU in the boundary'
+        end as gpu_energy_reason,
         {{ score_bound('-') }} as score_low,
         {{ score_bound('+') }} as score_high,
         energy_kwh - idle_power_w * duration_s / 3.6e6 as net_energy_kwh,

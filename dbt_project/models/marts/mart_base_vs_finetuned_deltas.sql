@@ -12,6 +12,10 @@ suites as (
     select * from {{ ref('mart_model_efficiency') }}
 ),
 
+known_sides as (
+    select * from {{ ref('int_known_sides') }}
+),
+
 statistics as (
     select * from {{ ref('int_paired_statistics') }}
 ),
@@ -32,11 +36,13 @@ margins as (
     from {{ ref('equivalence_margins') }}
 ),
 
--- What one model shows on a task, and on the suite, in the same columns.
+-- What one model shows on a task, on the suite, and on the tasks whose energies are known of it and of the model it is
+-- paired with, in the same columns.
 task_sides as (
     select
         comparability_key,
         model_key,
+        null::varchar as paired_with,
         suite,
         'task' as scope,
         task,
@@ -66,13 +72,8 @@ suite_variances as (
         comparability_key,
         model_key,
         bool_or(is_until_precise) as is_until_precise,
-        case when count(*) = count(energy_variance) then sum(energy_variance order by task) end as energy_variance,
-        case
-            when count(*) filter (where is_binary) = count(energy_variance) filter (where is_binary)
-                then
-                    sum(energy_variance order by task) filter (where is_binary)
-                    / nullif(pow(sum(energy_kwh order by task) filter (where is_binary), 2), 0)
-        end as correct_energy_variance
+        {{ sum_of_variances() }} as energy_variance,
+        {{ relative_variance_of_binary_tasks() }} as correct_energy_variance
     from tasks
     group by comparability_key, model_key
 ),
@@ -81,6 +82,7 @@ suite_sides as (
     select
         suites.comparability_key,
         suites.model_key,
+        null::varchar as paired_with,
         suites.suite,
         'suite' as scope,
         '' as task,
@@ -109,6 +111,29 @@ sides as (
     select * from task_sides
     union all
     select * from suite_sides
+    union all
+    select
+        comparability_key,
+        model_key,
+        paired_with,
+        suite,
+        'known_tasks' as scope,
+        '' as task,
+        as_of,
+        energy_method,
+        score,
+        score_reason,
+        energy_kwh,
+        energy_variance,
+        null::varchar as energy_reason,
+        energy_repetitions,
+        is_until_precise,
+        energy_interval_reason,
+        tokens_out_per_request,
+        joules_per_correct,
+        joules_per_correct_reason,
+        correct_energy_variance
+    from known_sides
 ),
 
 compared as (
@@ -153,12 +178,14 @@ compared as (
         on
             statistics.comparability_key = base.comparability_key
             and statistics.base_model_key = base.model_key
+            and statistics.finetuned_model_key = coalesce(base.paired_with, statistics.finetuned_model_key)
             and statistics.scope = base.scope
             and statistics.task = base.task
     inner join sides as finetuned
         on
             statistics.comparability_key = finetuned.comparability_key
             and statistics.finetuned_model_key = finetuned.model_key
+            and statistics.base_model_key = coalesce(finetuned.paired_with, statistics.base_model_key)
             and statistics.scope = finetuned.scope
             and statistics.task = finetuned.task
 ),
@@ -177,10 +204,10 @@ reasoned as (
         case
             when not compared.is_same_question then 'asked differently'
             -- What is better can be tested on a metric whose scale is not known.
-            when compared.scope = 'suite' and compared.side_score_reason is not null then compared.side_score_reason
+            when compared.scope != 'task' and compared.side_score_reason is not null then compared.side_score_reason
             when not compared.has_difference then 'a metric is no mean over the documents'
             when not compared.is_paired then 'the two did not answer the same documents'
-            when compared.scope = 'suite' and compared.is_clipped
+            when compared.scope != 'task' and compared.is_clipped
                 then 'a task is at or below chance, where the score stops falling'
         end as score_test_reason,
         case
@@ -309,6 +336,9 @@ measured_deltas as (
         finetuned.kind as finetuned_kind,
         finetuned.family,
         adjusted.suite,
+        adjusted.tasks_compared,
+        adjusted.tasks_paired,
+        suites.tasks_planned,
         case
             when adjusted.direction in ('less', 'more') and adjusted.correct_spread is null
                 then adjusted.direction || ', energy repeated too rarely to be sure'
@@ -383,6 +413,10 @@ measured_deltas as (
     from adjusted
     inner join models as base on adjusted.base_model_key = base.model_key
     inner join models as finetuned on adjusted.finetuned_model_key = finetuned.model_key
+    left join suites
+        on
+            adjusted.comparability_key = suites.comparability_key
+            and adjusted.base_model_key = suites.model_key
 ),
 
 leaderboard as (

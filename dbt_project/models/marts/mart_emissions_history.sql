@@ -1,3 +1,5 @@
+{%- set phases = ['idle', 'load', 'warmup', 'inference', 'scoring'] -%}
+
 with runs as (
     select * from {{ ref('stg_evaluation_runs') }}
 ),
@@ -34,12 +36,20 @@ nights as (
         max(model_id) as model_id,
         count(distinct run_id) as runs,
         count(distinct run_id) filter (where is_excluded) as runs_excluded,
-        {% for phase in ['idle', 'load', 'warmup', 'inference', 'scoring'] %}
-            {{ whole_sum('energy_kwh', "phase = '" ~ phase ~ "' and not is_excluded") }} as {{ phase }}_kwh,
+        {% for phase in phases %}
+            {%- set of_phase = "phase = '" ~ phase ~ "' and not is_excluded" %}
+            {{ whole_sum('energy_kwh', of_phase) }} as {{ phase }}_kwh,
+            {{ known_sum('energy_kwh', of_phase) }} as {{ phase }}_known_kwh,
+            count(*) filter (where {{ of_phase }} and energy_kwh is null) as {{ phase }}_windows_without_energy,
         {% endfor %}
         {{ whole_sum('energy_kwh', 'not is_excluded') }} as energy_kwh,
         {{ whole_sum('calibrated_energy_kwh', 'not is_excluded') }} as calibrated_energy_kwh,
         {{ whole_sum('emissions_kg', 'not is_excluded') }} as emissions_kg,
+        {{ known_sum('energy_kwh', 'not is_excluded') }} as energy_known_kwh,
+        {{ known_sum('emissions_kg', 'not is_excluded') }} as emissions_known_kg,
+        coalesce({{ known_sum('duration_s', 'not is_excluded') }}, 0) as duration_s,
+        coalesce({{ known_sum('duration_s', 'not is_excluded and energy_kwh is null') }}, 0)
+            as duration_without_energy_s,
         case
             when bool_and(is_excluded) then 'every run is excluded'
             else string_agg(distinct energy_reason, '; ' order by energy_reason) filter (where not is_excluded)
@@ -56,14 +66,18 @@ final as (
         nights.model_id,
         nights.runs,
         nights.runs_excluded,
-        nights.idle_kwh,
-        nights.load_kwh,
-        nights.warmup_kwh,
-        nights.inference_kwh,
-        nights.scoring_kwh,
+        {% for figure in ['kwh', 'known_kwh', 'windows_without_energy'] %}
+            {% for phase in phases %}
+                nights.{{ phase }}_{{ figure }},
+            {% endfor %}
+        {% endfor %}
+        nights.duration_s,
+        nights.duration_without_energy_s,
         nights.energy_kwh,
+        nights.energy_known_kwh,
         nights.calibrated_energy_kwh,
         nights.emissions_kg,
+        nights.emissions_known_kg,
         nights.energy_reason,
         coalesce(control.control_flag, 'no control') as control_flag,
         coalesce(control.control_reason, 'the control workload did not run here on this night') as control_reason

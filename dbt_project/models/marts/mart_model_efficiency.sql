@@ -9,14 +9,23 @@ with tasks as (
     where is_planned
 ),
 
+planned_tasks as (
+    select distinct
+        suite,
+        suite_version,
+        model_key,
+        task
+    from {{ ref('int_suite_plans') }}
+    where is_planned
+),
+
 plans as (
     select
         suite,
         suite_version,
         model_key,
-        count(distinct task) as tasks_planned
-    from {{ ref('int_suite_plans') }}
-    where is_planned
+        count(*) as tasks_planned
+    from planned_tasks
     group by suite, suite_version, model_key
 ),
 
@@ -72,6 +81,11 @@ summed as (
         string_agg(distinct task || ': ' || energy_reason, '; ' order by task || ': ' || energy_reason)
             as task_energy_reasons,
         sum(energy_kwh order by task) as energy_kwh,
+        string_agg(task, ', ' order by task) filter (where energy_kwh is not null) as tasks_with_energy,
+        sum(gpu_energy_kwh order by task) as gpu_energy_kwh,
+        sum(gpu_energy_kwh order by task) filter (where is_binary) as binary_gpu_energy_kwh,
+        string_agg(distinct task || ': ' || gpu_energy_reason, '; ' order by task || ': ' || gpu_energy_reason)
+            as task_gpu_energy_reasons,
         case when count(*) = count(net_energy_kwh) then sum(net_energy_kwh order by task) end as net_energy_kwh,
         sum(duration_s order by task) as duration_s,
         sum(emissions_kg order by task) as emissions_kg,
@@ -120,9 +134,31 @@ summed as (
     group by comparability_key, model_key
 ),
 
+-- A task that was planned and never evaluated has no energy either.
+without_energy as (
+    select
+        summed.comparability_key,
+        summed.model_key,
+        string_agg(planned_tasks.task, ', ' order by planned_tasks.task) as tasks_without_energy
+    from summed
+    inner join planned_tasks
+        on
+            summed.suite = planned_tasks.suite
+            and summed.suite_version = planned_tasks.suite_version
+            and summed.model_key = planned_tasks.model_key
+    left join tasks
+        on
+            summed.comparability_key = tasks.comparability_key
+            and summed.model_key = tasks.model_key
+            and planned_tasks.task = tasks.task
+    where tasks.energy_kwh is null
+    group by summed.comparability_key, summed.model_key
+),
+
 judged as (
     select
         summed.*,
+        without_energy.tasks_without_energy,
         models.model_id,
         models.base_model_id,
         models.family,
@@ -143,6 +179,10 @@ judged as (
         on
             summed.comparability_key = compared.comparability_key
             and summed.model_key = compared.model_key
+    left join without_energy
+        on
+            summed.comparability_key = without_energy.comparability_key
+            and summed.model_key = without_energy.model_key
     left join plans
         on
             summed.suite = plans.suite
@@ -160,7 +200,15 @@ reasoned as (
         coalesce(
             incomplete_reason,
             case when tasks_metered < tasks_covered then task_energy_reasons end
-        ) as energy_reason
+        ) as energy_reason,
+        case
+            when {{ has_gpu('boundary') }} then coalesce(incomplete_reason, task_gpu_energy_reasons)
+            else 'no GPU in the boundary'
+        end as gpu_energy_reason,
+        case
+            when binary_tasks = 0 then 'no task says what a correct answer is'
+            when correct_answers = 0 then 'no answer is correct'
+        end as no_correct_reason
     from judged
 ),
 
@@ -179,13 +227,10 @@ derived as (
         case
             when energy_reason is null then {{ joules('binary_energy_kwh') }} / nullif(correct_answers, 0)
         end as joules_per_correct,
-        coalesce(
-            energy_reason,
-            case
-                when binary_tasks = 0 then 'no task says what a correct answer is'
-                when correct_answers = 0 then 'no answer is correct'
-            end
-        ) as joules_per_correct_reason
+        coalesce(energy_reason, no_correct_reason) as joules_per_correct_reason,
+        case
+            when gpu_energy_reason is null then {{ joules('binary_gpu_energy_kwh') }} / nullif(correct_answers, 0)
+        end as joules_per_correct_gpu
     from reasoned
     left join student_t on least(reasoned.energy_repetitions - 1, 30) = student_t.degrees_of_freedom
 ),
@@ -220,10 +265,15 @@ measured as (
         derived.suite_energy_kwh as energy_kwh,
         case when derived.energy_reason is null then derived.net_energy_kwh end as net_energy_kwh,
         {{ interval('derived.suite_energy_kwh', 'derived.energy_log_variance', 'energy_kwh') }},
+        derived.energy_kwh as energy_known_kwh,
+        derived.tasks_with_energy,
+        derived.tasks_without_energy,
+        case when derived.gpu_energy_reason is null then derived.gpu_energy_kwh end as gpu_energy_kwh,
         derived.energy_method,
         derived.boundary,
         derived.energy_reason,
         derived.energy_interval_reason,
+        derived.gpu_energy_reason,
         case when derived.energy_reason is null then derived.duration_s end as duration_s,
         case when derived.energy_reason is null then derived.emissions_kg end as emissions_kg,
         derived.calibration_factor,
@@ -251,12 +301,14 @@ measured as (
             'joules_per_correct'
         ) }},
         derived.joules_per_correct_reason,
+        derived.joules_per_correct_gpu,
         derived.generative_tokens / nullif(derived.generative_requests, 0) as tokens_out_per_request,
         shares.inference_share,
         shares.scoring_share,
         shares.idle_share,
         shares.load_share,
         shares.warmup_share,
+        shares.known_time_share,
         {{ rank_inside_key('derived.suite_score', 'desc') }} as score_rank,
         {{ rank_inside_key('derived.suite_energy_kwh', 'asc') }} as energy_rank,
         {{ rank_inside_key('derived.joules_per_correct', 'asc') }} as joules_per_correct_rank,
@@ -302,6 +354,7 @@ published as (
         'nameplate power x hours' as energy_method,
         'gpu nameplate' as boundary,
         leaderboard.emissions_reason as energy_reason,
+        'power by nameplate, of all components together' as gpu_energy_reason,
         'power by nameplate, not repeated' as energy_interval_reason,
         {{ leaderboard_energy_kwh('leaderboard.emissions_kg') }}
         / {{ leaderboard_nameplate_kw() }}

@@ -1,4 +1,5 @@
--- Fine-tuned models against their bases: own ones paired by document, the leaderboard's one row a side.
+-- Fine-tuned models against their bases: own ones paired by document, the leaderboard's one row a side. The scope
+-- known_tasks has the tasks whose energies are known on both sides, where the suite's is not.
 select
     deltas.basis,
     deltas.as_of,
@@ -6,6 +7,9 @@ select
     deltas.scope,
     deltas.suite,
     deltas.task,
+    deltas.tasks_compared,
+    deltas.tasks_paired,
+    deltas.tasks_planned,
     deltas.base_model_id as base,
     deltas.finetuned_model_id as finetuned,
     deltas.finetuned_kind as kind,
@@ -29,6 +33,8 @@ select
     deltas.tokens_out_ratio,
     deltas.tokens_out_ratio_low,
     deltas.tokens_out_ratio_high,
+    deltas.base_joules_per_correct,
+    deltas.finetuned_joules_per_correct,
     deltas.joules_per_correct_ratio,
     deltas.joules_per_correct_ratio_low,
     deltas.joules_per_correct_ratio_high,

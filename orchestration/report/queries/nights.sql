@@ -1,4 +1,5 @@
--- What every night took, by phase, and whether the control workload was steady.
+-- What every night took, by phase, and whether the control workload was steady. Where a window has no believable figure a
+-- sum is NULL, and `known` has what the others took.
 with methods as (
     select
         night,
@@ -23,6 +24,19 @@ select
     nights.scoring_kwh,
     nights.energy_kwh,
     nights.emissions_kg,
+    nights.idle_known_kwh,
+    nights.load_known_kwh,
+    nights.warmup_known_kwh,
+    nights.inference_known_kwh,
+    nights.scoring_known_kwh,
+    nights.energy_known_kwh,
+    nights.emissions_known_kg,
+    nights.idle_windows_without_energy,
+    nights.load_windows_without_energy,
+    nights.warmup_windows_without_energy,
+    nights.inference_windows_without_energy,
+    nights.scoring_windows_without_energy,
+    nights.duration_without_energy_s,
     nights.energy_reason,
     methods.energy_methods,
     nights.control_flag,

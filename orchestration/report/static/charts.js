@@ -6,7 +6,7 @@ const CHARTS = new Map(); // id -> {make, view, seen}
 const EXPRESSIONS = Object.fromEntries(Object.entries({ energy, mass, joules, figure }).map(([name, form]) => [name, brief(form)]));
 
 // make() returns {data: {dataset: rows}, words: {placeholder: text}, tip: row => [title, [[name, value]…]], names: rows}
-// or null where there is nothing to show; then `empty` says why.
+// or null where there is nothing to show; then `empty` says why, or empty() does.
 function chart(id, make, empty = "No model has both figures.") {
   const place = document.getElementById(`${id}-chart`);
   if (!place) return;
@@ -35,7 +35,7 @@ async function draw(id) {
   if (!made) {
     of.view?.finalize();
     of.view = null;
-    of.place.replaceChildren(element("p", { class: "nothing", text: of.empty }));
+    of.place.replaceChildren(element("p", { class: "nothing", text: typeof of.empty === "function" ? of.empty() : of.empty }));
     return;
   }
   const colour = colours();

@@ -36,6 +36,9 @@ const costForms = (own) => (own ? { form: energy, name: "energy" } : { form: mas
 
 const FRONTIER = { form: null, all: [], shown: [], colours: new Map(), show: null };
 
+// What is known where not all tasks have an energy.
+const partOfEnergy = (row) => ((row.energy_known_kwh ?? null) === null ? null : `${energy(row.energy_known_kwh)} without ${row.tasks_without_energy} (${row.missing_reason})`);
+
 const perKwh = ({ score, energy_kwh }) => (score === null || !energy_kwh ? null : score / energy_kwh);
 
 function modelsOf(evidence) {
@@ -50,7 +53,7 @@ function startFrontier() {
   // two points are no frontier: the leaderboard first, as long as few models are evaluated here
   const rich = options.find(([evidence]) => isOwn(evidence) && modelsOf(evidence).length > 2);
   fill(FRONTIER.form.elements.evidence, options, (rich ?? options.find(([evidence]) => !isOwn(evidence)) ?? options[0])[0]);
-  chart("frontier", frontierChart);
+  chart("frontier", frontierChart, () => `No model has both figures. ${FRONTIER.shown.map((row) => `${row.model}: ${partOfEnergy(row) ?? row.missing_reason ?? NOT_KNOWN}`).join("; ")}.`);
   frontierState();
 }
 
@@ -80,10 +83,10 @@ function modelColumns(own) {
   return [
     plain("Model", "model"),
     number("Score", "score", (value, row) => (value === null ? row.missing_reason ?? NOT_KNOWN : own && row.score_low !== null ? `${points(value)} (${range(row.score_low, row.score_high, points)})` : points(value))),
-    number(own ? "Energy" : "CO₂e", "cost", (value, row) => (value === null ? `${NOT_KNOWN}: ${row.missing_reason}` : `${form(value)}${own && row.energy_kwh_low !== null ? ` (${range(row.energy_kwh_low, row.energy_kwh_high, energy)})` : ""}`)),
+    number(own ? "Energy" : "CO₂e", "cost", (value, row) => (value === null ? partOfEnergy(row) ?? `${NOT_KNOWN}: ${row.missing_reason}` : `${form(value)}${own && row.energy_kwh_low !== null ? ` (${range(row.energy_kwh_low, row.energy_kwh_high, energy)})` : ""}`)),
     ...(own ? [] : [number("Energy", "energy_kwh", energy)]),
     number("Points per kWh", "points_per_kwh", figure),
-    ...(own ? [number("J per correct answer", "joules_per_correct", (value, row) => (value === null ? row.joules_per_correct_reason ?? row.missing_reason : joules(value))),
+    ...(own ? [number("J per correct answer", "joules_per_correct", (value, row) => (value !== null ? joules(value) : row.joules_per_correct_gpu !== null ? `${joules(row.joules_per_correct_gpu)} (GPU alone)` : row.joules_per_correct_reason ?? row.missing_reason)),
       number("Tokens per answer", "tokens_out_per_request", figure), plain("Energy obtained by", "energy_method")] : []),
     { title: "Beaten by, of all models", text: (row) => (row.on_frontier === true ? "none: on the frontier" : row.dominated_by ?? ""), value: (row) => (row.on_frontier === true ? "" : row.dominated_by) },
     number("Parameters, B", "params_b", figure),
@@ -145,6 +148,11 @@ function frontierChart() {
 
 // ---------------------------------------------------------------------------------------------- base against fine-tuned
 
+// All tasks of a suite, or those whose energies are known on both sides.
+const isWhole = (row) => row.scope === "suite" || row.scope === "known_tasks";
+const wholeName = (row) => (row.scope === "suite" ? `all of ${row.suite}` : `${row.tasks_paired} of ${row.tasks_planned} tasks of ${row.suite}`);
+const SCOPE_ORDER = ["suite", "known_tasks"];
+
 const PAIRS = { form: null, all: [], shown: [], show: null };
 
 function startPairs() {
@@ -152,7 +160,7 @@ function startPairs() {
   if (!PAIRS.form) return;
   const options = evidences("finetunes");
   fill(PAIRS.form.elements.evidence, options, options[0][0]);
-  chart("arrows", arrowsChart, "No pair of these has both figures.");
+  chart("arrows", arrowsChart, () => `No pair of these has both figures (${distinct(PAIRS.shown.map((row) => row.verdict_reason)).join("; ")}).`);
   pairState();
 }
 
@@ -179,7 +187,7 @@ function pairColumns(own) {
     text: (row) => (row[name] === null ? NOT_KNOWN : `${ratio(row[name])}${row[`${name}_low`] !== null ? ` (${range(row[`${name}_low`], row[`${name}_high`])})` : row[reason] ? ` (no interval: ${row[reason]})` : ""}`) });
   return [
     plain("Fine-tune", (row) => row.finetuned), plain("Base", (row) => row.base),
-    ...(own ? [plain("Task", (row) => (row.scope === "suite" ? `all of ${row.suite}` : row.task))] : []),
+    ...(own ? [plain("Task", (row) => (row.scope === "suite" ? wholeName(row) : isWhole(row) ? `${wholeName(row)}: ${row.tasks_compared}` : row.task))] : []),
     { ...plain(own ? "Energy per correct answer is" : "CO₂e is", (row) => row.verdict), why: (row) => row.verdict_reason },
     ...(own ? [times("Energy per correct answer", "joules_per_correct_ratio", "energy_interval_reason")] : []),
     ...(own ? [plain("Score is", (row) => `${row.score_verdict} (${row.score_p_adjusted === null ? row.score_interval_reason : `p = ${figure(row.score_p_adjusted)}`})`)] : []),
@@ -196,7 +204,8 @@ function updatePairs() {
   const without = PAIRS.shown.filter((row) => row.energy_ratio === null);
   document.getElementById("pairs-count").textContent = `${PAIRS.shown.length} of ${PAIRS.all.length} comparisons` +
     (without.length ? `; ${without.length} without both energies (${distinct(without.map((row) => row.verdict_reason)).join("; ")})` : "") + ".";
-  PAIRS.show([...PAIRS.shown].sort((a, b) => (a.scope === "suite" ? -1 : 0) - (b.scope === "suite" ? -1 : 0)));
+  const place = (row) => (isWhole(row) ? SCOPE_ORDER.indexOf(row.scope) : SCOPE_ORDER.length);
+  PAIRS.show([...PAIRS.shown].sort((a, b) => place(a) - place(b)));
   redraw("arrows");
 }
 
@@ -204,12 +213,12 @@ function arrowsChart() {
   const evidence = PAIRS.form.elements.evidence.value, own = isOwn(evidence);
   const known = PAIRS.shown.filter((row) => row.energy_ratio !== null && row.score_delta !== null);
   if (!known.length) return null;
-  const group = own ? (row) => (row.scope === "suite" ? `all of ${row.suite}` : row.task) : (row) => row.family;
+  const group = own ? (row) => (isWhole(row) ? wholeName(row) : row.task) : (row) => row.family;
   // all tasks together have the ink, so that each task may have a colour
-  const whole = known.filter((row) => row.scope === "suite").map((row) => [group(row), "var(--ink)"]);
-  const colour = new Map([...whole, ...palette(known.filter((row) => row.scope !== "suite").map(group))]), hue = (row) => colour.get(group(row)) ?? OTHER;
+  const whole = known.filter(isWhole).map((row) => [group(row), "var(--ink)"]);
+  const colour = new Map([...whole, ...palette(known.filter((row) => !isWhole(row)).map(group))]), hue = (row) => colour.get(group(row)) ?? OTHER;
   const data = known.map((row) => ({
-    row, x: row.base_energy_kwh, y: row.base_score, x2: row.finetuned_energy_kwh, y2: row.finetuned_score, colour: hue(row), shape: "circle", width: row.scope === "suite" ? 3 : 1.3,
+    row, x: row.base_energy_kwh, y: row.base_score, x2: row.finetuned_energy_kwh, y2: row.finetuned_score, colour: hue(row), shape: "circle", width: isWhole(row) ? 3 : 1.3,
     low: row.score_delta_low === null ? null : Math.max(0, row.base_score + row.score_delta_low), high: row.score_delta_high === null ? null : Math.min(100, row.base_score + row.score_delta_high),
     xlow: row.energy_ratio_low === null ? null : row.base_energy_kwh * row.energy_ratio_low, xhigh: row.energy_ratio_high === null ? null : row.base_energy_kwh * row.energy_ratio_high,
   }));
@@ -217,7 +226,7 @@ function arrowsChart() {
   return {
     data: { pairs: data }, names: own ? data.map(({ x2, y2, row }) => ({ x: x2, y: y2, name: group(row) })) : [],
     words: { "cost(": "energy(", "{cost}": ["Energy", distinct(known.map((row) => row.energy_method)).join("; ")] },
-    tip: ({ row }) => [row.finetuned, [["Base", row.base], ["Of", group(row)], ["Points", `${row.score_delta > 0 ? "+" : ""}${points(row.score_delta)}`], ["95 %", range(row.score_delta_low, row.score_delta_high, points)],
+    tip: ({ row }) => [row.finetuned, [["Base", row.base], ["Of", group(row)], ["Tasks", row.scope === "known_tasks" ? row.tasks_compared : ""], ["Points", `${row.score_delta > 0 ? "+" : ""}${points(row.score_delta)}`], ["95 %", range(row.score_delta_low, row.score_delta_high, points)],
       ["Energy", `${energy(row.base_energy_kwh)} → ${energy(row.finetuned_energy_kwh)}, ${ratio(row.energy_ratio)}`], ["95 %", range(row.energy_ratio_low, row.energy_ratio_high)], ["How", row.energy_method], ...(own ? [["Score is", row.score_verdict], ["Energy per correct answer is", row.verdict]] : [["CO₂e is", row.verdict]])]],
   };
 }

@@ -10,7 +10,7 @@ function startNights() {
   const machines = distinct(rows("nights").map((row) => row.machine));
   fill(form.elements.machine, machines.map((machine) => [machine, machine]), rows("nights").at(-1).machine);
   form.hidden = machines.length < 2;
-  chart("nights", () => nightsChart(form.elements.machine.value), "No night of this machine has the energy of all its models; the table says why.");
+  chart("nights", () => nightsChart(form.elements.machine.value), "No night of this machine has an energy; the table says why.");
 }
 
 function nightsChart(machine) {
@@ -18,10 +18,10 @@ function nightsChart(machine) {
   const bars = [], marks = [], tops = [];
   for (const night of distinct(found.map((row) => row.night))) {
     const models = found.filter((row) => row.night === night);
-    const whole = models.every((row) => row.energy_kwh !== null);
+    const known = models.filter((row) => row.energy_known_kwh !== null);
     let top = 0;
-    if (whole) for (const [order, phase] of Object.keys(PHASES).entries()) {
-      const kwh = models.reduce((sum, row) => sum + row[`${phase}_kwh`], 0);
+    if (known.length) for (const [order, phase] of Object.keys(PHASES).entries()) {
+      const kwh = known.reduce((sum, row) => sum + row[`${phase}_known_kwh`], 0);
       top += kwh;
       bars.push({ night, phase, order, kwh, colour: PHASES[phase], models });
     }
@@ -32,10 +32,11 @@ function nightsChart(machine) {
   if (!bars.length) return null;
   const flags = distinct(found.map((row) => row.control_flag));
   showKey("nights", [...Object.entries(PHASES), ...flags.map((flag) => [flag === "no control" ? "control did not run" : `${FLAG_MARKS[flag]} control ${flag}`]),
-    ...distinct(found.map((row) => row.energy_methods)).filter(Boolean).map((method) => [method])]);
+    ...distinct(found.map((row) => row.energy_methods)).filter(Boolean).map((method) => [method]),
+    ...(found.some((row) => row.energy_reason) ? [["what has no believable figure is left out"]] : [])]);
   return {
     data: { bars, marks }, words: oneUnit("energy", ENERGY, Math.max(...tops)),
-    tip: ({ night, phase, kwh, models }) => [phase ? `${night}: ${phase}` : night, phase ? [["Energy", energy(kwh)], ...models.map((row) => [row.model, energy(row[`${phase}_kwh`])])]
+    tip: ({ night, phase, kwh, models }) => [phase ? `${night}: ${phase}` : night, phase ? [["Energy", energy(kwh)], ...models.map((row) => [row.model, energy(row[`${phase}_known_kwh`]) + (row[`${phase}_windows_without_energy`] ? `, without ${row[`${phase}_windows_without_energy`]} windows` : "")])]
       : [["Control", models[0].control_reason], ...models.filter((row) => row.energy_reason).map((row) => [row.model, row.energy_reason])]],
   };
 }
@@ -63,7 +64,7 @@ function startScenarios() {
     { title: "Energy", number: true, text: (row) => (row.energy_kwh === null ? `${NOT_KNOWN}: ${row.missing_reason}` : energy(row.energy_kwh)), value: (row) => row.energy_kwh },
     { title: "CO₂e", number: true, text: (row) => (row.emissions_kg === null ? `${NOT_KNOWN}: ${row.missing_reason}` : mass(row.emissions_kg)), value: (row) => row.emissions_kg },
   ]);
-  chart("scenarios", scenariosChart, "Its energy is not known; the table says why.");
+  chart("scenarios", scenariosChart, () => `Its energy is not known: ${SCENARIOS.of[0]?.missing_reason ?? "nothing says why"}.`);
   fromScenario();
   updateScenarios();
 }
