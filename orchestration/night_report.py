@@ -45,7 +45,7 @@ _PARTLY_KNOWN = """
         on efficiency.model_key = evaluations.model_key
         and efficiency.comparability_key = evaluations.comparability_key
         and list_contains($runs, evaluations.run_id)
-    where basis = 'measured' and tasks_without_energy is not null
+    where basis = 'measured' and tasks_with_energy is not null and tasks_without_energy is not null
     order by model_id, suite, comparability_key
 """
 _DRIFTED = """
@@ -260,12 +260,11 @@ def _control_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
 
 
 def known_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
-    """What is known of each suite of the night that lacks the energy of a task; what to do stands with the doubt."""
+    """What is known of each suite of the night of which a part is; what to do stands with the doubt."""
     with duckdb.connect(home.current / publication.MARTS_FILE, read_only=True) as connection:
         partly = connection.execute(_PARTLY_KNOWN, {"runs": list(run_ids)}).fetchall()
     for model, suite, kwh, known, missing in partly:
-        what_is = f"{kwh * 1000:.3g} Wh for {known}; " if known else ""
-        yield Line("energy", f"{model} on {suite}: {what_is}not known for {missing}")
+        yield Line("energy", f"{model} on {suite}: {kwh * 1000:.3g} Wh for {known}; not known for {missing}")
 
 
 def _metadata(event: dg.DagsterEvent) -> Mapping[str, Any]:

@@ -99,17 +99,16 @@ def tonight(answers: Answers) -> tuple[str, list[Figure]]:
         sentence += f", for {least}{formats.energy(energy)} ({method}) and {formats.mass(kg)} of CO₂e"
     sentence += "".join(f", {words}" for words in (lacking, part and f"known of {part}") if words)
     best = max((row for row in own if row["score"] is not None), key=lambda row: row["score"], default=None)
-    cheap = min(
-        (row for row in own if row["joules_per_correct"] is not None),
-        key=lambda row: row["joules_per_correct"],
-        default=None,
-    )
+    metered = [row for row in own if row["joules_per_correct"] is not None]
+    cheap = min(metered, key=lambda row: row["joules_per_correct"], default=None)
     if best is not None and len(own) > 1:
         sentence += (
             f"; of the {len(own)} models compared, {best['model']} scores highest{_closeness(best, own, 'score')}"
         )
-        if cheap is not None:
+        if cheap is not None and len(metered) > 1:
             who = "" if best["model"] == cheap["model"] else f"{cheap['model']} "
+            if len(metered) < len(own):
+                who = f"of the {len(metered)} with an energy {cheap['model']} "
             sentence += f" and {who}takes the least energy for a correct answer{_sureness(cheap, own)}"
     flags = ", ".join(sorted({str(_CONTROL.get(row["control_flag"], row["control_flag"])) for row in rows}))
     return f"{sentence}.", [
@@ -161,7 +160,10 @@ def _cheapest(row: Row | None, own: Sequence[Row], pairs: Sequence[Row]) -> Figu
     """Where no model has the energy of all tasks: of the GPU alone, or of the tasks that a pair is compared on."""
     title = "Least energy per correct answer"
     if row is not None:
-        return Figure(title, f"{formats.number(row['joules_per_correct'])} J", row["model"], row["energy_method"])
+        metered = sum(r["joules_per_correct"] is not None for r in own)
+        of = "" if metered == len(own) else f", known of {metered} of {len(own)} models"
+        joules = f"{formats.number(row['joules_per_correct'])} J"
+        return Figure(title, joules, f"{row['model']}{of}", row["energy_method"])
     if on_gpu := [r for r in own if r["joules_per_correct_gpu"] is not None]:
         row = min(on_gpu, key=lambda r: r["joules_per_correct_gpu"])
         joules = f"{formats.number(row['joules_per_correct_gpu'])} J"

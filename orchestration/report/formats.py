@@ -38,11 +38,12 @@ def number(value: float | None, digits: int = 3) -> str:
 
 def without(windows: Mapping[str, int], seconds: float) -> str:
     """What a sum lacks, of counts by phase: `without 2 scoring windows of 0.41 s together`; empty for none."""
-    parts = [f"{count} {phase} window{'s' if count > 1 else ''}" for phase, count in windows.items() if count]
-    if not parts:
+    *others, last = [f"{count} {phase}" for phase, count in windows.items() if count] or [""]
+    if not last:
         return ""
-    together = " together" if sum(windows.values()) > 1 else ""
-    return f"without {' and '.join(parts)} of {number(seconds, 2)}\u00a0s{together}"
+    kinds = f"{', '.join(others)} and {last}" if others else last
+    noun, together = ("windows", " together") if sum(windows.values()) > 1 else ("window", "")
+    return f"without {kinds} {noun} of {number(seconds, 2)}\u00a0s{together}"
 
 
 def points(value: float | None) -> str:

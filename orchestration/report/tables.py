@@ -220,7 +220,7 @@ def nights(answers: Answers) -> Table:
             Cell(row["machine"], row["machine"]),
             Cell(row["model"] or "set-up did not arrive", row["model"]),
             Cell(f"{row['runs']}{excluded}", row["runs"]),
-            *(_known(row[f"{phase}_known_kwh"], f"without {n} windows" if n else "") for phase, n in missing.items()),
+            *(_known(row[f"{phase}_known_kwh"], _windows(count)) for phase, count in missing.items()),
             _known(row["energy_known_kwh"], lacking),
             cells.mass(row["emissions_known_kg"]),
             Cell(energy, row["energy_methods"]),
@@ -228,6 +228,10 @@ def nights(answers: Answers) -> Table:
         )
         rows.append((None, line))
     return Table("Every night's energy by phase", columns, tuple(rows))
+
+
+def _windows(missing: int) -> str:
+    return f"without {missing} window{'s' if missing > 1 else ''}" if missing else ""
 
 
 def _known(kwh: float | None, lacking: str) -> Cell:

@@ -264,7 +264,7 @@ def test_windows_without_an_energy_are_counted_and_hide_nothing(answers: dict[st
     sentence, figures = findings.tonight(partly)
     known, kg = (sum(row[of] for row in night) for of in ("energy_known_kwh", "emissions_known_kg"))
     seconds = formats.number(len(night) / 2, 2)
-    words = f"without 1 idle window and {2 * len(night)} scoring windows of {seconds}\u00a0s together"
+    words = f"without 1 idle and {2 * len(night)} scoring windows of {seconds}\u00a0s together"
     took = f"{formats.energy(known)} (cpu modelled, ram modelled) and {formats.mass(kg)} of CO₂e"
     assert f", for {took}, {words}" in sentence
     assert figures[2].value == formats.energy(known)
@@ -274,7 +274,7 @@ def test_windows_without_an_energy_are_counted_and_hide_nothing(answers: dict[st
     for _, cells in table.rows:
         cell = dict(zip(titles, cells, strict=True))
         assert cell["Scoring"].text.endswith("without 2 windows")
-        assert " scoring windows of 0.50\u00a0s together" in cell["All"].text
+        assert "scoring windows of 0.50\u00a0s together" in cell["All"].text
 
 
 def test_a_pair_falls_back_to_the_tasks_whose_energies_are_known(answers: dict[str, Answer]) -> None:

@@ -36,7 +36,7 @@ function nightsChart(machine) {
     ...(found.some((row) => row.energy_reason) ? [["what has no believable figure is left out"]] : [])]);
   return {
     data: { bars, marks }, words: oneUnit("energy", ENERGY, Math.max(...tops)),
-    tip: ({ night, phase, kwh, models }) => [phase ? `${night}: ${phase}` : night, phase ? [["Energy", energy(kwh)], ...models.map((row) => [row.model, energy(row[`${phase}_known_kwh`]) + (row[`${phase}_windows_without_energy`] ? `, without ${row[`${phase}_windows_without_energy`]} windows` : "")])]
+    tip: ({ night, phase, kwh, models }) => [phase ? `${night}: ${phase}` : night, phase ? [["Energy", energy(kwh)], ...models.map((row) => [row.model, energy(row[`${phase}_known_kwh`]) + (row[`${phase}_windows_without_energy`] ? `; windows without a figure: ${row[`${phase}_windows_without_energy`]}` : "")])]
       : [["Control", models[0].control_reason], ...models.filter((row) => row.energy_reason).map((row) => [row.model, row.energy_reason])]],
   };
 }
