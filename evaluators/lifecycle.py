@@ -115,13 +115,16 @@ def runs_of(landing: Path, model: str, suite: str) -> list[dict[str, Any]]:
     return found
 
 
-def generated_before(landing: Path, model: str, suite: str) -> dict[str, float]:
-    """Tokens generated a document, of each task that a run of the model and suite has ended with; the newest counts."""
+def took_before(landing: Path, model: str, suite: str, machine_id: str) -> dict[str, float]:
+    """Seconds a document, of each task that a run of the model and suite has ended with on the machine; the newest
+    counts."""
     found: dict[str, float] = {}
     for run in runs_of(landing, model, suite):
+        if run.get("machine_id") != machine_id:
+            continue
         summary = read_json(landing / run["run_id"] / SUMMARY_FILE)
         for task in summary["tasks"] if summary is not None else []:
-            found[task["task"]] = task["tokens_generated"] / task["documents"]
+            found[task["task"]] = task["duration_s"] / task["documents"]
     return found
 
 

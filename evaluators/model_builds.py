@@ -14,6 +14,8 @@ import re
 import shutil
 import subprocess
 import sys
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,8 +27,11 @@ import filelock
 from evaluators.model_files import copied_in_a_merge
 from evaluators.progress import terminal
 from evaluators.redaction import redact
-from evaluators.wording import sentence
+from evaluators.wording import duration, sentence
 
+_RECIPES_LAST_LINES = 100
+_WIDTH = 78  # of a line that the next one replaces
+_WORTH_A_LINE_S = 5.0  # how long a build took
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 # Where an adapter's tensors of an embedding have one row, or column, for each token.
 _ROWS = {"weight": 0, "base_layer.weight": 0, "lora_embedding_A": 1, "lora_B.weight": 0}
@@ -73,7 +78,10 @@ class Store:
             with self._locked(target.with_suffix(".lock")):
                 if not target.is_dir():
                     self._log(announcement)
+                    started = time.monotonic()
                     self._build(target, build)
+                    if (took_s := time.monotonic() - started) >= _WORTH_A_LINE_S:
+                        self._log(f"  done in {duration(took_s)}")
         except OSError as error:
             remedy = "free space there, make it writable or set EVALWATT_HOME"
             raise ModelUnavailable(f"cannot write {target} ({error.strerror or error}); {remedy}") from error
@@ -155,21 +163,29 @@ def convert_gguf(file: Path, target: Path) -> None:
 def train_adapter(script: Path, base: Path, target: Path, seed: int) -> None:
     """Run a recipe, which trains an adapter of the model in `base` and writes it to `target`."""
     command = [sys.executable, str(script), "--base", str(base), "--out", str(target), "--seed", str(seed)]
-    # Its own process writes past our streams: what it says is read and said again, without secrets. A bar redraws its
-    # line after a carriage return, which ends a line here as well and is kept.
-    said = terminal() or sys.stderr
+    # Its own process writes past our streams: what it says is read, and said again without secrets, on standard output:
+    # it is in the run's log in Dagster. Who watches a terminal sees its last line; where it fails, it is an error.
+    watched, said = terminal(), deque[str](maxlen=_RECIPES_LAST_LINES)
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
     ) as recipe:
         assert recipe.stdout is not None
         try:
+            # A bar redraws its line after a carriage return, which ends a line here as well and is kept.
             for line in io.TextIOWrapper(recipe.stdout, encoding="utf-8", errors="replace", newline=""):
-                print(redact(line), end="", file=said, flush=True)
+                said.append(redact(line))
+                print(said[-1], end="", flush=True)
+                if watched is not None:
+                    print(f"\r\x1b[K{said[-1].strip()[:_WIDTH]}", end="", file=watched, flush=True)
         except BaseException:
             recipe.kill()
             raise
+        finally:
+            if watched is not None:
+                print("\r\x1b[K", end="", file=watched, flush=True)
     if (code := recipe.returncode) != 0:
+        print(*said, sep="", file=watched or sys.stderr, flush=True)
         raise ModelUnavailable(f"the recipe {script} ended with exit code {code}; what it printed above says why")
 
 

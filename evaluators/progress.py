@@ -9,6 +9,8 @@ from typing import Never, TextIO
 
 from tqdm import tqdm
 
+from evaluators.wording import duration
+
 TTY_VARIABLE = "EVALWATT_PROGRESS_TTY"  # a terminal to draw on where stderr is captured
 
 
@@ -36,15 +38,18 @@ class Progress:
                 unit="request",
                 file=self._terminal,
                 leave=False,
+                bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]",
                 disable=False,  # TQDM_DISABLE silences lm-eval's bars, not this one
             )
 
-    def tick(self) -> None:
-        """One request is answered."""
-        if self._bar is None:
-            return
-        if self._bar.update() and (watts := self._watts()) is not None:
-            self._bar.set_postfix_str(f"{watts:.1f} W", refresh=False)
+    def tick(self, left_s: float | None) -> None:
+        """One request is answered; the task will probably go on for `left_s`."""
+        if self._bar is not None and self._bar.update():
+            watts = self._watts()
+            left = [f"about {duration(left_s)} to go"] if left_s is not None else []
+            self._bar.set_postfix_str(
+                ", ".join(left + ([f"{watts:.1f} W"] if watts is not None else [])), refresh=False
+            )
 
     def stop(self) -> None:
         """The task has ended, well or badly."""

@@ -20,9 +20,10 @@ from evaluators import budget, complaints, engines, hub_cache, landing, lifecycl
 from evaluators.decisions import excluded_runs
 from evaluators.energy import OWN_TIME, Ledger, Meter, Reading, make_meter, quality
 from evaluators.engines import Engine, EngineFailed, TokenCounts
+from evaluators.forecast import Expected, Forecast, expected_s
 from evaluators.harness import Harness, LoadedTask, Outcome, TaskUnavailable, requests_of, run_task
 from evaluators.interruption import Interrupted, Interruption, OverBudget
-from evaluators.metered import MeteredLM, expected_s, warm_up
+from evaluators.metered import MeteredLM, warm_up
 from evaluators.model_checks import cannot_dequantize
 from evaluators.models import LocalModel, ModelUnavailable, prepare
 from evaluators.now import Now
@@ -33,6 +34,7 @@ from evaluators.records import TaskEmission
 from evaluators.redaction import redact
 from evaluators.spec import RunSpec
 from evaluators.summary import RunSummary, TaskSummary
+from evaluators.wording import counted, duration
 
 # Idle power is worth ten seconds where a sensor reads it; a model of it answers the same after one.
 _IDLE_MODELLED_S = 1.0
@@ -75,7 +77,9 @@ class _Run:
         self.ledger = Ledger(self.meter)
         self.watch = budget.Watch(spec.model.budget, self.interruption, self._spent, self.ledger.energy_now)
         self.progress = Progress(self.meter.watts_now)
+        self.forecast = Forecast(self.progress.say)
         self.warnings = complaints.Warnings()
+        self.doubts_shown: dict[str, tuple[object, ...]] = {}
         self.summaries: list[TaskSummary] = []
         self.reused: list[str] = []
         self.failures: dict[str, str] = {}
@@ -148,7 +152,7 @@ class _Run:
         if why is not None and not spec.force:
             self.progress.say(f"{spec.model.name}: evaluated again: {why}")
         engine = self._set_up(local, model)
-        lm = MeteredLM(engine, self.ledger, self.interruption, self._tick)
+        lm = MeteredLM(engine, self.ledger, self.interruption, self._tick, self.forecast.ask)
         self._announce([task for _, task in due], lm, engine)
         evaluating = _Evaluating(lm, engine, model)
         for number, (repetition, task) in enumerate(due, start=1):
@@ -156,6 +160,8 @@ class _Run:
                 self._one_task(task, repetition, number, len(due), evaluating)
             if repetition == spec.suite.repetitions:
                 self._repeat_doubtful(task, number, len(due), evaluating)
+            if [repetition] != [following for following, _ in due[number : number + 1]]:
+                self._sum_up(repetition, [task.name for _, task in due[number:]])
         if spec.until_precise is not None:
             self._repeat_until_precise([task for task in tasks if task.name not in self.reused], evaluating)
 
@@ -202,7 +208,7 @@ class _Run:
 
     def _tick(self) -> None:
         """A request is answered."""
-        self.progress.tick()
+        self.progress.tick(self.forecast.tick())
         self.now.tick()
         self.watch.look()
 
@@ -221,34 +227,42 @@ class _Run:
         time.sleep(min(asked_s, _IDLE_MODELLED_S) if methods <= modelled else asked_s)
 
     def _announce(self, due: list[LoadedTask], lm: MeteredLM, engine: Engine) -> None:
-        """Say beforehand how long each task will take, by the speed that warm-up saw: at most, where the length of its
-        answers is not known from an earlier run."""
-        say, total_s = self.progress.say, 0.0
-        before = lifecycle.generated_before(self.spec.landing, self.spec.model.name, self.spec.suite.name)
-        lines = []
-        for task in due:
+        """Say beforehand how long the tasks will take: as an earlier run did here, or else at most, by the speed that
+        warm-up saw and the length that answers may have."""
+        spec = self.spec
+        before = lifecycle.took_before(spec.landing, spec.model.name, spec.suite.name, self.record.machine_id)
+        expected = {}
+        for task in {task.name: task for task in due}.values():
             try:
                 requests = requests_of(task, lm, _ESTIMATE_DOCUMENTS)
                 sampled = min(_ESTIMATE_DOCUMENTS, task.documents)
-                known = before.get(task.name)
-                seconds = expected_s(self.speed, requests, task.documents, sampled, engine, known)
-            except Exception as error:  # a document that cannot be asked fails its task in its own turn
-                lines.append(f"  {task.name}: {task.documents} documents, duration unknown ({type(error).__name__})")
+                seconds = expected_s(self.speed, requests, task.documents, sampled, engine)
+            except Exception:  # a document that cannot be asked fails its task in its own turn
+                expected[task.name] = Expected(None, at_most=True)
                 continue
-            total_s += seconds
-            lines.append(f"  {task.name}: {task.documents} documents, {_about(known is None)} {_duration(seconds)}")
-        self._pass_on(self.spec.suite.name)
-        about = _about(any(task.name not in before for task in due))
-        say(f"{self.spec.model.name} on {self.spec.suite.name}: {len(due)} task(s), {about} {_duration(total_s)}")
-        for line in lines:
-            say(line)
+            known = before.get(task.name)
+            expected[task.name] = Expected(seconds if known is None else known * task.documents, at_most=known is None)
+        self._pass_on(spec.suite.name)
+        self.forecast.announce(f"{spec.model.name} on {spec.suite.name}", expected, [task.name for task in due])
+
+    def _sum_up(self, repetition: int, due: list[str]) -> None:
+        """The one line that a repetition of the suite has, and how long those will take that are `due` still."""
+        if (of := self.spec.suite.repetitions) == 1:
+            return
+        done = [summary for summary in self.summaries if summary.repetition == repetition]
+        line = f"repetition {repetition} of {of}: {counted(len(done), 'task')}, {_taken(done)}"
+        left_s = self.forecast.left_s([task for task in due if task not in self.failures])
+        self.progress.say(f"{line}; about {duration(left_s)} to go" if left_s else line)
 
     def _repeat_doubtful(self, task: LoadedTask, number: int, tasks: int, evaluating: _Evaluating) -> None:
         """Evaluate a task again whose windows are too short for the sensor, until together they are long enough, or
         were spoilt by other programs, a bounded number of times."""
+        wanted = self.spec.suite.repetitions
         while task.name not in self.failures:
             done = [summary for summary in self.summaries if summary.task == task.name]
-            if not further_windows(done) and not spoilt_by_others(done, self.spec.suite.repetitions):
+            if not further_windows(done) and not spoilt_by_others(done, wanted):
+                if done and done[-1].repetition > wanted:
+                    self.progress.say(f"{task.name}: evaluated {len(done)} times for its energy, {_taken(done)}")
                 break
             repetition = max(summary.repetition for summary in done) + 1
             self._one_task(task, repetition, number, tasks, evaluating)
@@ -277,8 +291,10 @@ class _Run:
         lm, engine, model = evaluating.lm, evaluating.engine, evaluating.model
         self.watch.look()
         self.interruption.check()
-        self.progress.start(task.name, number, tasks, requests=_request_count(task))
-        self.now.start(task.name, number, tasks, requests=_request_count(task))
+        requests = _request_count(task)
+        self.progress.start(task.name, number, tasks, requests)
+        self.now.start(task.name, number, tasks, requests)
+        self.forecast.start(task.name, requests)
         self.ledger.switch("scoring")
         engine.counted()  # what warm-up, or a task that failed, has forwarded is not this task's
         outcome: Outcome | None = None
@@ -288,6 +304,7 @@ class _Run:
         except Exception as error:  # one bad document fails its task; the run's other tasks are kept
             failure = error
         readings, counts = self.ledger.settle(), engine.counted()
+        self.forecast.ended()
         self.progress.stop()
         self._pass_on(task.name)
         emissions = [self._emission(task.name, "scoring", readings["scoring"], repetition=repetition)]
@@ -339,14 +356,16 @@ class _Run:
             flags=reading.flags,
         )
         self.summaries.append(summary)
-        energy = "energy unknown" if summary.energy_kwh is None else f"{summary.energy_kwh * 1000:.3f} Wh"
-        note = quality.note(reading)
-        self.progress.say(
-            f"{summary.name}: {summary.metric} {summary.score:.3f}, {_duration(summary.duration_s)}, "
-            f"{energy} {summary.energy_method}"
-            + (f" ({note})" if note else "")
-            + (f", {summary.computed} tokens computed" if summary.computed else "")
-        )
+        # Once a task, and again where another doubt comes: a repetition differs in its energy alone.
+        doubts = *reading.flags, summary.energy_kwh is None
+        if summary.task not in self.doubts_shown or (any(doubts) and doubts != self.doubts_shown[summary.task]):
+            self.doubts_shown[summary.task] = doubts
+            note = quality.note(reading)
+            self.progress.say(
+                f"{summary.name}: {summary.metric} {summary.score:.3f}, {_taken([summary])} {summary.energy_method}"
+                + (f" ({note})" if note else "")
+                + (f", {summary.computed} tokens computed" if summary.computed else "")
+            )
         self.on_task(summary)
 
     def _emission(
@@ -464,10 +483,8 @@ def _request_count(task: LoadedTask) -> int:
     return round(len(instances) / max(len(built), 1) * task.documents)
 
 
-def _about(is_bound: bool) -> str:
-    return "at most about" if is_bound else "about"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+def _taken(summaries: list[TaskSummary]) -> str:
+    """What evaluations took together: `58 s, 0.610 Wh`."""
+    energies = [summary.energy_kwh for summary in summaries if summary.energy_kwh is not None]
+    energy = f"{sum(energies) * 1000:.3f} Wh" if len(energies) == len(summaries) else "energy unknown"
+    return f"{duration(sum(summary.duration_s for summary in summaries))}, {energy}"

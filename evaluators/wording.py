@@ -1,4 +1,4 @@
-"""Sentences for people: what libraries say, made short enough for a row, a plan or a line of the log."""
+"""Words for people: durations and numbers, and what libraries say, short enough for a row, a plan or a line."""
 
 from __future__ import annotations
 
@@ -19,3 +19,14 @@ def sentence(error: BaseException) -> str:
             break
     text = " ".join(said)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def duration(seconds: float) -> str:
+    """`1 min 05 s`."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 task`, `6 tasks`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -81,9 +81,8 @@ def report(
     good = sum(model.outcome == "good" for model in models)
     published = f"build {ended.build_id} was published" if ended.build_id else "nothing new was published"
     of = max(size, len(models) + len(not_begun))
-    headline = (
-        f"{title(night, settings)}: {good} of {of} models good{', energies in doubt' if doubts else ''}, {published}"
-    )
+    evaluated = f"{good} of {of} models good{', energies in doubt' if doubts else ''}" if of else "nothing was due"
+    headline = f"{title(night, settings)}: {evaluated}, {published}"
     return Message(datetime.fromisoformat(night), headline, tuple(lines))
 
 

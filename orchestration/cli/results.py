@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -35,22 +39,31 @@ _DELTAS = """
 """
 
 
-def show_published(home: Home, console: Console) -> None:
-    """Models, fine-tuned models against their bases, and where to ask more."""
+def show_published(home: Home, console: Console, report: Path | None) -> None:
+    """Models, fine-tuned models against their bases, and at the end the answers, the page and what to ask next."""
     with connect(home) as connection:
         models = _rows(connection, _MODELS)
         deltas = _rows(connection, _DELTAS)
         (newest_state,) = connection.execute("select max(as_of) from marts.fct_leaderboard_evaluations").fetchall()[0]
-    lines = _print_models(models, console)
+    notes, verdicts = _print_models(models, console), list[str]()
     if deltas:
         console.print()
-        lines += _print_deltas(deltas, console)
-    lines += explanations(lines)
+        verdicts = _print_deltas(deltas, console)
+    notes += explanations([*notes, *verdicts])
     if newest_state is None:
-        lines += ["Leaderboard: no state of it is imported; `evalwatt import-leaderboard hub` brings its history"]
-    lines += [f"Published: {home.current / 'marts.duckdb'}"]
-    lines += ['Ask more:  evalwatt sql "select * from marts.mart_model_efficiency"']
+        notes += ["Leaderboard: no state of it is imported; `evalwatt import-leaderboard hub` brings its history"]
+    lines = [*notes, "", *verdicts] if verdicts else notes
+    lines += [f"Report:    {report}"] if report is not None else []
+    lines += [f'Ask more:  {_command()} sql "select * from marts.mart_model_efficiency"']
     console.print("\n" + "\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+
+
+def _command() -> str:
+    """`evalwatt`, as it can be typed here: `make` runs it without a word in the search path."""
+    own, found = Path(sys.executable).with_name("evalwatt"), shutil.which("evalwatt")
+    if (found is not None and Path(found).samefile(own)) or not own.is_file():
+        return "evalwatt"
+    return shlex.quote(str(own.relative_to(Path.cwd()) if own.is_relative_to(Path.cwd()) else own))
 
 
 def explanations(notes: Sequence[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ def command(precision: float | None, budget_s: float, as_json: bool) -> None:
     """
     from evaluators.catalogue import load
     from evaluators.plan import in_order, plan
+    from evaluators.wording import duration
     from orchestration.home import Home, catalogue_path
 
     home = Home.from_env()
@@ -52,15 +54,19 @@ def command(precision: float | None, budget_s: float, as_json: bool) -> None:
         night = started.isoformat(timespec="seconds")
         evaluated = _evaluate(dagster, models, config, night)
         _say("loading, building and checking the marts")
+        began = time.monotonic()
         refreshed = dagster.refresh()
+        _say(f"  done in {duration(time.monotonic() - began)}")
         not_begun = [model for model in models if model not in evaluated]
         message = dagster.message(home, catalogue.settings, night, refreshed, not_begun)
     failures = [f"{model}: {_reason(outcome)}" for model, outcome in evaluated.items() if not outcome.succeeded]
     if not refreshed.succeeded:
         failures.append(f"{refreshed.what_failed}: {_reason(refreshed)}")
     failures += [f"{model}: canceled before it began" for model in not_begun]
-    _show(home, as_json, evaluated, refreshed, failures, message)
-    tell(home, message, catalogue.settings.notification, _say)
+    try:
+        tell(home, message, catalogue.settings.notification, _say)
+    finally:
+        _show(home, as_json, evaluated, refreshed, failures, message)
     if failures:
         sys.exit(1)
 
@@ -71,7 +77,7 @@ def _announce(planned: list[PlannedRun]) -> None:
     terminal = console(stderr=True)
     terminal.print(plan_table(planned))
     if not any(run.due for run in planned):
-        terminal.print("\nNothing is due: no model is evaluated again.")
+        terminal.print("nothing is due: no model is evaluated again; what is published follows")
 
 
 def _evaluate(dagster: Foreground, models: list[str], config: dict[str, Any], night: str) -> dict[str, Outcome]:
@@ -112,9 +118,7 @@ def _show(
         from orchestration.cli.results import show_published
         from orchestration.cli.show import console
 
-        show_published(home, console())
-    if refreshed.succeeded:
-        print(f"Report:    {home.report_page}")
+        show_published(home, console(), home.report_page if refreshed.succeeded else None)
 
 
 def _reason(outcome: Outcome) -> str:

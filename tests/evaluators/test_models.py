@@ -118,7 +118,7 @@ def test_a_recipe_that_fails_says_so_and_leaves_nothing(tmp_path: Path) -> None:
     assert not [path for path in (tmp_path / "home" / "models").iterdir() if path.is_dir()]
 
 
-def test_what_a_recipe_says_is_said_again_without_secrets_and_with_its_bar(
+def test_what_a_recipe_says_is_in_the_log_without_secrets_and_an_error_where_it_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MY_API_KEY", "canary-among-losses")
@@ -129,8 +129,13 @@ def test_what_a_recipe_says_is_said_again_without_secrets_and_with_its_bar(
         "print('step 2', file=sys.stderr)\n"
         "sys.stdout.buffer.write(b'no \\xff text')\n"
     )
+    said = "step 1 [redacted]\rstep 2\nno \ufffd text"
     train_adapter(script, tmp_path, tmp_path, 1)
-    assert capfd.readouterr() == ("", "step 1 [redacted]\rstep 2\nno \ufffd text")
+    assert capfd.readouterr() == (said, "")
+    script.write_text(f"{script.read_text()}raise SystemExit(3)")
+    with pytest.raises(ModelUnavailable, match="exit code 3"):
+        train_adapter(script, tmp_path, tmp_path, 1)
+    assert capfd.readouterr() == (said, f"{said}\n")
 
 
 def test_an_unreadable_gguf_is_refused_in_one_sentence(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from evaluators.catalogue import load
 from evaluators.decisions import exclude
 from evaluators.energy import Reading, quality
 from evaluators.energy.replay import ReplayMeter
-from evaluators.metered import Speed, expected_s
+from evaluators.forecast import Speed, expected_s
 from evaluators.plan import PlannedRun, in_order, make_spec, plan
 from evaluators.precision import believed
 from evaluators.run import evaluate
@@ -160,8 +160,8 @@ def test_a_prefix_that_an_engine_shares_is_expected_once_a_task(workplace: Path,
         for number in range(100)
         for i, choice in enumerate((" blue", " green"))
     ]
-    expected = expected_s(Speed(read_per_s=1, generated_per_s=1), requests[:8], 100, 4, engine)
-    assert expected == tokens_read
+    speed = Speed(read_per_s=1, generated_per_s=1)
+    assert expected_s(speed, requests[:8], 100, 4, engine) == speed.at_most_s(tokens_read, 0)
     engine.counted()
     engine.lm.loglikelihood(requests, disable_tqdm=True)
     # At most about: other documents begin alike, too.
@@ -169,35 +169,35 @@ def test_a_prefix_that_an_engine_shares_is_expected_once_a_task(workplace: Path,
 
 
 @pytest.mark.parametrize("limit", ["max_gen_toks", "max_new_tokens"])
-def test_answers_are_expected_as_long_as_they_may_be_or_were(workplace: Path, limit: str) -> None:
+def test_answers_are_expected_as_long_as_they_may_be(workplace: Path, limit: str) -> None:
     engine = engines.load("shared-prefix", workplace / "model", dtype="float32", device="cpu", batch_size=4)
     requests = [Instance("generate_until", {}, ("the sky is", {"until": [], limit: 40}), i) for i in range(4)]
     speed = Speed(read_per_s=1e9, generated_per_s=1)
-    assert expected_s(speed, requests, 100, 4, engine) == pytest.approx(100 * 40, abs=0.1)
-    assert expected_s(speed, requests, 100, 4, engine, generated_per_document=2.5) == pytest.approx(250, abs=0.1)
-    assert expected_s(speed, requests, 100, 4, engine, generated_per_document=60) == pytest.approx(100 * 40, abs=0.1)
+    assert expected_s(speed, requests, 100, 4, engine) == pytest.approx(speed.at_most_s(0, 100 * 40), abs=0.1)
 
 
-def test_a_task_that_was_evaluated_before_is_announced_by_what_it_said(
+def test_a_run_is_announced_by_what_an_earlier_one_took_here(
     workplace: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def announced() -> list[tuple[str, bool]]:
-        lines = [line.partition(": ") for line in capfd.readouterr().err.splitlines() if " about " in line]
-        return [(name.strip(), "at most about" in rest) for name, _, rest in lines]
+    def announced() -> str:
+        (line,) = [line for line in capfd.readouterr().err.splitlines() if " about " in line]
+        return line.partition("tiny: ")[2]
 
     tiny.save_catalogue(workplace, tasks=TASKS[:1], models=[tiny.model_entry("tiny-base", "model")])
     evaluate(next_spec(workplace))
-    assert [is_bound for _, is_bound in announced()] == [True, True]
-    tiny.save_catalogue(workplace, tasks=[*TASKS[:1], "tiny_text"], models=[tiny.model_entry("tiny-base", "model")])
+    assert announced().startswith("1 task, at most about ")
+    landed = rows(workplace, "task_emissions")
+    (took,) = {row["duration_s"] for row in landed if row["phase"] == "inference"}
+    (machine,) = {row["machine_id"] for row in rows(workplace, "evaluation_runs")}
+    before = lifecycle.took_before(workplace / "home" / "landing", "tiny-base", "tiny", str(machine))
+    assert before == {"tiny_one": pytest.approx(float(str(took)) / 6)}
+    assert not lifecycle.took_before(workplace / "home" / "landing", "tiny-base", "tiny", "another")
     force = {"force": True}
     evaluate(next_spec(workplace).model_copy(update=force))
-    assert announced()[1:] == [("tiny_one", False), ("tiny_text", True)]
+    assert announced().startswith("1 task, about ")
+    tiny.save_catalogue(workplace, tasks=[*TASKS[:1], "tiny_text"], models=[tiny.model_entry("tiny-base", "model")])
     evaluate(next_spec(workplace).model_copy(update=force))
-    assert [is_bound for _, is_bound in announced()] == [False, False, False]
-    landed = rows(workplace, "task_emissions")
-    (said,) = {row["tokens_generated"] for row in landed if (row["task"], row["phase"]) == ("tiny_text", "inference")}
-    before = lifecycle.generated_before(workplace / "home" / "landing", "tiny-base", "tiny")
-    assert before == {"tiny_one": 0.0, "tiny_text": said / 4}
+    assert announced().startswith("2 tasks, at most about ")
 
 
 def test_a_second_run_evaluates_nothing_and_says_why(workplace: Path) -> None:

@@ -185,7 +185,7 @@ def test_a_canceled_night_publishes_what_is_good_and_a_second_one_repeats_nothin
     assert json.loads(rows.stdout) == finished, rows.stderr
 
     shown = io.StringIO()
-    show_published(home, Console(file=shown, width=200))
+    show_published(home, Console(file=shown, width=200), home.report_page)
     assert "Leaderboard: no state of it is imported; `evalwatt import-leaderboard hub`" in shown.getvalue()
     assert (
         "too_short: the window is shorter than 1 s, ten updates of the sensor; ask more documents" in shown.getvalue()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import shlex
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ def home(homes: dict[str, Home], tmp_path: Path) -> Home:
 @pytest.fixture
 def shown(home: Home) -> str:
     text = io.StringIO()
-    results.show_published(home, Console(file=text, width=200))
+    results.show_published(home, Console(file=text, width=200), home.report_page)
     return text.getvalue()
 
 
@@ -56,6 +58,16 @@ def test_score_and_energy_of_a_fine_tune_have_a_verdict_each(home: Home, shown: 
         sure = no_interval if p_value is None else f"p = {p_value:.2g}"
         assert f"{pair}: score {score} ({sure})\n" in shown
         assert f"{pair}: energy per correct answer {energy}: {reason}\n" in shown
+
+
+def test_the_last_lines_are_the_answers_the_page_and_what_to_ask(home: Home, shown: str) -> None:
+    *_, answer, report, ask = shown.splitlines()
+    assert ": energy per correct answer " in answer
+    assert report == f"Report:    {home.report_page}"
+    assert ask.startswith("Ask more:  ")
+    command = shlex.split(ask.partition(":")[2])
+    assert command[1:] == ["sql", "select * from marts.mart_model_efficiency"]
+    assert command[0] == "evalwatt" or Path(command[0]).samefile(Path(sys.executable).with_name("evalwatt"))
 
 
 def test_what_is_not_known_has_its_reason_and_the_flag_its_remedy(home: Home, shown: str) -> None:
