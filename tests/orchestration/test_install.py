@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from orchestration.home import PROJECT
 
@@ -138,6 +143,34 @@ def test_what_the_user_tells_uv_goes_before_and_certificates_of_requests_count(i
 )
 def test_a_failure_has_its_reason_in_one_line(install: ModuleType, lines: list[str], reason: str | None) -> None:
     assert install._reason(lines) == (reason or "No solution found when resolving dependencies: Because a")
+
+
+def test_what_running_imports_comes_without_the_tests_and_linters() -> None:
+    """The tests themselves run where everything is installed."""
+    modules = set()
+    for file in (*PROJECT.glob("evaluators/**/*.py"), *PROJECT.glob("orchestration/**/*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                modules.add(node.module.partition(".")[0])
+    modules -= {*sys.stdlib_module_names, "evaluators", "orchestration", "vllm"}
+    named = [
+        Requirement(line) for line in tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["dependencies"]
+    ]
+    installed = set[str]()
+    while named:
+        wanted = named.pop()
+        if (name := canonicalize_name(wanted.name)) not in installed:
+            installed.add(name)
+            for line in metadata.requires(name) or ():
+                needed = Requirement(line)
+                extras = [{"extra": extra} for extra in ("", *wanted.extras)]
+                if needed.marker is None or any(needed.marker.evaluate(extra) for extra in extras):
+                    named.append(needed)
+    brings = metadata.packages_distributions()
+    missing = [module for module in modules if installed.isdisjoint(map(canonicalize_name, brings.get(module, ())))]
+    assert missing == []
 
 
 def wheel(folder: Path, name: str, version: str, *, requires: str = "", main: str = "") -> None:
