@@ -175,6 +175,8 @@ class _Run:
         entry, device = self.spec.model, machine.describe_device(self.spec.settings.device)
         if entry.engine != "vllm" and (why := cannot_dequantize(local.path, device.device)) is not None:
             raise ModelUnavailable(f"{entry.name}: {why}")
+        with self.interruption.at_once():
+            engines.import_what_loads(entry.engine)
         self.ledger.switch("idle")
         with self.interruption.at_once():
             self._wait_idle()

@@ -10,7 +10,9 @@ trie and tree_attention the attention over it, budget what fits into memory, com
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,6 +58,12 @@ class Engine:
     params_b: float
     shares_prefixes: bool = False
     reason: str | None = None
+
+
+def import_what_loads(name: str) -> None:
+    """Import the engine's libraries: the first time Python compiles them, for seconds that are no model's energy."""
+    with suppress(ImportError):  # `load` says what is missing
+        importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
 
 
 def load(name: str, path: Path, *, dtype: str, device: str, batch_size: int) -> Engine:
