@@ -62,7 +62,7 @@ def test_score_and_energy_of_a_fine_tune_have_a_verdict_each(home: Home, shown: 
 
 def test_the_last_lines_are_the_answers_the_page_and_what_to_ask(home: Home, shown: str) -> None:
     *_, answer, report, ask = shown.splitlines()
-    assert ": energy per correct answer " in answer
+    assert " against " in answer
     assert report == f"Report:    {home.report_page}"
     assert ask.startswith("Ask more:  ")
     command = shlex.split(ask.partition(":")[2])
