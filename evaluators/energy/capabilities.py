@@ -41,8 +41,9 @@ def describe(
         cpu_source=cpu_source,
         gpu_method=gpu_method,
         gpu_source=gpu_source,
-        ram_method=OWN_TIME,
-        ram_source="codecarbon: watts per memory module, less what other programs take of the machine",
+        ram_method=OWN_TIME if cpu_method == OWN_TIME else "modelled",
+        ram_source="codecarbon: watts per memory module"
+        + (", by the own share of the machine's CPU time" if cpu_method == OWN_TIME else ", from the installed size"),
         boundary="gpu+cpu+ram" if gpu_method != "absent" else "cpu+ram",
         country_iso_code=assumed.country_iso_code,
         region=assumed.region,

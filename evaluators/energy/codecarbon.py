@@ -2,7 +2,7 @@
 
 codecarbon turns exceptions into log lines and a missing counter into 0 kWh, so its answers pass `quality.examine`
 before anybody sees them. Its carbon is ignored: kg are derived in SQL. So is its model of a processor without a sensor,
-which follows the load of the whole machine; and other programs have their share of the memory's power.
+which follows the load of the whole machine, and then of its memory, which follows the clock.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from importlib.metadata import version
 from typing import Any, NamedTuple
 
 from evaluators.energy import quality, rapl
-from evaluators.energy.cpu_time import CpuTime, CpuWindow, energy_kwh, left_by_others
+from evaluators.energy.cpu_time import CpuTime, energy_kwh
 from evaluators.energy.nvml import Gpu, GpuWindow
 from evaluators.energy.windows import OWN_TIME, MeterFailed, Reading
 
@@ -64,7 +64,7 @@ class CodecarbonMeter:
         self._started_at = datetime.now(UTC)
         self._started = self._last_look = self._last_flush = 0.0
         self._last_energy_kwh = 0.0
-        self._rated_power_w = 0.0
+        self._cpu_power_w = self._ram_power_w = 0.0
         self.cpu_method = self.ram_method = "absent"  # until the hardware is detected
         # The first window makes codecarbon detect the hardware, for seconds: no phase should pay for that.
         self.start()
@@ -73,7 +73,8 @@ class CodecarbonMeter:
         if not hardware:
             raise MeterFailed("codecarbon found no hardware to meter; set `meter: none` in the catalogue's settings")
         self.cpu_method, self.ram_method = _methods(hardware)
-        self._rated_power_w = float(hardware["CPU"]._tdp) if self.cpu_method == OWN_TIME else 0.0
+        self._cpu_power_w = float(hardware["CPU"]._tdp) if self.cpu_method == OWN_TIME else 0.0
+        self._ram_power_w = float(hardware["RAM"].total_power().W) if self.ram_method == OWN_TIME else 0.0
         self._sees_gpu = "GPU" in hardware
         if self._gpu.method == "integrated" and not self._sees_gpu:
             self._gpu.method = "absent"  # codecarbon samples no power without nvidia-smi
@@ -110,7 +111,7 @@ class CodecarbonMeter:
                 duration_s=duration_s,
                 cpu_energy_kwh=None if failed else self._of_cpu(data.cpu_energy, cpu_time.own_s),
                 gpu_energy_kwh=None if failed else gpu.energy_kwh,
-                ram_energy_kwh=None if failed else self._of_ram(data.ram_energy, cpu_time, duration_s),
+                ram_energy_kwh=None if failed else self._of_ram(data.ram_energy, cpu_time.own_s),
                 cpu_method=self.cpu_method,
                 gpu_method=self.gpu_method,
                 ram_method=self.ram_method,
@@ -132,19 +133,20 @@ class CodecarbonMeter:
         return dataclasses.replace(gpu, flags=(*gpu.flags, "gpu_mismatch"))
 
     def _of_cpu(self, codecarbon_kwh: float, own_cpu_s: float) -> float:
-        return energy_kwh(self._rated_power_w, own_cpu_s) if self.cpu_method == OWN_TIME else codecarbon_kwh
+        return energy_kwh(self._cpu_power_w, own_cpu_s) if self.cpu_method == OWN_TIME else codecarbon_kwh
 
-    def _of_ram(self, codecarbon_kwh: float, cpu_time: CpuWindow, duration_s: float) -> float:
-        return codecarbon_kwh * (left_by_others(cpu_time.foreign_s, duration_s) if self.ram_method == OWN_TIME else 1)
+    def _of_ram(self, codecarbon_kwh: float, own_cpu_s: float) -> float:
+        return energy_kwh(self._ram_power_w, own_cpu_s) if self.ram_method == OWN_TIME else codecarbon_kwh
 
     def _totals(self) -> _Totals:
         tracker = self._tracker
         return _Totals(tracker._total_cpu_energy.kWh, tracker._total_gpu_energy.kWh, tracker._total_ram_energy.kWh)
 
     def _window_kwh(self) -> float:
-        """Of the open window until now, the memory's with what other programs have of it."""
+        """Of the open window until now."""
         cpu, gpu, ram = (now - then for now, then in zip(self._totals(), self._at_start, strict=True))
-        return self._of_cpu(cpu, self._cpu_time.own_s()) + gpu + ram
+        own_cpu_s = self._cpu_time.own_s()
+        return self._of_cpu(cpu, own_cpu_s) + gpu + self._of_ram(ram, own_cpu_s)
 
     def watts_now(self) -> float | None:
         now = time.perf_counter()
@@ -177,4 +179,5 @@ def _methods(hardware: dict[str, Any]) -> tuple[str, str]:
         cpu_method = "absent"  # codecarbon knows no rated power of the processor to model it with
     if "Raspberry" in hardware or "AppleSiliconChip" in hardware:
         cpu_method = "integrated"
-    return cpu_method, OWN_TIME if "RAM" in hardware else "absent"
+    # Of a processor that is measured for the whole machine the memory is the machine's, too.
+    return cpu_method, ("absent" if "RAM" not in hardware else OWN_TIME if cpu_method == OWN_TIME else "modelled")

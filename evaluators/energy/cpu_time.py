@@ -66,20 +66,12 @@ def share_of_machine(cpu_s: float, duration_s: float) -> float:
     return cpu_s / (duration_s * (os.cpu_count() or 1)) if duration_s > 0 else 0.0
 
 
-def left_by_others(foreign_s: float, duration_s: float) -> float:
-    """The share of the machine that other programs' CPU seconds leave: what the evaluator pays of the memory's power.
-
-    Beside them a task takes longer, and would be billed for that.
-    """
-    return max(0.0, 1 - share_of_machine(foreign_s, duration_s))
-
-
-def energy_kwh(rated_power_w: float, own_cpu_s: float) -> float:
-    """A processor's energy in kWh by own CPU seconds: rated power times the share of the processor that was used.
+def energy_kwh(power_w: float, own_cpu_s: float) -> float:
+    """Energy in kWh by own CPU seconds: the part's power, under full load, times the share of the processor's time.
 
     codecarbon's formula for a process (tracking mode `process`), with counters that are read at the window's edges.
     """
-    return rated_power_w * own_cpu_s / (os.cpu_count() or 1) / 3.6e6
+    return power_w * own_cpu_s / (os.cpu_count() or 1) / 3.6e6
 
 
 def _own_s() -> float:

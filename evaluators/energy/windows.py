@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-# A method: no sensor, modelled from the evaluator's own CPU time; the memory's, from what others leave of the machine.
+# A method: no sensor, modelled from the evaluator's own CPU time, of the processor and of the memory.
 OWN_TIME = "modelled_own_time"
 
 
