@@ -100,22 +100,22 @@ class CodecarbonMeter:
             failed = "meter_failed"
         elif not quality.agrees(duration_s, data.duration):
             failed = "clock_mismatch"
-        elif self.cpu_method == "measured" and rapl.went_back(self._rapl, rapl.counters()):
-            failed = "negative"
         else:
             gpu = self._beside_codecarbon(gpu, data.gpu_energy, duration_s)
+        # That spoils the processor's figure, and leaves the GPU's counter as it is.
+        went_back = self.cpu_method == "measured" and rapl.went_back(self._rapl, rapl.counters())
         return quality.examine(
             Reading(
                 started_at=self._started_at,
                 ended_at=datetime.now(UTC),
                 duration_s=duration_s,
-                cpu_energy_kwh=None if failed else self._of_cpu(data.cpu_energy, cpu_time.own_s),
+                cpu_energy_kwh=None if failed or went_back else self._of_cpu(data.cpu_energy, cpu_time.own_s),
                 gpu_energy_kwh=None if failed else gpu.energy_kwh,
                 ram_energy_kwh=None if failed else self._of_ram(data.ram_energy, cpu_time.own_s),
                 cpu_method=self.cpu_method,
                 gpu_method=self.gpu_method,
                 ram_method=self.ram_method,
-                flags=(*gpu.flags, failed) if failed else gpu.flags,
+                flags=(*gpu.flags, *([failed] if failed else []), *(["negative"] if went_back else [])),
                 own_cpu_s=cpu_time.own_s,
                 foreign_cpu_s=cpu_time.foreign_s,
                 foreign_programs=cpu_time.programs,

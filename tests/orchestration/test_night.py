@@ -270,6 +270,6 @@ def _the_model_has_its_figures(instance: dg.DagsterInstance) -> None:
 def test_a_flag_is_explained_once_with_what_to_do() -> None:
     notes = ["base: mini_dates: flagged foreign_load; mini_boolean: flagged foreign_load", "tuned: flagged stuck"]
     foreign, stuck = sorted(explanations(notes))
-    assert foreign.startswith("foreign_load: other programs took more than 10%")
+    assert foreign.startswith("foreign_load: other programs took so much CPU time")
     assert "`evalwatt evaluate MODEL --force`" in foreign
     assert stuck.startswith("stuck: a sensor stood still")
