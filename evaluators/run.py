@@ -356,16 +356,16 @@ class _Run:
             tokens_unshared=counts.unshared,
             repetition=repetition,
             flags=reading.flags,
+            note=quality.note(reading),
         )
         self.summaries.append(summary)
         # Once a task, and again where another doubt comes: a repetition differs in its energy alone.
         doubts = *reading.flags, summary.energy_kwh is None
         if summary.task not in self.doubts_shown or (any(doubts) and doubts != self.doubts_shown[summary.task]):
             self.doubts_shown[summary.task] = doubts
-            note = quality.note(reading)
             self.progress.say(
                 f"{summary.name}: {summary.metric} {summary.score:.3f}, {_taken([summary])} {summary.energy_method}"
-                + (f" ({note})" if note else "")
+                + (f" ({summary.note})" if summary.note else "")
                 + (f", {summary.computed} tokens computed" if summary.computed else "")
             )
         self.on_task(summary)

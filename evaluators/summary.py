@@ -25,6 +25,7 @@ class TaskSummary:
     tokens_unshared: int | None = None
     repetition: int = 1
     flags: tuple[str, ...] = ()  # doubts about the energy, as in energy.quality
+    note: str | None = None  # these in words, with how much other programs took and which they were
 
     @property
     def name(self) -> str:

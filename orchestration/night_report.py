@@ -195,6 +195,7 @@ def _model_lines(models: Sequence[_Model], not_begun: Collection[str]) -> Iterat
 def _sensor_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
     """The doubts about the night's energies, a line for each flag."""
     flagged: dict[str, list[tuple[str, str]]] = {}
+    sentences: dict[str, str] = {}  # the first task's stands for the others'
     for run_id in run_ids:
         if (values := lifecycle.read_json(home.landing / run_id / lifecycle.SUMMARY_FILE)) is None:
             continue
@@ -202,11 +203,15 @@ def _sensor_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
         for name in dict.fromkeys(task.task for task in summary.tasks):
             done = [task for task in summary.tasks if task.task == name]
             counted = believed(done)
-            for flag in sorted({flag for task in done if task not in counted for flag in task.flags}):
+            doubtful = [task for task in done if task not in counted]
+            for flag in sorted({flag for task in doubtful for flag in task.flags}):
                 flagged.setdefault(flag, []).append((summary.model, name))
+            sentences = {
+                task.flags[0]: task.note for task in doubtful if task.note and len(task.flags) == 1
+            } | sentences
     for flag, tasks in sorted(flagged.items()):
         shown = ", ".join(map(" ".join, tasks[:4])) + (f" and {len(tasks) - 4} more" if len(tasks) > 4 else "")
-        words = f"{flag}: {quality.MEANINGS.get(flag, flag)} ({shown})"
+        words = f"{flag}: {sentences.get(flag) or quality.MEANINGS.get(flag, flag)} ({shown})"
         remedy = quality.REMEDIES.get(flag, "`evalwatt doctor` says what is metered here and how")
         models = {model for model, _ in tasks}
         remedy = remedy.replace("MODEL", models.pop()) if len(models) == 1 else remedy

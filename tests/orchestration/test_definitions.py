@@ -52,9 +52,11 @@ with open_dagster_pipes() as pipes:
 
 NOTHING_METERED = """
 create table mart_model_efficiency (
-    model_id varchar, suite varchar, score double, energy_kwh double, joules_per_correct double,
+    model_key varchar, model_id varchar, suite varchar, score double, energy_kwh double, energy_known_kwh double,
+    tasks_with_energy varchar, tasks_without_energy varchar, joules_per_correct double,
     comparability_key varchar, headline_rank bigint, basis varchar, is_current boolean
-)
+);
+create table fct_task_evaluations (run_id varchar, model_key varchar, comparability_key varchar)
 """
 
 

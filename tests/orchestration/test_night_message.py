@@ -123,6 +123,7 @@ def a_night(instance: DagsterInstance, paths: Paths) -> None:
     landed.mkdir()
     windows = (
         task_summary("tiny_one", 20.0, flags=("stuck",)),
+        task_summary("tiny_five", 20.0, flags=("foreign_load",), note="other programs took 47% (python3 46%)"),
         task_summary("tiny_two", 20.0),
         # too short alone, but repeated until they last a second together; and too short for that
         task_summary("tiny_three", 0.6, flags=("too_short",)),
@@ -173,6 +174,8 @@ def test_a_night_is_told_of_once_when_its_refresh_has_ended(instance: DagsterIns
         "  not begun   late: the night's deadline came first",
         "              -> `evalwatt run` evaluates it now, else it is due in the next night",
         "  good        good",
+        "  sensors     foreign_load: other programs took 47% (python3 46%) (good tiny_five)",
+        "              -> `evalwatt evaluate good --force` with nothing beside it, then `evalwatt build`",
         "  sensors     stuck: a sensor stood still although the component was in use (good tiny_one)",
         "              -> `evalwatt doctor` says what is metered here and how",
         f"  sensors     too_short: {quality.MEANINGS['too_short']} (good tiny_four)",
