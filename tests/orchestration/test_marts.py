@@ -588,6 +588,7 @@ def test_every_column_that_was_built_has_a_lineage(homes: dict[str, Home]) -> No
     assert constants <= {
         *(f"{mart}.basis" for mart in MARTS),
         "mart_model_efficiency.tasks_covered",
+        "mart_model_efficiency.tasks_planned",
         "mart_family_deltas.n_models",
         "mart_provider_comparison.n_models",
         "mart_provider_comparison.n_pairs",
