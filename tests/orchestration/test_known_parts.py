@@ -97,7 +97,7 @@ def test_the_page_opens_with_figures(home: Home) -> None:
 def test_run_and_message_name_the_tasks(doubtful_night: Night) -> None:
     home, runs = doubtful_night
     shown = io.StringIO()
-    results.show_published(home, Console(file=shown, width=250))
+    results.show_published(home, Console(file=shown, width=250), None)
     text = shown.getvalue()
     assert "0.000833 without late, odd" in text
     assert "90 (GPU alone)" in text

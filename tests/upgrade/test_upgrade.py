@@ -30,7 +30,10 @@ BASE, TUNED = "SmolLM2-135M-Instruct", "SmolLM2-135M-short-answers"
 SENTENCES = ("reason", "note", "definition", "confounders")
 OF_THE_BUILD = {"publication"}
 # Figures that were wrong and are corrected: (mart, column), and why.
-DECIDED: dict[tuple[str, str], str] = {}
+DECIDED: dict[tuple[str, str], str] = {
+    ("mart_model_efficiency", f"{phase}_share"): "no longer unknown where only scoring or idle windows are in doubt"
+    for phase in ("inference", "scoring", "idle", "load", "warmup")
+}
 
 
 @pytest.fixture
@@ -93,7 +96,10 @@ def test_every_figure_is_the_same(built: Home, tmp_path: Path, mart: str) -> Non
         decided = {column for of, column in DECIDED if of == mart}
         columns = [c for c in kept.columns if c not in decided and not any(word in c for word in SENTENCES)]
         before = _sorted(kept.select(*columns).fetchall())
-        after = _sorted(now.table(f"marts.{mart}").select(*columns).fetchall())
+        table = now.table(f"marts.{mart}")
+        if "scope" in columns:  # a further row where only part of a suite's energy is known
+            table = table.filter("scope != 'known_tasks'")
+        after = _sorted(table.select(*columns).fetchall())
     assert len(after) == len(before)
     for number, column in enumerate(columns):
         found, expected = ([row[number] for row in rows] for rows in (after, before))
