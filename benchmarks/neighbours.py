@@ -18,12 +18,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from benchmarks.score_equality import lm_eval
-from benchmarks.subject import scratch, subject, table
+from benchmarks.subject import run_spec, scratch, subject, table
 from evaluators import landing
 from evaluators.catalogue import Catalogue, ModelEntry, SuiteEntry
 from evaluators.energy.cpu_time import share_of_machine
 from evaluators.models import LocalModel
-from evaluators.spec import RunSpec
 
 LOOPS = (0, 1, 2)
 OUR_DOCUMENTS = 60  # windows of seconds
@@ -80,18 +79,8 @@ def _busy(loops: int) -> Iterator[None]:
 
 def _ours(catalogue: Catalogue, entry: ModelEntry, suite: SuiteEntry, home: Path) -> dict[str, dict[str, float]]:
     """The inference windows by task, with the share of the machine's CPU time that others took."""
-    spec = RunSpec(
-        run_id=landing.new_run_id(),
-        home=home,
-        root=catalogue.path.parent,
-        model=entry,
-        lineage=(),
-        suite=suite,
-        settings=catalogue.settings,
-        plan_key="benchmark",
-    )
     file = home / "spec.json"
-    file.write_text(spec.model_dump_json(), encoding="utf-8")
+    file.write_text(run_spec(catalogue, entry, suite, home).model_dump_json(), encoding="utf-8")
     subprocess.run([sys.executable, "-m", "evaluators", str(file)], check=True)
     found = {}
     for bundle in landing.bundles(home / "landing"):

@@ -19,13 +19,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from benchmarks.subject import DOCUMENTS, scratch, subject, table
+from benchmarks.subject import DOCUMENTS, run_spec, scratch, subject, table
 from benchmarks.tasks import suite_of
 from evaluators import landing
 from evaluators.catalogue import ModelEntry, SuiteEntry
 from evaluators.harness import OUR_TASKS
 from evaluators.run import evaluate
-from evaluators.spec import RunSpec
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -39,18 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # In half precision the shape of a batch alone changes bits, so scores are promised to be equal in float32.
         changes = {"source": "path", "path": str(model), "package": None, "file": None, "dtype": "float32"}
         plain = entry.model_copy(update=changes)
-        evaluate(
-            RunSpec(
-                run_id=landing.new_run_id(),
-                home=home,
-                root=catalogue.path.parent,
-                model=plain,
-                lineage=(),
-                suite=suite,
-                settings=catalogue.settings,
-                plan_key="benchmark",
-            )
-        )
+        evaluate(run_spec(catalogue, plain, suite, home))
         ours = {
             (row["task"], row["metric"], row["filter"]): row["value"]
             for bundle in landing.bundles(home / "landing")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from pathlib import Path
 
+from evaluators import landing
 from evaluators.catalogue import Catalogue, ModelEntry, SuiteEntry, load
 from evaluators.machine import native_dtype
 from evaluators.models import LocalModel, prepare
+from evaluators.spec import RunSpec
 from orchestration.home import Home, catalogue_path
 
 DOCUMENTS = 6
@@ -25,6 +28,20 @@ def subject() -> tuple[Catalogue, ModelEntry, SuiteEntry, LocalModel]:
     suite = catalogue.suite("mini")
     tasks = tuple(task.model_copy(update={"limit": DOCUMENTS}) for task in suite.tasks)
     return catalogue, entry, suite.model_copy(update={"tasks": tasks}), local
+
+
+def run_spec(catalogue: Catalogue, entry: ModelEntry, suite: SuiteEntry, home: Path) -> RunSpec:
+    """An evaluator's order for a model that lies in a folder."""
+    return RunSpec(
+        run_id=landing.new_run_id(),
+        home=home,
+        root=catalogue.path.parent,
+        model=entry,
+        lineage=(),
+        suite=suite,
+        settings=catalogue.settings,
+        plan_key="benchmark",
+    )
 
 
 def scratch() -> tempfile.TemporaryDirectory[str]:

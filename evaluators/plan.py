@@ -223,13 +223,14 @@ def _with_parted(run: PlannedRun, runs: list[PlannedRun], catalogue: Catalogue, 
     words = ""
     for entry in catalogue.models:
         if entry.name in family and (entry.name, run.suite) not in due:
-            earlier = lifecycle.runs_of(home / "landing", entry.name, run.suite)
-            evaluated = [start for start in earlier if _expectation(home, [start])[0] is not None]
-            then = [_conditions(s["machine_id"], s["threads"], s.get("thread_policy")) for s in evaluated[-1:]]
-            if then and then != [now]:
+            newest_first = reversed(lifecycle.runs_of(home / "landing", entry.name, run.suite))
+            # Years of nights are not read.
+            last = next((start for start in newest_first if _expectation(home, [start])[0] is not None), None)
+            then = last and _conditions(last["machine_id"], last["threads"], last.get("thread_policy"))
+            if then is not None and then != now:
                 words += (
-                    f"; its energies will not be compared with those of {entry.name}, metered with {then[0]}, now "
-                    f"{now}: `evalwatt evaluate {entry.name} --suite {run.suite} --force` meters that again"
+                    f"; its energies will not be compared with those of {entry.name}, metered with {then}, now {now}: "
+                    f"`evalwatt evaluate {entry.name} --suite {run.suite} --force` meters that again"
                 )
     return dataclasses.replace(run, reason=run.reason + words)
 

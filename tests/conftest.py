@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 
+from evaluators.environment import SPINS
+
 # As an evaluator's own process does, before anything loads torch: else the suite crawls on a machine that is shared.
-os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))
 
 from functools import partial
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from evaluators.energy.grid import grid
 from evaluators.energy.rapl import POWERCAP, measures_processor, packages
-from evaluators.energy.windows import OWN_TIME
+from evaluators.energy.windows import OWN_TIME, memory_method
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def describe(
         cpu_source=cpu_source,
         gpu_method=gpu_method,
         gpu_source=gpu_source,
-        ram_method=OWN_TIME if cpu_method == OWN_TIME else "modelled",
+        ram_method=memory_method(cpu_method),
         ram_source="codecarbon: watts per memory module"
         + (", by the own share of the machine's CPU time" if cpu_method == OWN_TIME else ", from the installed size"),
         boundary="gpu+cpu+ram" if gpu_method != "absent" else "cpu+ram",

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from evaluators.energy import quality, rapl
 from evaluators.energy.cpu_time import CpuTime, energy_kwh
 from evaluators.energy.nvml import Gpu, GpuWindow
-from evaluators.energy.windows import OWN_TIME, MeterFailed, Reading
+from evaluators.energy.windows import OWN_TIME, MeterFailed, Reading, memory_method
 
 # codecarbon's words for how it reads a CPU, in ours.
 _CPU_METHODS = {
@@ -179,5 +179,4 @@ def _methods(hardware: dict[str, Any]) -> tuple[str, str]:
         cpu_method = "absent"  # codecarbon knows no rated power of the processor to model it with
     if "Raspberry" in hardware or "AppleSiliconChip" in hardware:
         cpu_method = "integrated"
-    # Of a processor that is measured for the whole machine the memory is the machine's, too.
-    return cpu_method, ("absent" if "RAM" not in hardware else OWN_TIME if cpu_method == OWN_TIME else "modelled")
+    return cpu_method, memory_method(cpu_method) if "RAM" in hardware else "absent"

@@ -15,6 +15,11 @@ from typing import Protocol
 OWN_TIME = "modelled_own_time"
 
 
+def memory_method(cpu_method: str) -> str:
+    """How the memory is modelled beside a processor: as that is, or by the clock, for the machine as a whole."""
+    return OWN_TIME if cpu_method == OWN_TIME else "modelled"
+
+
 class MeterFailed(Exception):
     """The meter cannot work at all; the message says why and what to do."""
 

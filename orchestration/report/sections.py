@@ -286,12 +286,13 @@ def _methods(answers: Answers) -> Section:
         id="methods",
         name="Methods",
         title="How each figure was obtained",
-        lead="Energies may be compared only within one comparability key. Modelled is essentially time; nameplate is"
-        " no measurement.",
+        lead="Energies may be compared only within one comparability key. Modelled is essentially CPU time; nameplate "
+        "is no measurement.",
         notes=_absent(answers),
         tables=(tables.methods(answers),) if answers["methods"] else (),
         queries=("methods", "publication"),
-        method="`modelled`: power from the processor's rating and load, watts per memory module. `integrated`: "
+        method="`modelled_own_time`: the processor's rating and watts per memory module, by the evaluator's own CPU "
+        "time. `modelled`: the same by the machine's load, and the memory's by the clock. `integrated`: "
         "sampled power. `measured`: an energy counter. `nameplate power × hours`: what the leaderboard "
         "multiplies.",
     )

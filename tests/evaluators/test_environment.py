@@ -5,20 +5,41 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import tiny
 
-from evaluators import environment
+from evaluators import environment, lifecycle
+from evaluators.catalogue import load
+from evaluators.plan import make_spec, plan
 
 LOOK = "from evaluators import environment as e; e.prepare(); print(e.thread_policy())"
 
 
+def without_a_setting() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_", "KMP_"))}
+
+
 def policy_of_a_process(**variables: str) -> str:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_", "KMP_"))}
     done = subprocess.run(
-        [sys.executable, "-c", LOOK], env=kept | variables, capture_output=True, text=True, check=True
+        [sys.executable, "-c", LOOK], env=without_a_setting() | variables, capture_output=True, text=True, check=True
     )
     return done.stdout.strip()
+
+
+@pytest.mark.parametrize("module", ["evaluators", "orchestration.pipes_evaluator"])
+def test_an_evaluators_process_lands_how_its_threads_wait(tmp_path: Path, module: str) -> None:
+    tiny.save_model(tmp_path / "model")
+    tiny.save_tasks(tmp_path / "tasks")
+    tiny.save_catalogue(tmp_path, tasks=["tiny_one"], models=[tiny.model_entry("tiny-base", "model")])
+    catalogue = load(tmp_path / "catalogue.yml")
+    (planned,) = plan(catalogue, tmp_path / "home")
+    file = tmp_path / "spec.json"
+    file.write_text(make_spec(catalogue, planned, tmp_path / "home").model_dump_json())
+    subprocess.run([sys.executable, "-m", module, str(file)], env=without_a_setting(), check=True, timeout=300)
+    (start,) = lifecycle.runs_of(tmp_path / "home" / "landing", "tiny-base", "tiny")
+    assert start["thread_policy"] == f"spin={environment.SPINS}"
 
 
 def test_threads_spin_for_a_moment_only() -> None:
