@@ -93,8 +93,9 @@ class CodecarbonMeter:
     def stop(self) -> Reading:
         duration_s = time.perf_counter() - self._started
         gpu = self._gpu.stop(duration_s)
-        cpu_time = self._cpu_time.stop(duration_s)
+        self._cpu_time.stop()
         data = self._tracker.stop_task()
+        cpu_time = self._cpu_time.window(duration_s)
         failed: str | None = None
         if data is None:
             failed = "meter_failed"

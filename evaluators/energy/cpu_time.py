@@ -31,7 +31,7 @@ class CpuWindow:
 
 
 class CpuTime:
-    """CPU seconds since `start`, which `stop` divides into own and foreign ones."""
+    """CPU seconds from `start` to `stop`, which `window` divides into own and foreign ones."""
 
     def start(self) -> None:
         self._others = _others()
@@ -41,15 +41,19 @@ class CpuTime:
         """Own seconds until now."""
         return _own_s() - self._own_s
 
-    def stop(self, duration_s: float) -> CpuWindow:
-        """`duration_s`: the window's, by the clock."""
-        own_s = self.own_s()
-        # The two clocks tick apart: a moment of the own time may be missing in the machine's.
-        foreign_s = max(0.0, _busy_s() - self._busy_s - own_s)
-        return CpuWindow(own_s, foreign_s, self._programs(duration_s, share_of_machine(foreign_s, duration_s)))
+    def stop(self) -> None:
+        self._window_s = self.own_s(), _busy_s() - self._busy_s
 
-    def _programs(self, duration_s: float, foreign_share: float) -> str | None:
-        if foreign_share < _LEAST_NAMED:
+    def window(self, duration_s: float) -> CpuWindow:
+        """After `stop`, and after every other clock has stopped: it looks at each process of the machine.
+        `duration_s`: the window's, by the clock."""
+        own_s, busy_s = self._window_s
+        # The two clocks tick apart: a moment of the own time may be missing in the machine's.
+        foreign_s = max(0.0, busy_s - own_s)
+        return CpuWindow(own_s, foreign_s, self._programs(duration_s, foreign_s))
+
+    def _programs(self, duration_s: float, foreign_s: float) -> str | None:
+        if share_of_machine(foreign_s, duration_s) < _LEAST_NAMED:
             return None
         took: defaultdict[str, float] = defaultdict(float)
         for process, (name, seconds) in _others().items():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 
+import tiny
 from conftest import HELD_TASK, TASKS, Workplace
 from processes import evaluator
 
@@ -15,6 +16,8 @@ from orchestration import warehouse
 
 def test_07_a_terminated_evaluation_lands_its_end_and_keeps_its_energy(held_workplace: Workplace) -> None:
     place = held_workplace
+    model = tiny.model_entry("tiny-base", "model")
+    tiny.save_catalogue(place.path, tasks=[TASKS[0], HELD_TASK, *TASKS[1:]], models=[model], meter="codecarbon")
     with evaluator(place.write_spec()) as stopped:
         stopped.wait_for_file(place.held)
         stopped.send(signal.SIGTERM)
