@@ -219,7 +219,7 @@ def _with_parted(run: PlannedRun, runs: list[PlannedRun], catalogue: Catalogue, 
     family.add(catalogue.model(run.model).base_model or "")
     machine_id = describe_machine(catalogue.settings.machine_id).machine_id
     threads = catalogue.settings.threads or usable_threads()
-    now = _conditions(machine_id, threads, environment.expected_thread_policy())
+    now = _conditions(machine_id, threads, environment.thread_policy())
     words = ""
     for entry in catalogue.models:
         if entry.name in family and (entry.name, run.suite) not in due:

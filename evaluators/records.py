@@ -102,7 +102,7 @@ class EvaluationRun(Record):
     cpu_count: int
     ram_total_gb: float
     threads: int
-    thread_policy: str | None = field(metadata=_SINCE_5)  # how they wait for each other: spin=2000; NULL: not said
+    thread_policy: str | None = field(metadata=_SINCE_5)  # how they wait for each other: yielding; NULL: not said
     device: str  # cpu, cuda:0
     device_name: str
     device_uuid: str | None

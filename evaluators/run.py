@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 from filelock import FileLock, Timeout
 
-from evaluators import budget, complaints, engines, hub_cache, landing, lifecycle, machine, rows, withdrawn
+from evaluators import budget, complaints, engines, hub_cache, landing, lifecycle, machine, rows, waiting, withdrawn
 from evaluators.decisions import excluded_runs
 from evaluators.energy import OWN_TIME, Ledger, Meter, Reading, make_meter, quality
 from evaluators.engines import Engine, EngineFailed, TokenCounts
@@ -93,6 +93,7 @@ class _Run:
             _device_lock(self.spec, self.progress, self.interruption),
             hub_cache.in_use((self.spec.model, *self.spec.lineage)),
             self.warnings.listening(),
+            waiting.yielding(self.record.threads),
         ):
             self.started = time.perf_counter()  # waiting for the device is nobody's time
             self.now = Now(self.spec.home, self.spec.run_id, self.spec.model.name, self.spec.suite.name)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 
-from evaluators.environment import SPINS
-
-# As an evaluator's own process does, before anything loads torch: else the suite crawls on a machine that is shared.
-os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))
+# Before anything loads torch: its threads wait for a moment only, else the suite crawls on a machine that is shared.
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 from functools import partial
 

@@ -80,8 +80,8 @@ def test_an_energy_with_a_busy_neighbours_in_it_is_flagged(method: str) -> None:
     assert quality.examine(dataclasses.replace(quiet, cpu_method=method)).flags == ()
     assert quality.examine(dataclasses.replace(busy, cpu_method=method)).flags == ("foreign_load",)
     # Its own CPU time is all that a model by it sees, and no processor is inside the boundary of a GPU alone.
-    assert quality.examine(dataclasses.replace(busy, cpu_method=OWN_TIME)).flags == ()
-    crowded = dataclasses.replace(busy, cpu_method=OWN_TIME, foreign_cpu_s=0.61 * machine_s)
+    assert quality.examine(dataclasses.replace(busy, cpu_method=OWN_TIME, foreign_cpu_s=0.79 * machine_s)).flags == ()
+    crowded = dataclasses.replace(busy, cpu_method=OWN_TIME, foreign_cpu_s=0.81 * machine_s)
     assert quality.examine(crowded).flags == ("foreign_load",)
     assert quality.examine(dataclasses.replace(busy, cpu_method="absent")).flags == ()
 

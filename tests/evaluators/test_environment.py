@@ -39,11 +39,11 @@ def test_an_evaluators_process_lands_how_its_threads_wait(tmp_path: Path, module
     file.write_text(make_spec(catalogue, planned, tmp_path / "home").model_dump_json())
     subprocess.run([sys.executable, "-m", module, str(file)], env=without_a_setting(), check=True, timeout=300)
     (start,) = lifecycle.runs_of(tmp_path / "home" / "landing", "tiny-base", "tiny")
-    assert start["thread_policy"] == f"spin={environment.SPINS}"
+    assert start["thread_policy"] == environment.YIELDING
 
 
-def test_threads_spin_for_a_moment_only() -> None:
-    assert policy_of_a_process() == f"spin={environment.SPINS}"
+def test_threads_yield_where_nothing_is_said() -> None:
+    assert policy_of_a_process() == environment.YIELDING
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,7 @@ def test_threads_spin_for_a_moment_only() -> None:
     [
         ({"GOMP_SPINCOUNT": "300000"}, "spin=300000"),
         ({"OMP_WAIT_POLICY": "PASSIVE"}, "wait=passive"),
+        ({"OMP_WAIT_POLICY": "active"}, "wait=active"),
         ({"OMP_WAIT_POLICY": "active", "GOMP_SPINCOUNT": "10"}, "spin=10"),
         ({"KMP_BLOCKTIME": "0"}, "block=0"),
     ],
@@ -65,4 +66,4 @@ def test_a_plan_expects_what_the_evaluator_will_say(variables: dict[str, str], m
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert environment.expected_thread_policy() == policy_of_a_process(**variables)
+    assert environment.thread_policy() == policy_of_a_process(**variables)
