@@ -158,6 +158,21 @@ def test_cpu_time_tells_own_from_foreign() -> None:
     assert window.programs is not None
 
 
+@pytest.mark.parametrize("ended", [False, True])
+def test_the_time_of_its_children_is_its_own(ended: bool) -> None:
+    spin = "import time\nwhile time.process_time() < 0.5: pass\nprint('done', flush=True)\ninput()"
+    cpu_time = CpuTime()
+    cpu_time.start()
+    with subprocess.Popen([sys.executable, "-c", spin], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"done\n"
+        if ended:
+            child.kill()
+            child.wait()
+        cpu_time.stop()
+    assert cpu_time.window(1.0).own_s > 0.4
+
+
 def test_a_long_look_at_other_programs_is_not_in_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
     meter = CodecarbonMeter(country_iso_code="USA", gpu_uuid=None)
     try:
