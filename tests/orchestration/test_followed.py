@@ -48,7 +48,7 @@ def test_what_was_followed_is_asked_for_no_more(tmp_path: Path) -> None:
     def run(model: str, at: datetime, flags: str | None = None, **changes: Any) -> None:
         BuiltRun(home.landing, model, [TaskOutcome("t", [True] * 4, 100.0, flags=flags)], at=at, **changes).land()
 
-    before, after = NIGHT + timedelta(hours=1), datetime.now(UTC) + timedelta(seconds=1)
+    before = NIGHT + timedelta(hours=1)
     # What was evaluated before the message is what it is about.
     run("weak", before, status="interrupted")
     run("late", before)
@@ -58,6 +58,7 @@ def test_what_was_followed_is_asked_for_no_more(tmp_path: Path) -> None:
     run("busy", before, flags="foreign_load")
     message = Message(NIGHT, "Night of X: 1 of 4 models good", LINES)
     kept = keep(home, message) / "message.json"
+    after = datetime.now(UTC) + timedelta(seconds=1)
     assert message.text() in said(tmp_path), "nothing is published yet"
 
     run("weak", after)
