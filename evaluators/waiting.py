@@ -22,7 +22,7 @@ import psutil
 
 from evaluators import environment
 
-_LOOK_S = 0.25
+_LOOK_S = 0.5
 # CPUs that others take beyond those that torch's threads leave free. The gap keeps what hovers there from flapping.
 _CROWDED = 0.16
 _FREE = 0.08
