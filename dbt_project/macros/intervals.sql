@@ -217,7 +217,7 @@ interval was narrow looked at it each time: it stopped on the 98 % interval, and
     end
 {%- endmacro %}
 
-{#- Aggregates over tasks, which are independent: the variance of the sum of their mean energies; NULL with one unknown. -#}
+{#- Aggregates over independent tasks: the variance of the sum of their mean energies; NULL with one unknown. -#}
 {% macro sum_of_variances() -%}
     case when count(*) = count(energy_variance) then sum(energy_variance order by task) end
 {%- endmacro %}
