@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -393,6 +394,20 @@ def test_what_other_programs_spoil_is_evaluated_again_a_few_times(
     summary = evaluate(next_spec(workplace), meter=meter)
     assert len(summary.tasks) == evaluations
     assert len(believed(summary.tasks)) == min(repetitions, evaluations - len(spoilt[:evaluations]))
+
+
+def test_others_are_watched_for_while_a_model_is_evaluated(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "KMP_BLOCKTIME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def is_watched() -> bool:
+        return "waiting" in [thread.name for thread in threading.enumerate()]
+
+    seen: list[bool] = []
+    summary = evaluate(next_spec(workplace), lambda _: seen.append(is_watched()))
+    assert seen == [True] * len(summary.tasks)
+    assert seen
+    assert not is_watched()
 
 
 def test_a_plan_names_those_whose_energies_will_not_be_compared(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import queue
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -130,3 +133,21 @@ def test_others_are_seen_on_the_machine() -> None:
             busy.kill()
     assert max(seen) > 0.2
     assert max(seen) < len(cpus) + 0.5
+
+
+def test_own_time_is_nobody_elses() -> None:
+    """All of the machine's CPU time is this process's, or others', and none of it both."""
+    cpus, long = os.sched_getaffinity(0), bytes(10_000_000)
+    ends_s = time.process_time() + len(cpus)
+
+    def hashed(_: int) -> None:  # beside other threads: it lets go of Python's lock
+        while time.process_time() < ends_s:
+            hashlib.sha256(long)
+
+    wall_s, own_s, taken_s = -time.perf_counter(), -time.process_time(), -waiting._taken_s(cpus)
+    with ThreadPoolExecutor(len(cpus)) as threads:
+        list(threads.map(hashed, range(len(cpus))))
+    taken_s += waiting._taken_s(cpus)
+    own_s += time.process_time()
+    wall_s += time.perf_counter()
+    assert taken_s < len(cpus) * wall_s - own_s + 0.1 * len(cpus)  # the clocks tick apart
