@@ -46,10 +46,10 @@ bench: setup-dev
 	$(BIN)/python -m benchmarks $(ARGS)
 
 setup: .venv/.installed
-	@$(BIN)/python -m orchestration.manifest
+	@$(BIN)/python -m orchestration.dbt_artifacts.manifest
 
 setup-dev: .venv/.installed-dev
-	@$(BIN)/python -m orchestration.manifest
+	@$(BIN)/python -m orchestration.dbt_artifacts.manifest
 
 INSTALL = test -n "$(PYTHON)" || { echo "Evalwatt needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=/path/to/python" >&2; exit 2; }; \
 	test -x $(BIN)/python || "$(PYTHON)" -m venv .venv && $(BIN)/python deploy/install.py

@@ -19,10 +19,10 @@ import pyarrow.parquet as pq
 
 from benchmarks.score_equality import lm_eval
 from benchmarks.subject import run_spec, scratch, subject, table
-from evaluators import landing
-from evaluators.catalogue import Catalogue, ModelEntry, SuiteEntry
+from evaluators.catalogue.entries import Catalogue, ModelEntry, SuiteEntry
 from evaluators.energy.cpu_time import share_of_machine
-from evaluators.models import LocalModel
+from evaluators.landing import bundles
+from evaluators.models.sources import LocalModel
 
 LOOPS = (0, 1, 2)
 OUR_DOCUMENTS = 60  # windows of seconds
@@ -83,7 +83,7 @@ def _ours(catalogue: Catalogue, entry: ModelEntry, suite: SuiteEntry, home: Path
     file.write_text(run_spec(catalogue, entry, suite, home).model_dump_json(), encoding="utf-8")
     subprocess.run([sys.executable, "-m", "evaluators", str(file)], check=True)
     found = {}
-    for bundle in landing.bundles(home / "landing"):
+    for bundle in bundles.bundles(home / "landing"):
         for row in (
             pq.read_table(bundle.files["task_emissions"]).to_pylist() if "task_emissions" in bundle.files else ()
         ):

@@ -14,9 +14,9 @@ from pathlib import Path
 from benchmarks.subject import scratch, subject, table
 from evaluators import engines
 from evaluators.energy import Ledger, make_meter
-from evaluators.harness import Harness, LoadedTask, requests_of
-from evaluators.interruption import Interruption
-from evaluators.metered import MeteredLM, warm_up
+from evaluators.harness.interruption import Interruption
+from evaluators.harness.lm_eval_tasks import Harness, LoadedTask, requests_of
+from evaluators.harness.metered import MeteredLM, warm_up
 
 ROUNDS = 2
 

@@ -21,10 +21,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from benchmarks.subject import DOCUMENTS, run_spec, scratch, subject, table
 from benchmarks.tasks import suite_of
-from evaluators import landing
-from evaluators.catalogue import ModelEntry, SuiteEntry
-from evaluators.harness import OUR_TASKS
-from evaluators.run import evaluate
+from evaluators.catalogue.entries import OUR_TASKS, ModelEntry, SuiteEntry
+from evaluators.landing import bundles
+from evaluators.process.run import evaluate
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -41,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         evaluate(run_spec(catalogue, plain, suite, home))
         ours = {
             (row["task"], row["metric"], row["filter"]): row["value"]
-            for bundle in landing.bundles(home / "landing")
+            for bundle in bundles.bundles(home / "landing")
             if "task_results" in bundle.files
             for row in pq.read_table(bundle.files["task_results"]).to_pylist()
         }

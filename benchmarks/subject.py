@@ -5,10 +5,10 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from evaluators import landing
-from evaluators.catalogue import Catalogue, ModelEntry, SuiteEntry, load
+from evaluators.catalogue.entries import Catalogue, ModelEntry, SuiteEntry, load
+from evaluators.landing import bundles
 from evaluators.machine import native_dtype
-from evaluators.models import LocalModel, prepare
+from evaluators.models.sources import LocalModel, prepare
 from evaluators.spec import RunSpec
 from orchestration.home import Home, catalogue_path
 
@@ -33,7 +33,7 @@ def subject() -> tuple[Catalogue, ModelEntry, SuiteEntry, LocalModel]:
 def run_spec(catalogue: Catalogue, entry: ModelEntry, suite: SuiteEntry, home: Path) -> RunSpec:
     """An evaluator's order for a model that lies in a folder."""
     return RunSpec(
-        run_id=landing.new_run_id(),
+        run_id=bundles.new_run_id(),
         home=home,
         root=catalogue.path.parent,
         model=entry,

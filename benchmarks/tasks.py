@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from evaluators.catalogue import SuiteEntry
+from evaluators.catalogue.entries import SuiteEntry
 
 DATA = Path(os.environ.get("EVALWATT_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 # Documents per task, so that one pass of `hf` takes minutes on two cores. The more documents share a few-shot prompt,

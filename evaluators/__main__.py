@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
     except SpecError as error:
         print(error, file=sys.stderr)
         return 2
-    from evaluators.run import Interrupted, evaluate
+    from evaluators.process.run import Interrupted, evaluate
 
     try:
         summary = evaluate(spec)
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
 
 if __name__ == "__main__":
     environment.prepare()
-    from evaluators.guard import guarded
+    from evaluators.process.guard import guarded
     from evaluators.redaction import standard_streams_redacted
 
     with guarded(), standard_streams_redacted():

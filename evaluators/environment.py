@@ -13,7 +13,7 @@ _WAITING = {"GOMP_SPINCOUNT": "30000", "OMP_WAIT_POLICY": "active", "KMP_BLOCKTI
 
 def prepare() -> None:
     """Set what the libraries read once, when they are loaded. A user's own setting of the threads' waiting wins."""
-    os.environ["TQDM_DISABLE"] = "1"  # lm-eval's own bars; evaluators.progress draws the one bar there is
+    os.environ["TQDM_DISABLE"] = "1"  # lm-eval's own bars; evaluators.process.progress draws the one bar there is
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ["HF_UPDATE_DOWNLOAD_COUNTS"] = "0"  # else datasets tells a server of every file that is loaded
     if thread_policy() == YIELDING:

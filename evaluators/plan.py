@@ -18,18 +18,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from evaluators import environment, landing, lifecycle, withdrawn
-from evaluators.catalogue import Catalogue, CatalogueError, ModelEntry, SuiteEntry
-from evaluators.decisions import excluded_runs
+from evaluators import environment
+from evaluators.catalogue.entries import Catalogue, CatalogueError, ModelEntry, SuiteEntry
 from evaluators.energy import quality
+from evaluators.energy.repetitions import believed, further_windows
+from evaluators.hashing import digest
+from evaluators.landing import bundles, lifecycle, withdrawn
+from evaluators.landing.decisions import excluded_runs
 from evaluators.machine import describe_machine, usable_threads
-from evaluators.model_files import Change, last_change
-from evaluators.models import loose_files
-from evaluators.precision import believed, further_windows
-from evaluators.spec import RunSpec, digest
+from evaluators.models.files import Change, last_change
+from evaluators.models.sources import loose_files
+from evaluators.spec import RunSpec
 from evaluators.summary import RunSummary, TaskSummary
 
-OUR_TASKS = Path(__file__).parent / "tasks"
 _WEIGHED_AGAIN = "a group's tasks now weigh as lm-eval aggregates them; all are evaluated, and none is asked again"
 _SEES_TOKENIZERS = 4  # schema version of the first evaluators whose fingerprints cover what lies beside the weights
 
@@ -104,7 +105,7 @@ def make_spec(catalogue: Catalogue, planned: PlannedRun, home: Path, *, force: b
     """The evaluator's order for a planned run, with a new run id. `further`: more of the spec's fields."""
     entry = catalogue.model(planned.model)
     return RunSpec(
-        run_id=landing.new_run_id(),
+        run_id=bundles.new_run_id(),
         home=home.absolute(),
         root=catalogue.path.parent,
         model=entry,
@@ -144,7 +145,7 @@ def _planned(
         if any(name not in evaluations for name in (planned["evaluation"], *planned.get("repetitions", ())))
     ]
     answered = {task: planned["evaluation"] for task, planned in (tasks or {}).items() if task not in missing}
-    outdated = [task for task, name in answered.items() if change and landing.run_time(evaluations[name]) < change.at]
+    outdated = [task for task, name in answered.items() if change and bundles.run_time(evaluations[name]) < change.at]
     if entry.retired is not None:
         due, reason = False, f"retired: {entry.retired}"
     elif is_control:
@@ -190,7 +191,7 @@ def _verdict(
         return True, "requested"
     if not runs:
         return True, "never evaluated here"
-    last = landing.run_time(runs[-1]["run_id"])
+    last = bundles.run_time(runs[-1]["run_id"])
     if tasks is None and all(run["plan_key"] != key for run in runs):
         what = "the entry, its files, its suite, its tasks or lm-eval"
         return True, f"{what} changed since the run of {last:%Y-%m-%d %H:%M} UTC"
@@ -204,7 +205,7 @@ def _verdict(
         return True, f"{len(missing)} of {len(tasks)} tasks are missing or excluded ({', '.join(missing)}){others}"
     if _weighed_before(suite, tasks):
         return True, _WEIGHED_AGAIN
-    oldest = min(landing.run_time(evaluations[planned["evaluation"]]) for planned in tasks.values())
+    oldest = min(bundles.run_time(evaluations[planned["evaluation"]]) for planned in tasks.values())
     if entry.refresh_every is not None and now - oldest >= entry.refresh_every:
         return True, f"last evaluated {oldest:%Y-%m-%d %H:%M} UTC, to be refreshed every {entry.refresh_every}"
     return False, f"all {len(tasks)} tasks were evaluated on {oldest:%Y-%m-%d %H:%M} UTC, and nothing changed since"
@@ -281,7 +282,7 @@ def _control_due(catalogue: Catalogue, home: Path, now: datetime) -> tuple[str, 
     if control is None:
         return None
     for run in lifecycle.runs_of(home / "landing", control.model, control.suite):
-        if run.get("is_control") and landing.run_time(run["run_id"]).date() == now.astimezone(UTC).date():
+        if run.get("is_control") and bundles.run_time(run["run_id"]).date() == now.astimezone(UTC).date():
             summary = lifecycle.read_json(home / "landing" / run["run_id"] / lifecycle.SUMMARY_FILE)
             if summary is not None and summary["status"] == "completed":
                 return None
@@ -309,14 +310,13 @@ def _plan_key(catalogue: Catalogue, entry: ModelEntry, suite: SuiteEntry) -> str
     models = [entry, *catalogue.lineage(entry)]
     # Whether they were repeated often enough is known by what is landed, and once was the rule before it was stated.
     unsaid = {"description"} | ({"repetitions"} if suite.repetitions == 1 else set())
-    folders = [OUR_TASKS] + ([root / suite.include_path] if suite.include_path is not None else [])
     return digest(
         {
             "models": [model.model_dump(mode="json", exclude=exclude) for model in models],
             "weights": [list(_files(root / model.path)) for model in models if model.path is not None],
             "recipes": [_content(root / model.recipe) for model in models if model.recipe is not None],
             "suite": suite.model_dump(mode="json", exclude=unsaid),
-            "tasks": [_content(path) for folder in folders for path in _task_files(folder)],
+            "tasks": [_content(path) for folder in suite.task_folders(root) for path in _task_files(folder)],
             "seed": catalogue.settings.seed,
             "lm-eval": version("lm-eval"),
         }

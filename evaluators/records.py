@@ -1,7 +1,7 @@
 """The rows that are landed, one frozen dataclass per raw table: the single source of the raw schema.
 
 Belongs here: field names (with units), types, keys and what NULL means. Does not belong here: how rows are
-obtained (`run`), written (`landing`) or loaded (`orchestration.warehouse`).
+obtained (`run`), written (`landing`) or loaded (`orchestration.warehouse.load`).
 
 A field's annotation is its type in Parquet and in DuckDB; `X | None` means that NULL is a legitimate answer,
 namely "not known", never zero. Run-level phases carry the task `''` so that keys are never NULL. A column that came

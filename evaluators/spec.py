@@ -6,19 +6,30 @@ but this file, the landing and the model's source.
 
 from __future__ import annotations
 
-import hashlib
-import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from evaluators.budget import Spent
-from evaluators.catalogue import ModelEntry, Settings, SuiteEntry
+from evaluators.catalogue.entries import ModelEntry, Settings, SuiteEntry
+from evaluators.hashing import digest
 
 
 class SpecError(Exception):
     """The spec cannot be used; the message names the file and what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What runs took of their model's budget. kWh None: not known."""
+
+    duration_s: float = 0.0
+    energy_kwh: float | None = 0.0
+
+    def __add__(self, other: Spent) -> Spent:
+        unknown = self.energy_kwh is None or other.energy_kwh is None
+        energy_kwh = None if unknown else (self.energy_kwh or 0.0) + (other.energy_kwh or 0.0)
+        return Spent(self.duration_s + other.duration_s, energy_kwh)
 
 
 class RunSpec(BaseModel):
@@ -56,12 +67,6 @@ def read(path: Path) -> RunSpec:
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
         raise SpecError(f"{path}: not a run's spec ({problems}); let `evalwatt evaluate` write it") from None
-
-
-def digest(value: Any) -> str:
-    """sha-256 over a value's canonical JSON."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def suite_version(suite: SuiteEntry) -> str:

@@ -30,3 +30,12 @@ def duration(seconds: float) -> str:
 def counted(number: int, noun: str) -> str:
     """`1 task`, `6 tasks`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def in_words(seconds: float) -> str:
+    """`1 h 05 min`, `3 min 20 s`, `4.2 s`."""
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"

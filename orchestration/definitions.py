@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from orchestration.dbt_artifacts.manifest import manifest
 from orchestration.defs import automation
 from orchestration.defs.checks import every_planned_evaluation_ended_well, quarantine_is_empty
 from orchestration.defs.evaluations import catalogue, model_evaluations
@@ -18,7 +19,6 @@ from orchestration.defs.publication import publication_of
 from orchestration.defs.raw_tables import raw_tables
 from orchestration.defs.report import report
 from orchestration.defs.resources import Paths, default_resources
-from orchestration.manifest import manifest
 
 
 def build_defs(paths: Paths | None = None, overrides: Mapping[str, object] | None = None) -> dg.Definitions:

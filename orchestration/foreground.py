@@ -14,16 +14,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from evaluators.progress import TTY_VARIABLE
-from orchestration.failures import reasons
+from evaluators.terminal import TTY_VARIABLE
 from orchestration.home import Home, catalogue_path
-from orchestration.tags import CANCEL_TAG, NIGHT, NIGHT_TAG
+from orchestration.instance.failures import reasons
+from orchestration.instance.names import CANCEL_TAG, NIGHT, NIGHT_TAG
 
 if TYPE_CHECKING:
     import dagster as dg
 
-    from evaluators.catalogue import Settings
-    from orchestration.night_message import Message
+    from evaluators.catalogue.entries import Settings
+    from orchestration.nights.message import Message
 
 # Errors are told by the verbs, with their remedies; Dagster keeps the details for its UI.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -70,7 +70,7 @@ class Foreground:
         self, home: Home, settings: Settings, night: str, refreshed: Outcome, not_begun: Sequence[str]
     ) -> Message:
         """What happened in the night, in the words of the one message."""
-        from orchestration.night_report import report
+        from orchestration.nights.report import report
 
         refresh = self._instance.get_run_by_id(refreshed.run_id)
         return report(self._instance, home, settings, night, refresh, not_begun=not_begun)
@@ -104,11 +104,11 @@ def foreground(home: Home) -> Iterator[Foreground]:
     os.environ["DAGSTER_COMPUTE_LOG_TAIL_WAIT_AFTER_FINISH"] = "0.2"  # else the last lines may be lost
     warnings.simplefilter("ignore")
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
-    from evaluators.catalogue import load
+    from evaluators.catalogue.entries import load
     from orchestration.definitions import build_defs
-    from orchestration.housekeeping import delete_old_runs
-    from orchestration.instance import open_instance
-    from orchestration.janitor import close_dead_runs
+    from orchestration.instance.housekeeping import delete_old_runs
+    from orchestration.instance.janitor import close_dead_runs
+    from orchestration.instance.opening import open_instance
 
     definitions = build_defs()
     with open_instance(home) as instance:

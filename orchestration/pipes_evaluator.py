@@ -17,8 +17,8 @@ from evaluators import environment
 
 def main(spec_file: Path) -> int:
     """Evaluate what the spec says. Returns the exit code."""
+    from evaluators.process.run import Interrupted, TaskSummary, evaluate
     from evaluators.redaction import redact
-    from evaluators.run import Interrupted, TaskSummary, evaluate
     from evaluators.spec import read
 
     with open_dagster_pipes() as pipes:
@@ -47,7 +47,7 @@ def _stopped(pipes: PipesContext, reason: str, code: int) -> int:
 
 if __name__ == "__main__":
     environment.prepare()
-    from evaluators.guard import guarded
+    from evaluators.process.guard import guarded
     from evaluators.redaction import standard_streams_redacted
 
     with guarded(), standard_streams_redacted():

@@ -18,8 +18,8 @@ from states import NO_REAL_STATES, REAL
 
 from evaluators.leaderboards.formats import date_in_name, read
 from evaluators.leaderboards.states import import_state
-from orchestration import warehouse
 from orchestration.home import Home
+from orchestration.warehouse import load as warehouse
 
 STUDY_DAY = "2025-01-09"
 

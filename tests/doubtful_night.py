@@ -11,8 +11,9 @@ from dbt_runner import dbt_build
 from landing_builder import BuiltRun, TaskOutcome
 from metered_nights import answers
 
-from orchestration import publication, warehouse
 from orchestration.home import Home
+from orchestration.warehouse import load as warehouse
+from orchestration.warehouse import publication
 
 BUSY = "foreign_load"
 BASE = [

@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from landing_builder import BuiltRun, TaskOutcome
 
-from evaluators import landing
+from evaluators.landing import bundles
 from evaluators.records import BY_TABLE, RECORDS, columns
-from orchestration import warehouse
 from orchestration.home import Home
+from orchestration.warehouse import load as warehouse
 
 Change = Callable[[pa.Table], pa.Table]
 
@@ -33,9 +33,9 @@ def raw_tables(path: Path) -> dict[str, list[tuple[Any, ...]]]:
         }
 
 
-def bundle_of(home: Home, run_id: str, task: str) -> landing.Bundle:
+def bundle_of(home: Home, run_id: str, task: str) -> bundles.Bundle:
     """The bundle of a task evaluation."""
-    for bundle in landing.bundles(home.landing, run_id):
+    for bundle in bundles.bundles(home.landing, run_id):
         results = bundle.files.get("task_results")
         if results and pq.read_table(results)["task"][0].as_py() == task:
             return bundle

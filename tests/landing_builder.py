@@ -1,6 +1,6 @@
 """Small landings for tests: runs of invented models with chosen scores, tokens and energies.
 
-Everything is written through the records and `evaluators.landing`, as a real evaluator does it.
+Everything is written through the records and `evaluators.landing.bundles`, as a real evaluator does it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluators.engines import TokenCounts
-from evaluators.landing import END_BUNDLE, new_run_id, task_bundle, write_bundle
+from evaluators.landing.bundles import END_BUNDLE, new_run_id, task_bundle, write_bundle
 from evaluators.records import SCHEMA_VERSION, EvaluationRun, Model, Record, Sample, TaskEmission, TaskResult
 
 KWH_PER_JOULE = 1 / 3.6e6

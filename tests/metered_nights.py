@@ -16,11 +16,12 @@ import pytest
 from dbt_runner import dbt_build
 from landing_builder import START, BuiltRun, TaskOutcome
 
-from evaluators import decisions
 from evaluators.engines import TokenCounts
-from evaluators.landing import END_BUNDLE, bundles
-from orchestration import publication, warehouse
+from evaluators.landing import decisions
+from evaluators.landing.bundles import END_BUNDLE, bundles
 from orchestration.home import Home
+from orchestration.warehouse import load as warehouse
+from orchestration.warehouse import publication
 
 KWH = 3.6e6  # joules
 NIGHT_2 = START + timedelta(days=1)

@@ -26,9 +26,9 @@ from evaluators import engines
 from evaluators.energy import Ledger, make_meter
 from evaluators.engines import Engine, TokenCounts
 from evaluators.engines.compatibility import allowed_difference
-from evaluators.harness import Harness, LoadedTask, requests_of
-from evaluators.interruption import Interruption
-from evaluators.metered import MeteredLM, warm_up
+from evaluators.harness.interruption import Interruption
+from evaluators.harness.lm_eval_tasks import Harness, LoadedTask, requests_of
+from evaluators.harness.metered import MeteredLM, warm_up
 
 
 @dataclass(frozen=True)

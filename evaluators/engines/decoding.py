@@ -25,7 +25,7 @@ from transformers import (
 from transformers.generation import GenerationMode
 
 from evaluators.engines import prefix_trie, tree_attention
-from evaluators.engines.budget import Budget
+from evaluators.engines.memory import Budget
 from evaluators.engines.prefix_trie import Piece, Segment, Trie
 from evaluators.engines.trie_model import TrieModel
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evaluators.engines import prefix_trie, tree_attention
-from evaluators.engines.budget import Budget
+from evaluators.engines.memory import Budget
 from evaluators.engines.prefix_trie import Ints, Piece, Trie
 from evaluators.engines.trie_model import TrieModel
 

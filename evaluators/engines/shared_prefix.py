@@ -34,9 +34,9 @@ from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 from transformers import StoppingCriteriaList
 
 from evaluators.engines import Engine, TokenCounts, compatibility, prefix_trie, transformers
-from evaluators.engines.budget import FEWEST_TOKENS, Budget, free_bytes, is_out_of_memory
 from evaluators.engines.decoding import decode, greedy_settings, is_plain
 from evaluators.engines.likelihood import score
+from evaluators.engines.memory import FEWEST_TOKENS, Budget, free_bytes, is_out_of_memory
 from evaluators.engines.trie_model import TrieModel
 
 _log = logging.getLogger(__name__)

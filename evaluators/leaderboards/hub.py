@@ -1,14 +1,10 @@
 """States of the leaderboard in the history of its dataset on the hub: which there are, and their rows.
 
-Belongs here: all that knows the hub's client. Does not belong here: what a state's rows mean (`open_llm`).
-
-The token comes from HF_TOKEN only. The client itself would try a dead network for half a minute, and wait for a silent
-one for ever; so it is asked one thing with a time limit first, and gets a limit for each request after that.
+Does not belong here: how the hub is reached (`models.hub_client`), and what a state's rows mean (`open_llm`).
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,11 +15,10 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from evaluators.leaderboards import StateRejected, formats
+from evaluators.models.hub_client import TIMEOUT_S
 from evaluators.redaction import redact
 
 REPOSITORY = "open-llm-leaderboard/contents"
-TOKEN_VARIABLE = "HF_TOKEN"
-TIMEOUT_S = 20.0
 
 
 class HubUnavailable(Exception):
@@ -56,19 +51,6 @@ class Revision:
     @property
     def source(self) -> str:
         return f"{REPOSITORY}@{self.sha}"
-
-
-def connect() -> Any:
-    """The hub's client, a `huggingface_hub.HfApi`."""
-    from huggingface_hub import HfApi, get_session
-    from huggingface_hub.utils import disable_progress_bars
-
-    def limit(request: Any) -> None:
-        request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write", "pool"), TIMEOUT_S)
-
-    get_session().event_hooks["request"].append(limit)
-    disable_progress_bars()  # a bar of ours counts the states
-    return HfApi(token=os.environ.get(TOKEN_VARIABLE) or False)
 
 
 def revisions(client: Client, since: date | None = None) -> list[Revision]:

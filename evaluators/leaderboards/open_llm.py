@@ -20,7 +20,7 @@ from hashlib import sha256
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evaluators.landing import arrow_schema
+from evaluators.landing.bundles import arrow_schema
 from evaluators.leaderboards import StateRejected
 from evaluators.leaderboards.open_llm_columns import EMISSIONS, FIELDS, TYPES, converted, schema_problems
 from evaluators.records import EMISSIONS_NOT_KNOWN, SCHEMA_VERSION, LeaderboardSnapshot

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evaluators.landing import arrow_schema
+from evaluators.landing.bundles import arrow_schema
 from evaluators.records import LeaderboardSnapshot
 
 # The hub dataset's columns, in its order, and the record's fields.

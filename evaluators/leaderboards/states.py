@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
 
-from evaluators import landing
+from evaluators import durable
+from evaluators.landing import bundles
 from evaluators.leaderboards import StateRejected
 from evaluators.leaderboards.open_llm import State, examine
 from evaluators.records import LeaderboardSnapshot
@@ -56,24 +57,24 @@ def import_state(
 
 def _land(state: State, root: Path) -> bool:
     """Whether the state is new. Of several importers at once one lands it, and the others find it there."""
-    folder = root / landing.state_directory(state.day)
+    folder = root / bundles.state_directory(state.day)
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / landing.LOCK_FILE):
-        for leftover in folder.glob(f"{landing.TEMPORARY}*"):  # of an import that was killed: the lock is ours
+    with FileLock(folder / bundles.LOCK_FILE):
+        for leftover in folder.glob(f"{durable.TEMPORARY}*"):  # of an import that was killed: the lock is ours
             shutil.rmtree(leftover)
-        if (folder / landing.STATE_BUNDLE).exists():
+        if (folder / bundles.STATE_BUNDLE).exists():
             _compare(state, folder)
             return False
         rows = state.rows.replace_schema_metadata({_IDENTITY: state.sha256})
-        landing.write_tables(root, folder.name, landing.STATE_BUNDLE, {LeaderboardSnapshot: rows})
+        bundles.write_tables(root, folder.name, bundles.STATE_BUNDLE, {LeaderboardSnapshot: rows})
         return True
 
 
 def _compare(state: State, folder: Path) -> None:
     """Raises StateRejected where what is landed is another state, or damaged."""
     try:
-        (file,) = (folder / landing.STATE_BUNDLE).glob("*.parquet")
-        landing.verify(file)
+        (file,) = (folder / bundles.STATE_BUNDLE).glob("*.parquet")
+        bundles.verify(file)
         landed = pq.read_schema(file).metadata[_IDENTITY].decode()
     except (ValueError, OSError, KeyError, TypeError) as error:
         remedy = f"move {folder} away and import again"
@@ -99,15 +100,15 @@ def _set_aside(state: State, quarantine: Path) -> Path:
         "state_sha256": state.sha256,
         "rows": [dataclasses.asdict(refusal) for refusal in state.refusals],
     }
-    temporary = target.with_name(f"{landing.TEMPORARY}{secrets.token_hex(8)}")
+    temporary = target.with_name(f"{durable.TEMPORARY}{secrets.token_hex(8)}")
     temporary.mkdir(parents=True)
-    landing.write_durably(temporary / "rows.parquet", landing.parquet(state.refused))
-    landing.write_durably(temporary / "reason.json", json.dumps(facts, indent=2, ensure_ascii=False).encode())
+    durable.write_durably(temporary / "rows.parquet", bundles.parquet(state.refused))
+    durable.write_durably(temporary / "reason.json", json.dumps(facts, indent=2, ensure_ascii=False).encode())
     try:
         temporary.rename(target)
     except OSError:
         shutil.rmtree(temporary)
         if not target.exists():  # somebody else set the same rows aside first
             raise
-    landing.fsync_directory(target.parent)
+    durable.fsync_directory(target.parent)
     return target

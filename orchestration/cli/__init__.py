@@ -21,18 +21,18 @@ VERBS = (
 
 # Errors that are written for people, and their exit codes. Named, not imported: most verbs never load their modules.
 EXPECTED = {
-    "evaluators.catalogue.CatalogueError": 2,
-    "evaluators.decisions.DecisionRefused": 2,
+    "evaluators.catalogue.entries.CatalogueError": 2,
+    "evaluators.landing.decisions.DecisionRefused": 2,
     "evaluators.leaderboards.hub.HubUnavailable": 1,
-    "evaluators.model_builds.ModelUnavailable": 1,
-    "evaluators.prepared_models.EvaluationRunning": 1,
+    "evaluators.models.builds.ModelUnavailable": 1,
+    "evaluators.models.prepared.EvaluationRunning": 1,
     "evaluators.spec.SpecError": 2,
     "orchestration.home.HomeRefused": 2,
-    "orchestration.manifest.ManifestError": 1,
-    "orchestration.publication.NothingPublished": 1,
-    "orchestration.publication.PublicationRefused": 1,
-    "orchestration.warehouse.WarehouseBusy": 1,
-    "orchestration.warehouse.WarehouseOutdated": 1,
+    "orchestration.dbt_artifacts.manifest.ManifestError": 1,
+    "orchestration.warehouse.published.NothingPublished": 1,
+    "orchestration.warehouse.publication.PublicationRefused": 1,
+    "orchestration.warehouse.load.WarehouseBusy": 1,
+    "orchestration.warehouse.load.WarehouseOutdated": 1,
 }
 
 # What a person can do about a place that cannot be read or written.

@@ -12,8 +12,8 @@ from orchestration.cli import options
 from orchestration.cli.errors import WrongUse
 
 if TYPE_CHECKING:
-    from evaluators.hub_cache import CachedRevision
-    from evaluators.prepared_models import PreparedModel
+    from evaluators.models.hub_cache import CachedRevision
+    from evaluators.models.prepared import PreparedModel
 
 
 class _Size(click.ParamType):
@@ -22,7 +22,7 @@ class _Size(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         from pydantic_core import PydanticCustomError
 
-        from evaluators.catalogue_fields import size
+        from evaluators.catalogue.fields import size
 
         try:
             return int(size(value))
@@ -51,9 +51,9 @@ def command(evict: bool, limit: int | None, as_json: bool) -> None:
       evalwatt cache
       evalwatt cache --evict --to 200GB
     """
-    from evaluators import hub_cache, prepared_models
-    from evaluators.catalogue import load
-    from evaluators.model_builds import ModelUnavailable
+    from evaluators.catalogue.entries import load
+    from evaluators.models import hub_cache, prepared
+    from evaluators.models.builds import ModelUnavailable
     from orchestration.home import Home, catalogue_path
 
     if limit is not None and not evict:
@@ -62,7 +62,7 @@ def command(evict: bool, limit: int | None, as_json: bool) -> None:
     said: list[str] = []
     if evict and limit is None:
         said.append(str(hub_cache.free_unnamed(catalogue)))
-        gone = prepared_models.free_unneeded(catalogue, home)
+        gone = prepared.free_unneeded(catalogue, home)
         size = hub_cache.gigabytes(sum(model.size_bytes for model in gone))
         said.append(f"freed {size} of prepared models ({', '.join(m.path.name for m in gone) or 'nothing'})")
     elif limit is not None:
@@ -70,7 +70,7 @@ def command(evict: bool, limit: int | None, as_json: bool) -> None:
         said.append(str(freed) + ("" if freed.left_bytes <= limit else ": the rest is in use, or cannot be freed"))
     revisions, prepared = hub_cache.revisions(catalogue), []
     try:
-        prepared = prepared_models.prepared(catalogue, home)
+        prepared = prepared.prepared(catalogue, home)
     except ModelUnavailable as error:
         said.append(f"prepared models are not listed, because what they are needed for is not known: {error}")
     if as_json:
@@ -93,7 +93,7 @@ def command(evict: bool, limit: int | None, as_json: bool) -> None:
 def _print(revisions: list[CachedRevision], prepared: list[PreparedModel]) -> None:
     from rich.table import Table
 
-    from evaluators.hub_cache import DATA_SET, gigabytes
+    from evaluators.models.hub_cache import DATA_SET, gigabytes
     from orchestration.cli.show import console
 
     table = Table(box=None, pad_edge=False)

@@ -37,7 +37,7 @@ def command(measured_kwh: float, run_id: str | None, by: str, as_json: bool) -> 
     Example:
       evalwatt calibrate --measured-kwh 0.0123
     """
-    from evaluators.decisions import calibrate
+    from evaluators.landing.decisions import calibrate
     from orchestration.home import Home
 
     stored = calibrate(Home.from_env().landing, measured_kwh, run_id, by)

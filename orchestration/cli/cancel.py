@@ -15,7 +15,7 @@ from orchestration.cli.errors import WrongUse
 if TYPE_CHECKING:
     from dagster import DagsterInstance, DagsterRun
 
-    from orchestration.cancellation import Canceled
+    from orchestration.nights.cancellation import Canceled
 
 
 @click.command("cancel")
@@ -36,12 +36,12 @@ def command(run_id: str | None, night: bool, as_json: bool) -> None:
     """
     if run_id is not None and night:
         raise WrongUse("name a RUN, or --night, not both")
-    from orchestration.cancellation import cancel
-    from orchestration.defs import nights
     from orchestration.home import Home
-    from orchestration.instance import has_instance, open_instance
-    from orchestration.janitor import close_dead_runs
-    from orchestration.tags import NIGHT, PERSON, RUN
+    from orchestration.instance.janitor import close_dead_runs
+    from orchestration.instance.names import NIGHT, PERSON, RUN
+    from orchestration.instance.opening import has_instance, open_instance
+    from orchestration.nights import groups
+    from orchestration.nights.cancellation import cancel
 
     home = Home.from_env()
     if not has_instance(home):
@@ -49,7 +49,7 @@ def command(run_id: str | None, night: bool, as_json: bool) -> None:
         return
     with open_instance(home) as instance:
         close_dead_runs(instance, home)
-        runs = _chosen(nights.running(instance), run_id)
+        runs = _chosen(groups.running(instance), run_id)
         if not runs:
             _answer(as_json, None, "nothing is running")
             return
@@ -61,7 +61,7 @@ def command(run_id: str | None, night: bool, as_json: bool) -> None:
 
 def _chosen(running: list[DagsterRun], run_id: str | None) -> list[DagsterRun]:
     """The run that is named; without one, all of the newest night, or whatever runs outside of nights."""
-    from orchestration.tags import NIGHT_TAG
+    from orchestration.instance.names import NIGHT_TAG
 
     if run_id is not None:
         found = [run for run in running if run.run_id.startswith(run_id)]
@@ -75,8 +75,8 @@ def _chosen(running: list[DagsterRun], run_id: str | None) -> list[DagsterRun]:
 
 def _next(instance: DagsterInstance, runs: list[DagsterRun]) -> str:
     """Who refreshes now, and how to go on."""
-    from orchestration.daemon import lives
-    from orchestration.tags import FOREGROUND_TAG, NIGHT_TAG
+    from orchestration.instance.daemon import lives
+    from orchestration.instance.names import FOREGROUND_TAG, NIGHT_TAG
 
     if all(FOREGROUND_TAG in run.tags for run in runs):
         refresh = (

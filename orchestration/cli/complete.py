@@ -9,7 +9,7 @@ import click
 
 def models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Models of the catalogue that are evaluated."""
-    from evaluators.catalogue import CatalogueError, load
+    from evaluators.catalogue.entries import CatalogueError, load
     from orchestration.home import catalogue_path
 
     with suppress(CatalogueError):
@@ -20,7 +20,7 @@ def models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 
 def suites(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Suites of the catalogue."""
-    from evaluators.catalogue import CatalogueError, load
+    from evaluators.catalogue.entries import CatalogueError, load
     from orchestration.home import catalogue_path
 
     with suppress(CatalogueError):
@@ -30,7 +30,7 @@ def suites(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 
 def landed_runs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Runs whose results are landed, newest first."""
-    from evaluators.decisions import runs
+    from evaluators.landing.decisions import runs
     from orchestration.home import Home
 
     return [run_id for run_id in runs(Home.from_env().landing) if run_id.startswith(incomplete)]
@@ -40,9 +40,9 @@ def published_runs(ctx: click.Context, param: click.Parameter, incomplete: str) 
     """Runs with published evaluations, newest first."""
     import duckdb
 
-    from orchestration.cli.sql import connect
     from orchestration.exports.evidence import run_ids
     from orchestration.home import Home
+    from orchestration.warehouse.published import connect
 
     with suppress(click.ClickException, duckdb.Error), connect(Home.from_env()) as connection:
         return [run_id for run_id in run_ids(connection) if run_id.startswith(incomplete)]
@@ -53,9 +53,9 @@ def published_models(ctx: click.Context, param: click.Parameter, incomplete: str
     """Models with published evaluations."""
     import duckdb
 
-    from orchestration.cli.sql import connect
     from orchestration.exports.evidence import models
     from orchestration.home import Home
+    from orchestration.warehouse.published import connect
 
     with suppress(click.ClickException, duckdb.Error), connect(Home.from_env()) as connection:
         return [name for name in models(connection) if name.startswith(incomplete)]

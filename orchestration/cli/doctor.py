@@ -16,7 +16,7 @@ import click
 from orchestration.cli import options
 
 if TYPE_CHECKING:
-    from evaluators.catalogue import Catalogue, ModelEntry, Settings
+    from evaluators.catalogue.entries import Catalogue, ModelEntry, Settings
     from orchestration.home import Home
 
 _LEAST_FREE_GB = 5.0
@@ -37,7 +37,7 @@ def command(online: bool, as_json: bool) -> None:
     Example:
       evalwatt doctor --online
     """
-    from evaluators.catalogue import CatalogueError, Settings, load
+    from evaluators.catalogue.entries import CatalogueError, Settings, load
     from orchestration.home import Home, catalogue_path
 
     problems: list[str] = []
@@ -112,7 +112,7 @@ def _state(home: Home, problems: list[str]) -> dict[str, Any]:
 
 def _suites(catalogue: Catalogue, home: Home, problems: list[str]) -> dict[str, Any]:
     """How many entries each suite in use has; a problem where lm-eval does not know one of them, or two name a task."""
-    from evaluators.harness import Harness, TaskUnavailable
+    from evaluators.harness.lm_eval_tasks import Harness, TaskUnavailable
 
     nltk_data = home.path / "models" / "nltk_data"
     used = {name for model in catalogue.models if model.retired is None for name in model.suites}
@@ -128,8 +128,8 @@ def _suites(catalogue: Catalogue, home: Home, problems: list[str]) -> dict[str, 
 
 def _models(settings: Settings, remedies: list[str]) -> dict[str, Any]:
     """What the hub's cache holds, and whether there is a token for gated models; never which."""
-    from evaluators import hub_cache
     from evaluators.leaderboards.hub import TOKEN_VARIABLE
+    from evaluators.models import hub_cache
 
     held, limit = hub_cache.size_bytes(), settings.hub_cache_limit
     if limit is not None and held > limit:
@@ -148,8 +148,8 @@ def _models(settings: Settings, remedies: list[str]) -> dict[str, Any]:
 
 def _entries(catalogue: Catalogue, home: Home, device: str, problems: list[str]) -> dict[str, Any]:
     """How many of the catalogue's models are on this machine; a problem for each that cannot be evaluated as it is."""
-    from evaluators.model_checks import cannot_dequantize, unusable_template_in
-    from evaluators.models import folder_here
+    from evaluators.models.checks import cannot_dequantize, unusable_template_in
+    from evaluators.models.sources import folder_here
 
     entries = catalogue.needed()
     found = {name: folder_here(entry, entries, home.path, catalogue.path.parent) for name, entry in entries.items()}

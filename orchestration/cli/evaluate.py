@@ -41,7 +41,7 @@ def command(
       evalwatt evaluate SmolLM2-135M-Instruct
       evalwatt evaluate SmolLM2-135M-Instruct --suite mini --force
     """
-    from evaluators.catalogue import load
+    from evaluators.catalogue.entries import load
     from evaluators.plan import plan
     from orchestration.home import Home, catalogue_path
 
@@ -57,7 +57,7 @@ def command(
     due = ", ".join(run.suite for run in planned if run.due)
     print(f"evaluating {model} on {due}: starting, then loading the model", file=sys.stderr, flush=True)
     from orchestration.foreground import foreground
-    from orchestration.tags import FOREGROUND_TAG
+    from orchestration.instance.names import FOREGROUND_TAG
 
     with foreground(home) as dagster:
         if not (read := dagster.read_catalogue()).succeeded:

@@ -27,7 +27,7 @@ def command(run_id: str, reason: str, undo: bool, by: str, as_json: bool) -> Non
       evalwatt exclude 01JQ2Z7K3V8N5W6X9Y0A1B2C3D --reason "another program ran beside it"
       evalwatt exclude 01JQ2Z7K3V8N5W6X9Y0A1B2C3D --undo --reason "it was another night"
     """
-    from evaluators.decisions import exclude, include_again
+    from evaluators.landing.decisions import exclude, include_again
     from orchestration.home import Home
 
     landing = Home.from_env().landing

@@ -39,11 +39,11 @@ def command(folder: Path, form: str, model: str | None, run_id: str | None, as_j
     """
     import duckdb
 
-    from evaluators.catalogue_fields import did_you_mean
-    from evaluators.landing import write_durably
-    from orchestration.cli.sql import connect
+    from evaluators.catalogue.fields import did_you_mean
+    from evaluators.durable import write_durably
     from orchestration.exports import evidence, files
     from orchestration.home import Home
+    from orchestration.warehouse.published import connect
 
     home = Home.from_env()
     with connect(home) as connection:

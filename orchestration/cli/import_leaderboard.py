@@ -70,7 +70,7 @@ def command(
         pending = _of_files([Path(source) for source in sources], day and day.date())
     imported, failures = _import(pending, home)
     if imported:
-        from orchestration.state_events import report
+        from orchestration.ui.state_events import report
 
         report(home, imported)
     _tell(imported, failures, as_json)
@@ -115,7 +115,9 @@ def _of_hub(day: date | None, since: date | None, revision: str | None) -> list[
         raise WrongUse("--revision is one state, --since is many; give one of them")
     if day and not revision:
         raise WrongUse("--date with hub needs --revision; states of the hub have their own days otherwise")
-    client = hub.connect()
+    from evaluators.models import hub_client
+
+    client = hub_client.connect()
     found = [hub.revision(client, revision, day)] if revision else hub.revisions(client, since)
     return [_Pending(r.day, r.source, partial(hub.read, client, r)) for r in found]
 
@@ -141,7 +143,7 @@ def _import(pending: Sequence[_Pending], home: Home) -> tuple[list[Imported], li
 
 def _counted(pending: Sequence[_Pending]) -> Iterator[_Pending]:
     """A bar on a terminal, a line per state elsewhere."""
-    from evaluators.progress import terminal
+    from evaluators.terminal import terminal
 
     if (drawn := terminal()) is not None:
         from tqdm import tqdm

@@ -20,7 +20,7 @@ def command(as_json: bool) -> None:
     Example:
       evalwatt plan --json
     """
-    from evaluators.catalogue import load
+    from evaluators.catalogue.entries import load
     from evaluators.plan import plan
     from orchestration.home import Home, catalogue_path
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from evaluators.catalogue_fields import Duration
+from evaluators.catalogue.fields import Duration
 
 
 class _Share(click.ParamType):

@@ -19,11 +19,11 @@ def command(as_json: bool) -> None:
     Example:
       evalwatt rebuild --home /var/lib/evalwatt
     """
-    from evaluators.catalogue import load
+    from evaluators.catalogue.entries import load
     from orchestration.cli.refreshed import tell
     from orchestration.foreground import foreground
     from orchestration.home import Home, catalogue_path
-    from orchestration.warehouse import rebuild, refresh_lock
+    from orchestration.warehouse.load import rebuild, refresh_lock
 
     home = Home.from_env()
     load(catalogue_path())  # the refresh needs it, and rebuilding takes long

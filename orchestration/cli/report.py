@@ -7,6 +7,7 @@ import json
 import click
 
 from orchestration.cli import options
+from orchestration.warehouse.published import MARTS_FILE
 
 
 @click.command("report")
@@ -22,11 +23,12 @@ def command(opened: bool, as_json: bool) -> None:
     Example:
       evalwatt report --open
     """
-    from orchestration import publication, report
+    from orchestration import report
     from orchestration.home import Home
+    from orchestration.warehouse import publication
 
     home = Home.from_env()
-    page = report.write(publication.current(home) / publication.MARTS_FILE, home.report)
+    page = report.write(publication.current(home) / MARTS_FILE, home.report)
     if as_json:
         print(json.dumps({"report": str(page)}, indent=2))
     else:

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from evaluators.energy import quality
-from orchestration.cli.sql import connect
 from orchestration.home import Home
+from orchestration.warehouse.published import connect
 
 Row = Mapping[str, Any]
 

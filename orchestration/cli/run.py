@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from evaluators.plan import PlannedRun
     from orchestration.foreground import Foreground, Outcome
     from orchestration.home import Home
-    from orchestration.night_message import Message
+    from orchestration.nights.message import Message
+    from orchestration.warehouse.published import MARTS_FILE
 
 
 @click.command("run")
@@ -34,7 +35,7 @@ def command(precision: float | None, budget_s: float, as_json: bool) -> None:
       evalwatt run
       evalwatt run --until-precise 5% --budget 30m
     """
-    from evaluators.catalogue import load
+    from evaluators.catalogue.entries import load
     from evaluators.plan import in_order, plan
     from evaluators.wording import duration
     from orchestration.home import Home, catalogue_path
@@ -44,7 +45,7 @@ def command(precision: float | None, budget_s: float, as_json: bool) -> None:
     planned = plan(catalogue, home.path)
     _announce(planned)
     from orchestration.foreground import foreground
-    from orchestration.notification import tell
+    from orchestration.nights.notification import tell
 
     with foreground(home) as dagster:
         if not (read := dagster.read_catalogue()).succeeded:
@@ -82,7 +83,7 @@ def _announce(planned: list[PlannedRun]) -> None:
 
 def _evaluate(dagster: Foreground, models: list[str], config: dict[str, Any], night: str) -> dict[str, Outcome]:
     """The models that were begun; `evalwatt cancel` leaves the others out."""
-    from orchestration.tags import FOREGROUND_TAG, NIGHT_TAG
+    from orchestration.instance.names import FOREGROUND_TAG, NIGHT_TAG
 
     tags = {NIGHT_TAG: night, FOREGROUND_TAG: "true"}
     outcomes: dict[str, Outcome] = {}
@@ -107,7 +108,7 @@ def _show(
     if as_json:
         answer = {
             "evaluated": {model: outcome.succeeded for model, outcome in evaluated.items()},
-            "published": str((home.current / "marts.duckdb").resolve()) if refreshed.published else None,
+            "published": str((home.current / MARTS_FILE).resolve()) if refreshed.published else None,
             "report": str(home.report_page) if refreshed.succeeded else None,
             "failures": failures,
             "message": message.text(),

@@ -23,9 +23,10 @@ from rich.text import Text
 
 from orchestration.cli.errors import WrongUse
 from orchestration.cli.show import console
-from orchestration.cli.sql import answer, connect
+from orchestration.cli.sql_answer import answer
 from orchestration.cli.sql_completion import Names
 from orchestration.home import Home
+from orchestration.warehouse.published import connect
 
 _HELP = r"""\d        the tables, and what one row of each is
 \d TABLE  its columns, and what they mean

@@ -28,13 +28,13 @@ def command(as_json: bool) -> None:
     Example:
       evalwatt status
     """
-    from evaluators.catalogue import load
+    from evaluators.catalogue.entries import load
     from orchestration.home import Home, catalogue_path
 
     home, now = Home.from_env(), datetime.now(UTC)
     settings = load(catalogue_path()).settings
-    from orchestration.instance import has_instance, open_instance
-    from orchestration.schedule import next_tick
+    from orchestration.instance.opening import has_instance, open_instance
+    from orchestration.nights.schedule import next_tick
 
     status: dict[str, Any] = {"running": [], "queued": [], "evaluating": _evaluating(home)}
     status["daemon"] = {"lives": False, "last_heartbeat": None}
@@ -55,9 +55,9 @@ def command(as_json: bool) -> None:
 
 
 def _evaluating(home: Home) -> dict[str, Any] | None:
-    from evaluators import now
+    from evaluators.process import activity
 
-    moment = now.read(home.path)
+    moment = activity.read(home.path)
     return dataclasses.asdict(moment) if moment is not None else None
 
 
@@ -65,13 +65,13 @@ def _runs(instance: DagsterInstance, home: Home) -> dict[str, Any]:
     """Dagster's evaluations and refreshes that run, and those that wait; without those whose process is gone."""
     from dagster import DagsterRunStatus, RunsFilter
 
-    from orchestration.defs import nights
-    from orchestration.janitor import is_dead
-    from orchestration.tags import NIGHT_TAG, PARTITION_TAG
+    from orchestration.instance.janitor import is_dead
+    from orchestration.instance.names import NIGHT_TAG, PARTITION_TAG
+    from orchestration.nights import groups
 
-    refreshes = instance.get_runs(RunsFilter(job_name=nights.REFRESH_JOB, statuses=nights.ALIVE))
+    refreshes = instance.get_runs(RunsFilter(job_name=groups.REFRESH_JOB, statuses=groups.ALIVE))
     found: dict[str, list[dict[str, Any]]] = {"running": [], "queued": []}
-    for run in [*nights.running(instance), *refreshes]:
+    for run in [*groups.running(instance), *refreshes]:
         record = instance.get_run_record_by_id(run.run_id)
         begun = record.start_time if record is not None else None
         if not is_dead(home, run.run_id):
@@ -88,16 +88,16 @@ def _runs(instance: DagsterInstance, home: Home) -> dict[str, Any]:
 
 
 def _daemon(instance: DagsterInstance) -> dict[str, Any]:
-    from orchestration.daemon import last_heartbeat, lives
+    from orchestration.instance.daemon import last_heartbeat, lives
 
     last = last_heartbeat(instance)
     return {"lives": lives(instance), "last_heartbeat": last.isoformat(timespec="seconds") if last else None}
 
 
 def _last_night(home: Home) -> dict[str, Any] | None:
-    from orchestration.followed import followed
-    from orchestration.night_message import folder, last_kept
-    from orchestration.notification import deliveries
+    from orchestration.nights.followed import followed
+    from orchestration.nights.message import folder, last_kept
+    from orchestration.nights.notification import deliveries
 
     kept = last_kept(home)
     if kept is None:
@@ -109,7 +109,7 @@ def _last_night(home: Home) -> dict[str, Any] | None:
 def _published(home: Home, now: datetime) -> dict[str, Any] | None:
     if not home.current.exists():
         return None
-    from orchestration.cli.sql import connect
+    from orchestration.warehouse.published import connect
 
     with connect(home) as connection:
         build_id, at = connection.execute("select build_id, published_at from publication").fetchall()[0]
@@ -175,7 +175,7 @@ def _message(night: dict[str, Any]) -> list[str]:
     done = [line for line in night["lines"] if line["followed"]]
     if not done:
         return [str(night["text"])]
-    from orchestration.night_message import in_words
+    from orchestration.nights.message import in_words
 
     left = [line for line in night["lines"] if not line["followed"]]
     title = str(night["headline"]).partition(": ")[0]
@@ -187,6 +187,6 @@ def _message(night: dict[str, Any]) -> list[str]:
 
 
 def _age(seconds: float) -> str:
-    from evaluators.budget import in_words
+    from evaluators.wording import in_words
 
     return f"{seconds / 86400:.1f} days" if seconds > 2 * 86400 else in_words(seconds)

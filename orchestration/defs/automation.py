@@ -14,15 +14,15 @@ from pathlib import Path
 
 import dagster as dg
 
-from evaluators.catalogue import Settings
+from evaluators.catalogue.entries import Settings
 from evaluators.plan import in_order, plan
-from orchestration.cancellation import leave_the_queue
-from orchestration.defs import nights
 from orchestration.defs.evaluations import catalogue, model_evaluations, sync_partitions
 from orchestration.defs.leaderboard import leaderboard_states
 from orchestration.defs.resources import Paths
-from orchestration.schedule import NIGHTLY, cron
-from orchestration.tags import DEADLINE, REFRESH_OF_TAG
+from orchestration.instance.names import DEADLINE, REFRESH_OF_TAG
+from orchestration.nights import groups
+from orchestration.nights.cancellation import leave_the_queue
+from orchestration.nights.schedule import NIGHTLY, cron
 
 PRIORITY_TAG = "dagster/priority"
 
@@ -32,12 +32,12 @@ read_catalogue = dg.define_asset_job(
     description="Read the catalogue; its models become partitions.",
 )
 evaluate_model = dg.define_asset_job(
-    nights.EVALUATE_JOB,
+    groups.EVALUATE_JOB,
     dg.AssetSelection.assets(model_evaluations),
     description="Evaluate what is due of one model, the partition.",
 )
 refresh = dg.define_asset_job(
-    nights.REFRESH_JOB,
+    groups.REFRESH_JOB,
     dg.AssetSelection.all() - dg.AssetSelection.assets(catalogue, model_evaluations, leaderboard_states),
     description="Load what was landed, build, check, publish, write the report.",
 )
@@ -62,7 +62,7 @@ def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
             yield dg.SkipReason("no daemon ran before the night's deadline; what is due stays due")
             return
         planned = plan(entries, paths.home.path, control=True, now=context.scheduled_execution_time.astimezone(UTC))
-        running = nights.models_being_evaluated(context.instance)
+        running = groups.models_being_evaluated(context.instance)
         due = {run.model for run in planned if run.due and run.model not in running}
         models, seed = in_order(due, entries, context.scheduled_execution_time)
         if not models:
@@ -76,9 +76,9 @@ def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
             yield dg.RunRequest(
                 run_key=f"{night} {model}",
                 partition_key=model,
-                run_config={"ops": {nights.EVALUATIONS.path[-1]: {"config": config}}},
+                run_config={"ops": {groups.EVALUATIONS.path[-1]: {"config": config}}},
                 # The queue takes them in this order, as far as the pool lets it.
-                tags={**nights.tags(night, len(models), deadline), PRIORITY_TAG: str(-position)},
+                tags={**groups.tags(night, len(models), deadline), PRIORITY_TAG: str(-position)},
             )
 
     return nightly
@@ -91,7 +91,7 @@ def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
     description="One refresh when the last evaluation of a night, a backfill or a manual launch has ended.",
 )
 def refresh_after_evaluations(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    seen = nights.look(context.instance, context.cursor, datetime.now(UTC))
+    seen = groups.look(context.instance, context.cursor, datetime.now(UTC))
     # Nothing begins after its night's deadline. Without them the night may be over, which the next look sees.
     leave_the_queue(context.instance, seen.late, DEADLINE)
     requests = [dg.RunRequest(run_key=key, tags={REFRESH_OF_TAG: key}) for key in seen.refreshes]

@@ -9,7 +9,7 @@ import dagster as dg
 from evaluators.plan import plan
 from orchestration.defs.raw_tables import raw_key
 from orchestration.defs.resources import Paths
-from orchestration.summaries import markdown_table
+from orchestration.ui.summaries import markdown_table
 
 
 @dg.asset_check(asset=raw_key("evaluation_runs"))

@@ -14,19 +14,20 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.errors import DagsterPipesExecutionError  # it has no public name
 
-from evaluators import hub_cache, lifecycle, machine
-from evaluators.budget import REMEDY, Spent, excess, spent_since
-from evaluators.catalogue import Catalogue
+from evaluators import machine
+from evaluators.catalogue.entries import Catalogue
+from evaluators.landing import lifecycle
+from evaluators.models import hub_cache
 from evaluators.plan import PlannedRun, make_spec, plan
+from evaluators.process.night_budget import REMEDY, excess, spent_since
+from evaluators.spec import Spent
 from evaluators.summary import RunSummary
-from orchestration.defs import evidence
-from orchestration.defs.resources import OWNERS, Paths, RunLock
-from orchestration.instance import DEVICE_POOL
-from orchestration.summaries import energy_chart, markdown_table, scores_table
-from orchestration.tags import CANCEL_TAG, NIGHT_TAG
+from orchestration.defs.resources import Paths, RunLock
+from orchestration.instance.names import CANCEL_TAG, DEVICE_POOL, MODELS, NIGHT_TAG, OWNERS
+from orchestration.ui import evidence_tags
+from orchestration.ui.summaries import energy_chart, markdown_table, scores_table
 
-MODELS = dg.DynamicPartitionsDefinition(name="models")
-EVALUATIONS = dg.AssetKey("model_evaluations")
+PARTITIONS = dg.DynamicPartitionsDefinition(name=MODELS)
 
 _STOPPED = "stopped by a signal; what was finished is kept, and the rest is due in the next night"
 _IN_THE_LOG = "its own words are in the run's log (stderr)"
@@ -46,14 +47,13 @@ class EvaluationConfig(dg.Config):
 
 def sync_partitions(instance: dg.DagsterInstance, catalogue: Catalogue) -> None:
     """One partition per model of the catalogue, and no others."""
-    name = str(MODELS.name)
-    wanted, present = {model.name for model in catalogue.models}, set(instance.get_dynamic_partitions(name))
+    wanted, present = {model.name for model in catalogue.models}, set(instance.get_dynamic_partitions(MODELS))
     for model in present - wanted:
-        instance.delete_dynamic_partition(name, model)
-    instance.add_dynamic_partitions(name, sorted(wanted - present))
+        instance.delete_dynamic_partition(MODELS, model)
+    instance.add_dynamic_partitions(MODELS, sorted(wanted - present))
 
 
-@dg.asset(group_name="evaluations", kinds={"yaml"}, owners=OWNERS, tags=evidence.MEASURED)
+@dg.asset(group_name="evaluations", kinds={"yaml"}, owners=OWNERS, tags=evidence_tags.MEASURED)
 def catalogue(context: dg.AssetExecutionContext, paths: Paths, run_lock: RunLock) -> dg.MaterializeResult:
     """The models, their lineage and the suites that they are asked, as `catalogue.yml` states them.
 
@@ -75,13 +75,13 @@ def catalogue(context: dg.AssetExecutionContext, paths: Paths, run_lock: RunLock
 
 
 @dg.asset(
-    partitions_def=MODELS,
+    partitions_def=PARTITIONS,
     deps=[catalogue],
     pool=DEVICE_POOL,
     group_name="evaluations",
     kinds={"python", "pytorch", "parquet"},
     owners=OWNERS,
-    tags=evidence.MEASURED,
+    tags=evidence_tags.MEASURED,
 )
 def model_evaluations(
     context: dg.AssetExecutionContext,

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from evaluators.catalogue import Settings
+from evaluators.catalogue.entries import Settings
 
 _A_DAY = timedelta(days=1)
 

@@ -2,10 +2,10 @@
 
 import dagster as dg
 
-from evaluators.catalogue import Settings
-from orchestration import housekeeping as library
+from evaluators.catalogue.entries import Settings
 from orchestration.defs.resources import Paths
-from orchestration.schedule import cron
+from orchestration.instance import housekeeping as library
+from orchestration.nights.schedule import cron
 
 
 @dg.op(description="Delete what Dagster remembers of runs older than the setting `keep_runs`.")

@@ -11,9 +11,10 @@ import dagster as dg
 
 from evaluators.leaderboards import StateRejected, formats, hub
 from evaluators.leaderboards.states import Imported, import_state
-from orchestration.defs import evidence
-from orchestration.defs.resources import OWNERS, LeaderboardHub, Paths, RunLock
-from orchestration.state_events import STATES, STATES_KEY, facts
+from orchestration.defs.resources import LeaderboardHub, Paths, RunLock
+from orchestration.instance.names import OWNERS
+from orchestration.ui import evidence_tags
+from orchestration.ui.state_events import STATES, STATES_KEY, facts
 
 
 class StateConfig(dg.Config):
@@ -28,7 +29,7 @@ class StateConfig(dg.Config):
     group_name="leaderboard",
     kinds={"huggingface", "parquet"},
     owners=OWNERS,
-    tags=evidence.LEADERBOARD,
+    tags=evidence_tags.LEADERBOARD,
 )
 def leaderboard_states(
     context: dg.AssetExecutionContext,

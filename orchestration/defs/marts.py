@@ -9,12 +9,12 @@ import dagster as dg
 from dagster_dbt import DbtCliResource, dbt_assets
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
+from orchestration.dbt_artifacts.failed_tests import RUN_RESULTS, failed_tests, message
+from orchestration.dbt_artifacts.manifest import project_hash
 from orchestration.defs.resources import Paths, RefreshLock, dbt_project, tell_dbt
-from orchestration.defs.table_metadata import with_table_metadata
-from orchestration.defs.translator import Translator
-from orchestration.failed_tests import RUN_RESULTS, failed_tests, message
-from orchestration.instance import WAREHOUSE_POOL
-from orchestration.manifest import project_hash
+from orchestration.instance.names import WAREHOUSE_POOL
+from orchestration.ui.table_metadata import with_table_metadata
+from orchestration.ui.translator import Translator
 
 MARTS_GROUP = "marts"
 

@@ -12,15 +12,14 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 from dagster._core.scheduler.instigation import InstigatorTick, TickStatus  # they have no public name
 
-from evaluators.catalogue import Settings
-from orchestration import notification, schedule
-from orchestration.defs import nights
+from evaluators.catalogue.entries import Settings
 from orchestration.defs.resources import Paths
-from orchestration.failures import innermost
 from orchestration.home import Home
-from orchestration.night_message import Line, Message
-from orchestration.night_report import report, schedule_lines, without_runs
-from orchestration.tags import NIGHT_TAG
+from orchestration.instance.failures import innermost
+from orchestration.instance.names import NIGHT_TAG
+from orchestration.nights import groups, notification, schedule
+from orchestration.nights.message import Line, Message
+from orchestration.nights.report import report, schedule_lines, without_runs
 
 _FIRST_LOOK, _LOOKS_BACK = timedelta(days=1), timedelta(days=7)
 _REFRESH_GRACE = timedelta(hours=2)  # after the deadline; a refresh waits for another one for up to an hour
@@ -73,7 +72,7 @@ def _message(
         words = innermost(tick.error) if tick.error is not None else "its runs are not there any more"
         return without_runs(settings, night, [*lines, Line("not begun", words, "mend it, then `evalwatt run`")])
     name = first.tags[NIGHT_TAG]
-    refresh = nights.refresh_of(instance, name, now)
+    refresh = groups.refresh_of(instance, name, now)
     if refresh is None and now < night + settings.deadline + _REFRESH_GRACE:
         return None
     return report(instance, home, settings, name, refresh, further=lines)

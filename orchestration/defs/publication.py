@@ -11,14 +11,14 @@ from itertools import groupby
 import dagster as dg
 
 from evaluators.machine import project_git_sha
-from orchestration import publication as library
-from orchestration.defs import evidence
-from orchestration.defs.evaluations import EVALUATIONS, MODELS
-from orchestration.defs.resources import OWNERS, Paths, RefreshLock
+from orchestration.defs.resources import Paths, RefreshLock
 from orchestration.home import PROJECT
-from orchestration.instance import WAREHOUSE_POOL
-from orchestration.model_figures import SuiteFigures, model_figures
-from orchestration.summaries import markdown_table
+from orchestration.instance.names import EVALUATIONS, MODELS, OWNERS, WAREHOUSE_POOL
+from orchestration.ui import evidence_tags
+from orchestration.ui.model_figures import SuiteFigures, model_figures
+from orchestration.ui.summaries import markdown_table
+from orchestration.warehouse import publication as library
+from orchestration.warehouse.published import MARTS_FILE
 
 PUBLICATION = dg.AssetKey("publication")
 
@@ -31,7 +31,7 @@ def publication_of(marts: list[dg.AssetKey], freshness: dg.FreshnessPolicy) -> d
         group_name="publication",
         kinds={"duckdb", "parquet"},
         owners=OWNERS,
-        tags=evidence.BOTH,
+        tags=evidence_tags.BOTH,
         pool=WAREHOUSE_POOL,
         freshness_policy=freshness,
     )
@@ -53,7 +53,7 @@ def publication_of(marts: list[dg.AssetKey], freshness: dg.FreshnessPolicy) -> d
         )
         publish_s = time.monotonic() - began
         models = set(context.instance.get_dynamic_partitions(str(MODELS.name)))
-        for observation in observations(model_figures(result.path / library.MARTS_FILE), models):
+        for observation in observations(model_figures(result.path / MARTS_FILE), models):
             context.log_event(observation)
         return dg.MaterializeResult(
             metadata={

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from evaluators.records import RECORDS, LeaderboardSnapshot, Record, columns
-from orchestration import warehouse
-from orchestration.built_tables import built_tables
-from orchestration.defs import evidence
 from orchestration.defs.evaluations import model_evaluations
 from orchestration.defs.leaderboard import leaderboard_states
-from orchestration.defs.resources import OWNERS, Paths, RefreshLock
-from orchestration.instance import WAREHOUSE_POOL
-from orchestration.summaries import markdown_table
+from orchestration.defs.resources import Paths, RefreshLock
+from orchestration.instance.names import OWNERS, WAREHOUSE_POOL
+from orchestration.ui import evidence_tags
+from orchestration.ui.summaries import markdown_table
+from orchestration.warehouse import load as warehouse
+from orchestration.warehouse.built_tables import built_tables
 
 
 def raw_key(table: str) -> dg.AssetKey:
@@ -28,7 +28,7 @@ def _spec(table: str, description: str | None, deps: Sequence[dg.AssetsDefinitio
         group_name="raw",
         kinds={"duckdb", "table"},
         owners=OWNERS,
-        tags=evidence.of_raw_table(table),
+        tags=evidence_tags.of_raw_table(table),
         metadata=metadata,
     )
 

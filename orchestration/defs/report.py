@@ -2,11 +2,12 @@
 
 import dagster as dg
 
-from orchestration import publication as library
-from orchestration.defs import evidence
 from orchestration.defs.publication import PUBLICATION
-from orchestration.defs.resources import OWNERS, Paths, RefreshLock
-from orchestration.instance import WAREHOUSE_POOL
+from orchestration.defs.resources import Paths, RefreshLock
+from orchestration.instance.names import OWNERS, WAREHOUSE_POOL
+from orchestration.ui import evidence_tags
+from orchestration.warehouse import publication as library
+from orchestration.warehouse.published import MARTS_FILE
 
 
 @dg.asset(
@@ -14,14 +15,14 @@ from orchestration.instance import WAREHOUSE_POOL
     group_name="publication",
     kinds={"html", "altair"},
     owners=OWNERS,
-    tags=evidence.BOTH,
+    tags=evidence_tags.BOTH,
     pool=WAREHOUSE_POOL,
 )
 def report(paths: Paths, refresh_lock: RefreshLock) -> dg.MaterializeResult:
     """`report/index.html`: one page of the published marts, with charts, tables and every query; needs no network."""
     from orchestration import report as page  # Altair takes half a second, which no other run needs
 
-    path = page.write(library.current(paths.home) / library.MARTS_FILE, paths.home.report)
+    path = page.write(library.current(paths.home) / MARTS_FILE, paths.home.report)
     return dg.MaterializeResult(
         metadata={"page": dg.MetadataValue.url(path.as_uri()), "size_kb": round(path.stat().st_size / 1000)}
     )

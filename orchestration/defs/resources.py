@@ -18,16 +18,16 @@ import dagster as dg
 from dagster_dbt import DbtCliResource, DbtProject
 from packaging.version import Version
 
-from evaluators.budget import in_words
-from evaluators.catalogue import Catalogue, load
-from evaluators.guard import GRACE_S
+from evaluators.catalogue.entries import Catalogue, load
 from evaluators.leaderboards import hub
+from evaluators.models import hub_client
+from evaluators.process.guard import GRACE_S
+from evaluators.wording import in_words
 from orchestration.home import DBT_PROJECT, Home, catalogue_path
-from orchestration.janitor import living
-from orchestration.tags import WAITED_TAG
-from orchestration.warehouse import WarehouseBusy, refresh_lock
+from orchestration.instance.janitor import living
+from orchestration.instance.names import WAITED_TAG
+from orchestration.warehouse.load import WarehouseBusy, refresh_lock
 
-OWNERS = ["team:evaluation"]
 REFRESH_WAIT_S = 3600.0
 
 
@@ -97,7 +97,7 @@ class LeaderboardHub(dg.ConfigurableResource):
     """The hub's client that leaderboard states are read with."""
 
     def client(self) -> hub.Client:
-        return hub.connect()
+        return hub_client.connect()
 
 
 class Dbt(DbtCliResource):

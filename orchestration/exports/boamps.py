@@ -27,7 +27,7 @@ from codecarbon.output_methods.boamps import (
 from codecarbon.output_methods.boamps.mapper import BOAMPS_FORMAT_SPEC_URI, BOAMPS_FORMAT_VERSION
 
 from evaluators.energy.grid import country_name
-from evaluators.landing import task_bundle
+from evaluators.landing.bundles import task_bundle
 from orchestration.exports.evidence import File, Left, Run, TaskEvaluation
 
 _FAMILIES = {"multiple_choice": "multipleChoiceQuestionAnswering", "generate_until": "textGeneration"}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow.parquet as pq
 
-from evaluators import landing
+from evaluators.landing import bundles
 from evaluators.records import EvaluationRun, Model, Record, TaskEmission, TaskResult, columns
 
 if TYPE_CHECKING:
@@ -185,8 +185,8 @@ def _whole(
 def _landed(root: Path, run_id: str, record: type[_Row]) -> Iterator[_Row]:
     """A run's rows of a table; a column that came after the row was landed is None."""
     names = [column.name for column in columns(record)]
-    for bundle in landing.bundles(root, run_id):
+    for bundle in bundles.bundles(root, run_id):
         if (file := bundle.files.get(record.table)) is not None:
-            landing.verify(file)
+            bundles.verify(file)
             for row in pq.ParquetFile(file).read().to_pylist():
                 yield record(**{name: row.get(name) for name in names})

@@ -15,10 +15,11 @@ from axe_playwright_python.sync_playwright import Axe
 from opened import Opened
 from states import NO_REAL_STATES, REAL
 
-from orchestration import publication, report
+from orchestration import report
 from orchestration.cli import sql
 from orchestration.home import Home
 from orchestration.report import formats, page, queries
+from orchestration.warehouse.published import MARTS_FILE, connect
 
 Open = Callable[..., Opened]
 needs_states = pytest.mark.skipif(not REAL, reason=NO_REAL_STATES)
@@ -26,7 +27,7 @@ needs_states = pytest.mark.skipif(not REAL, reason=NO_REAL_STATES)
 
 def asked(home: Home, statement: str) -> list[dict[str, Any]]:
     """What `evalwatt sql` answers, over its connection."""
-    with sql.connect(home) as connection:
+    with connect(home) as connection:
         sql.check_reads(connection, statement)
         result = connection.execute(statement)
         names = [column[0] for column in result.description or ()]
@@ -395,7 +396,7 @@ def test_script_and_page_have_one_way_to_write_figures(home: Home, opened: Open)
 
 def test_an_empty_and_a_hostile_page_work_too(homes: dict[str, Home], opened: Open, tmp_path: Path) -> None:
     hostile = "</script><img src=x onerror=\"document.title = 'taken'\">"
-    with duckdb.connect(homes["second"].published / publication.MARTS_FILE, read_only=True) as connection:
+    with duckdb.connect(homes["second"].published / MARTS_FILE, read_only=True) as connection:
         answers = queries.ask(connection)
     nothing = {name: replace(answer, rows=()) for name, answer in answers.items()}
     shown = opened(page.write(page.render(nothing), tmp_path / "nothing"), width=360)
@@ -414,7 +415,7 @@ def test_what_is_known_is_drawn_and_what_is_missing_is_named(
     doubtful_night: tuple[Home, list[str]], tmp_path: Path, opened: Open
 ) -> None:
     home, _ = doubtful_night
-    shown = opened(report.write(home.current / publication.MARTS_FILE, tmp_path))
+    shown = opened(report.write(home.current / MARTS_FILE, tmp_path))
     evidence = shown.page.locator("#frontier-controls [name=evidence]")
     evidence.select_option(label="Own: mini, m1, bfloat16")
     shown.all_drawn()

@@ -13,15 +13,15 @@ import tiny
 from test_energy import READING
 from test_run import TASKS, next_spec, rows
 
-from evaluators import landing
-from evaluators.budget import Spent, Watch, excess, spent_since
-from evaluators.catalogue import BudgetEntry, CatalogueError, load
+from evaluators.catalogue.entries import BudgetEntry, CatalogueError, load
 from evaluators.energy import Reading
 from evaluators.energy.replay import ReplayMeter
-from evaluators.interruption import Interruption, OverBudget
+from evaluators.harness.interruption import Interruption, OverBudget
+from evaluators.landing import bundles
 from evaluators.plan import plan
-from evaluators.run import evaluate
-from evaluators.spec import RunSpec
+from evaluators.process.night_budget import Watch, excess, spent_since
+from evaluators.process.run import evaluate
+from evaluators.spec import RunSpec, Spent
 
 WINDOWS = 0.001  # kWh of each replayed window; a run begins with three, and a task has three
 
@@ -136,7 +136,7 @@ def test_a_night_adds_up_its_runs_and_a_killed_one_has_no_energy(workplace: Path
 
     evaluate(next_spec(workplace), meter=Meter())  # nothing is due: nothing is taken
     assert spent_since(folder, entry, night).energy_kwh == pytest.approx(12 * WINDOWS)
-    killed = folder / landing.new_run_id()
+    killed = folder / bundles.new_run_id()
     killed.mkdir()
     (killed / "run.json").write_text((folder / spec.run_id / "run.json").read_text().replace(spec.run_id, killed.name))
     assert spent_since(folder, entry, night).energy_kwh is None

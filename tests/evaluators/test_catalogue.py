@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluators.catalogue import CatalogueError, Entry, load
+from evaluators.catalogue.entries import CatalogueError, Entry, load
 
 PROJECT = Path(__file__).parents[2]
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import tiny
 
-from evaluators import complaints
-from evaluators.catalogue import load
-from evaluators.harness import Harness
+from evaluators.catalogue.entries import load
+from evaluators.harness import complaints
+from evaluators.harness.lm_eval_tasks import Harness
 from evaluators.plan import make_spec, plan
-from evaluators.run import evaluate
+from evaluators.process.run import evaluate
 from evaluators.summary import RunSummary
 
 GOOD = {"question": "what colour is sky ?", "choices": ["blue", "green"], "gold": 0}

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from landing_builder import START, BuiltRun, TaskOutcome
 
-from evaluators import landing
-from evaluators.decisions import DecisionRefused, calibrate, exclude, excluded_runs, include_again
-from evaluators.landing import task_bundle
+from evaluators.landing import bundles
+from evaluators.landing.bundles import task_bundle
+from evaluators.landing.decisions import DecisionRefused, calibrate, exclude, excluded_runs, include_again
 
 TASK = TaskOutcome("mc", [True, False], 1000.0, duration_s=480.0)
 METERED_KWH = (1000 + 100 + 200 + 100 + 50) / 3.6e6  # inference, idle, load, warm-up, scoring
@@ -29,7 +29,7 @@ def test_an_excluded_runs_tasks_are_not_done_until_that_is_taken_back(run: Built
     bundle = task_bundle(run.fingerprint("mc"), 1)
 
     def done() -> dict[str, str]:
-        return landing.task_evaluations(run.landing, excluded_runs(run.landing))
+        return bundles.task_evaluations(run.landing, excluded_runs(run.landing))
 
     assert done() == {bundle: second}
     exclude(run.landing, second, "the fan failed", "ann")
@@ -55,7 +55,7 @@ def test_what_is_decided_already_is_refused_with_the_earlier_decision(run: Built
 def test_a_damaged_decision_is_left_to_the_loader(run: BuiltRun) -> None:
     run_id = run.land()
     exclude(run.landing, run_id, "the fan failed", "ann")
-    (bundle,) = landing.bundles(run.landing, "exclusions")
+    (bundle,) = bundles.bundles(run.landing, "exclusions")
     bundle.files["exclusions"].write_bytes(b"")
     assert excluded_runs(run.landing) == {}
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import tiny
 
-from evaluators import landing, lifecycle
-from evaluators.catalogue import load
+from evaluators.catalogue.entries import load
+from evaluators.landing import bundles, lifecycle
 from evaluators.plan import make_spec, plan
-from evaluators.run import evaluate
+from evaluators.process.run import evaluate
 from evaluators.spec import suite_version
 from evaluators.summary import RunSummary
 
@@ -44,7 +44,7 @@ def test_a_document_without_a_mistake_is_correct(tmp_path: Path) -> None:
     workplace(tmp_path)
     summary = run(tmp_path, chance=0.5)
     assert summary.status == "completed", summary.failures
-    (bundle,) = [b for b in landing.bundles(tmp_path / "home" / "landing") if landing.is_task_bundle(b.name)]
+    (bundle,) = [b for b in bundles.bundles(tmp_path / "home" / "landing") if bundles.is_task_bundle(b.name)]
     (result,) = pq.read_table(bundle.files["task_results"]).to_pylist()
     samples = pq.read_table(bundle.files["samples"]).to_pylist()
     assert not result["higher_is_better"]

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import tiny
 
-from evaluators import environment, lifecycle
-from evaluators.catalogue import load
+from evaluators import environment
+from evaluators.catalogue.entries import load
+from evaluators.landing import lifecycle
 from evaluators.plan import make_spec, plan
 
 LOOK = "from evaluators import environment as e; e.prepare(); print(e.thread_policy())"

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from evaluators.engines.budget import MOST_ROWS
-from evaluators.forecast import Answers, Expected, Forecast
+from evaluators.engines.memory import MOST_ROWS
+from evaluators.process.forecast import Answers, Expected, Forecast
 
 RANDOM = random.Random(18)
 DOCUMENTS = 200

@@ -19,8 +19,8 @@ MEMBER, STRANGER, INVALID = "hf_TokenWhoseAccountWasLetIn", "hf_TokenOfSomebodyE
 PREPARE = """
 import json, sys
 from pathlib import Path
-from evaluators.catalogue import ModelEntry
-from evaluators.models import ModelUnavailable, prepare
+from evaluators.catalogue.entries import ModelEntry
+from evaluators.models.sources import ModelUnavailable, prepare
 
 entry = ModelEntry.model_validate_json(sys.argv[1])
 try:

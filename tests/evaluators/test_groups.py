@@ -10,11 +10,11 @@ import pytest
 import tiny
 from lm_eval.tasks import TaskManager
 
-from evaluators import lifecycle
-from evaluators.catalogue import load
-from evaluators.harness import Harness, LoadedTask, TaskUnavailable
+from evaluators.catalogue.entries import load
+from evaluators.harness.lm_eval_tasks import Harness, LoadedTask, TaskUnavailable
+from evaluators.landing import lifecycle
 from evaluators.plan import make_spec, plan
-from evaluators.run import evaluate
+from evaluators.process.run import evaluate
 
 SIZES = {"small": 2, "middle": 4, "large": 10}
 SCORES = {"small": 1.0, "middle": 0.5, "large": 0.1}

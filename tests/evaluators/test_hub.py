@@ -18,6 +18,7 @@ from states import row
 
 from evaluators.leaderboards import StateRejected, hub
 from evaluators.leaderboards.states import import_state
+from evaluators.models import hub_client
 
 
 @dataclass
@@ -143,6 +144,6 @@ def test_offline_mode_is_said_as_it_is(tmp_path: Path) -> None:
 
 def test_the_token_is_the_environments_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    assert vars(hub.connect())["token"] is False
+    assert vars(hub_client.connect())["token"] is False
     monkeypatch.setenv("HF_TOKEN", "hf_canary")
-    assert vars(hub.connect())["token"] == "hf_canary"
+    assert vars(hub_client.connect())["token"] == "hf_canary"

@@ -15,9 +15,9 @@ from filelock import FileLock
 from safetensors.torch import load_file, save_file
 from test_models import save_adapter
 
-from evaluators import hub_cache, prepared_models
-from evaluators.catalogue import Catalogue, CatalogueError, load
-from evaluators.models import ModelUnavailable, prepare
+from evaluators.catalogue.entries import Catalogue, CatalogueError, load
+from evaluators.models import hub_cache, prepared
+from evaluators.models.sources import ModelUnavailable, prepare
 
 OLD, NEW, OTHER, DATA = "a" * 40, "b" * 40, "c" * 40, "d" * 40
 
@@ -184,22 +184,22 @@ def test_a_prepared_model_that_no_entry_needs_is_freed(tmp_path: Path) -> None:
     known = load(tiny.save_catalogue(tmp_path, tasks=["tiny_one"], models=models))
     entries = {entry.name: entry for entry in known.models}
     kept, dropped = (prepare(entries[n], entries, home, tmp_path, print).path for n in ("kept", "dropped"))
-    assert {m.path: m.needed_by for m in prepared_models.prepared(known, home)} == {
+    assert {m.path: m.needed_by for m in prepared.prepared(known, home)} == {
         kept: ("kept",),
         dropped: ("dropped",),
     }
-    assert prepared_models.free_unneeded(known, home) == []
+    assert prepared.free_unneeded(known, home) == []
 
     without = load(tiny.save_catalogue(tmp_path, tasks=["tiny_one"], models=models[:2]))
-    with FileLock(home / "locks" / "device.lock"), pytest.raises(prepared_models.EvaluationRunning):
-        prepared_models.free_unneeded(without, home)
+    with FileLock(home / "locks" / "device.lock"), pytest.raises(prepared.EvaluationRunning):
+        prepared.free_unneeded(without, home)
     borrower = tiny.model_entry("borrower", f"home/models/{dropped.name}")  # evaluated from what another one made
     borrowed = load(tiny.save_catalogue(tmp_path, tasks=["tiny_one"], models=[*models[:2], borrower]))
-    assert prepared_models.free_unneeded(borrowed, home) == []
-    (gone,) = prepared_models.free_unneeded(without, home)
+    assert prepared.free_unneeded(borrowed, home) == []
+    (gone,) = prepared.free_unneeded(without, home)
     assert (gone.path, gone.size_bytes > 1000) == (dropped, True)
     assert [path for path in (home / "models").iterdir() if path.is_dir()] == [kept]
     shutil.rmtree(tmp_path / "kept")  # whether its folder is needed cannot be known now: nothing is freed
     with pytest.raises(ModelUnavailable):
-        prepared_models.free_unneeded(without, home)
+        prepared.free_unneeded(without, home)
     assert kept.is_dir()

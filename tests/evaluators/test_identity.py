@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 import tiny
 
-from evaluators import landing, lifecycle, run
-from evaluators.catalogue import load
-from evaluators.models import prepare
+from evaluators.catalogue.entries import load
+from evaluators.landing import bundles, lifecycle
+from evaluators.models.sources import prepare
 from evaluators.plan import PlannedRun, make_spec, plan
+from evaluators.process import run
 from evaluators.summary import RunSummary
 
 Evaluate = Callable[[], RunSummary]
@@ -56,7 +57,7 @@ def evaluate_as_0_1_0(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> RunSu
     with monkeypatch.context() as patch:
         patch.setattr(run, "prepare", lambda *where: dataclasses.replace(prepare(*where), beside=None, loose=()))
         summary = evaluate(workplace)
-    file = workplace / "home" / "landing" / summary.run_id / landing.RUN_FILE
+    file = workplace / "home" / "landing" / summary.run_id / bundles.RUN_FILE
     file.write_text(json.dumps(json.loads(file.read_text()) | {"schema_version": 3}))
     return summary
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from evaluators.catalogue import SuiteEntry, load
-from evaluators.harness import Harness
+from evaluators.catalogue.entries import SuiteEntry, load
+from evaluators.harness.lm_eval_tasks import Harness
 from evaluators.tasks import generate
 
 PROJECT = Path(__file__).parents[2]

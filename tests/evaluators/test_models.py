@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import tiny
 
-from evaluators.catalogue import ModelEntry
-from evaluators.model_builds import train_adapter
-from evaluators.models import LocalModel, ModelUnavailable, folders_of, prepare
+from evaluators.catalogue.entries import ModelEntry
+from evaluators.models.builds import train_adapter
+from evaluators.models.sources import LocalModel, ModelUnavailable, folders_of, prepare
 
 
 def entry(name: str = "tiny-base", **changes: object) -> ModelEntry:

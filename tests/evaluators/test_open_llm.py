@@ -24,7 +24,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from states import ARRIVING, DAY, row, table
 
-from evaluators import landing, lifecycle
+from evaluators import durable
+from evaluators.landing import bundles, lifecycle
 from evaluators.leaderboards import StateRejected, formats
 from evaluators.leaderboards.open_llm import examine
 from evaluators.leaderboards.open_llm_columns import FIELDS, OPTIONAL, TYPES
@@ -85,8 +86,8 @@ def test_runs_are_not_disturbed_by_states(tmp_path: Path) -> None:
     root = tmp_path / "landing"
     assert lifecycle.close_abandoned(root) == []
     assert lifecycle.runs_of(root, "a/model", "any") == []
-    assert landing.task_evaluations(root) == {}
-    assert [bundle.name for bundle in landing.bundles(root)] == [landing.STATE_BUNDLE]
+    assert bundles.task_evaluations(root) == {}
+    assert [bundle.name for bundle in bundles.bundles(root)] == [bundles.STATE_BUNDLE]
 
 
 @pytest.mark.parametrize(
@@ -231,7 +232,7 @@ def test_a_damaged_landed_state_is_not_taken_for_the_same(tmp_path: Path) -> Non
 
 
 def test_what_a_killed_import_left_is_swept(tmp_path: Path) -> None:
-    left = tmp_path / "landing" / landing.state_directory(DAY) / f"{landing.TEMPORARY}x"
+    left = tmp_path / "landing" / bundles.state_directory(DAY) / f"{durable.TEMPORARY}x"
     left.mkdir(parents=True)
     assert bring(tmp_path, states.save(tmp_path, ROWS)).new
     assert not left.exists()

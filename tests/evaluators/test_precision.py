@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import pytest
 from scipy import stats
 
-from evaluators import precision
-from evaluators.precision import FIRST_LOOK, reason_to_stop, relative_half_width
+from evaluators.energy import repetitions
+from evaluators.energy.repetitions import FIRST_LOOK, reason_to_stop, relative_half_width
 from evaluators.summary import TaskSummary
 
 TRIALS = 4000  # the Monte Carlo error of a share of 95 % is 0.34 points: two of them lie between claimed and seen
@@ -109,8 +109,8 @@ def test_the_published_interval_covers_what_it_says(spread: float, width: float)
 def test_the_simulation_sees_a_rule_that_covers_less(
     monkeypatch: pytest.MonkeyPatch, first_look: int, level: float, quantile: float
 ) -> None:
-    monkeypatch.setattr(precision, "FIRST_LOOK", first_look)
-    monkeypatch.setattr(precision, "LOOKED_AT_LEVEL", level)
+    monkeypatch.setattr(repetitions, "FIRST_LOOK", first_look)
+    monkeypatch.setattr(repetitions, "LOOKED_AT_LEVEL", level)
     covered, error = coverage(0.08, 0.05, quantile)
     assert covered + 2 * error < 0.95
 

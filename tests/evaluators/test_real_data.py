@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import tiny
 
-from evaluators.catalogue import load
-from evaluators.harness import Harness
+from evaluators.catalogue.entries import load
+from evaluators.harness.lm_eval_tasks import Harness
 from evaluators.plan import make_spec, plan
-from evaluators.run import evaluate
+from evaluators.process.run import evaluate
 
 DATA = Path(os.environ.get("EVALWATT_TEST_DATA", Path(__file__).parents[3] / "shared" / "data")).resolve()
 

@@ -22,18 +22,20 @@ from lm_eval.api.instance import Instance
 from scipy import stats
 from test_energy import READING
 
-from evaluators import engines, environment, landing, lifecycle, machine
-from evaluators.catalogue import load
-from evaluators.decisions import exclude
+from evaluators import engines, environment, machine
+from evaluators.catalogue.entries import load
 from evaluators.energy import Reading, quality
+from evaluators.energy.repetitions import believed
 from evaluators.energy.replay import ReplayMeter
-from evaluators.forecast import Speed, expected_s
+from evaluators.harness.metered import Speed
+from evaluators.landing import bundles, lifecycle
+from evaluators.landing.decisions import exclude
 from evaluators.plan import PlannedRun, in_order, make_spec, plan
-from evaluators.precision import believed
-from evaluators.run import evaluate
+from evaluators.process.forecast import expected_s
+from evaluators.process.run import evaluate
 from evaluators.spec import RunSpec
-from orchestration import warehouse
 from orchestration.home import Home
+from orchestration.warehouse import load as warehouse
 
 TASKS = ["tiny_one", "tiny_two", "tiny_three"]
 
@@ -54,9 +56,9 @@ def next_spec(workplace: Path) -> RunSpec:
 
 def rows(workplace: Path, table: str) -> list[dict[str, object]]:
     found = []
-    for bundle in landing.bundles(workplace / "home" / "landing"):
+    for bundle in bundles.bundles(workplace / "home" / "landing"):
         if table in bundle.files:
-            landing.verify(bundle.files[table])
+            bundles.verify(bundle.files[table])
             found += pq.read_table(bundle.files[table]).to_pylist()
     return found
 
@@ -278,7 +280,7 @@ def test_a_lost_repetition_makes_its_task_due(workplace: Path) -> None:
     document["suites"]["tiny"] |= {"tasks": TASKS[:1], "repetitions": 2}
     (workplace / "catalogue.yml").write_text(json.dumps(document))
     evaluate(next_spec(workplace))
-    for bundle in list(landing.bundles(workplace / "home" / "landing")):
+    for bundle in list(bundles.bundles(workplace / "home" / "landing")):
         results = bundle.files.get("task_results")
         if results and pq.read_table(results)["repetition"][0].as_py() == 2:
             shutil.rmtree(bundle.path)
@@ -730,11 +732,11 @@ def test_a_short_window_is_flagged_in_its_row(workplace: Path) -> None:
 
 
 def test_records_round_trip_through_the_landing(tmp_path: Path) -> None:
-    from evaluators import rows as make
+    from evaluators.process import rows as make
 
     record = make.emission(
-        landing.new_run_id(), "a_task", "scoring", dataclasses.replace(READING, flags=("too_short",))
+        bundles.new_run_id(), "a_task", "scoring", dataclasses.replace(READING, flags=("too_short",))
     )
-    landing.write_bundle(tmp_path, record.run_id, "setup", [record])
-    (bundle,) = landing.bundles(tmp_path)
+    bundles.write_bundle(tmp_path, record.run_id, "setup", [record])
+    (bundle,) = bundles.bundles(tmp_path)
     assert pq.read_table(bundle.files["task_emissions"]).to_pylist() == [dataclasses.asdict(record)]

@@ -26,7 +26,7 @@ from tiny_models import ARCHITECTURES, LENGTH, OTHERS
 
 from evaluators import engines
 from evaluators.engines import transformers
-from evaluators.engines.budget import Budget
+from evaluators.engines.memory import Budget
 from evaluators.engines.shared_prefix import SharedPrefixLM
 from evaluators.engines.tree_attention import Step
 
@@ -141,7 +141,7 @@ def test_log_likelihoods_are_those_of_hf(
     expected = both.hf._loglikelihood_tokens(requests, disable_tqdm=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(both.lm, "budget", budget)
-        patch.setattr("evaluators.engines.budget.LARGEST_CLUSTER", largest)
+        patch.setattr("evaluators.engines.memory.LARGEST_CLUSTER", largest)
         both.lm.counted()
         assert_equal(both.lm._loglikelihood_tokens(requests, disable_tqdm=True), expected)
     counts = both.lm.counted()
@@ -191,7 +191,7 @@ def test_generations_are_those_of_hf(pair: Callable[[str], Pair], name: str, mon
     assert both.lm.generate_until(prompts(PROMPTS), disable_tqdm=True) == expected
     # Fewer rows than prompts, and a prompt that takes several forwards.
     monkeypatch.setattr(both.lm, "budget", Budget(tokens=5, logits=3, cache_bytes=10**6))
-    monkeypatch.setattr("evaluators.engines.budget.MOST_ROWS", 2)
+    monkeypatch.setattr("evaluators.engines.memory.MOST_ROWS", 2)
     assert both.lm.generate_until(prompts(PROMPTS), disable_tqdm=True) == expected
 
 
@@ -324,7 +324,7 @@ def test_a_wrong_window_is_seen_at_load_however_long_it_is(
     assert reason in str(load(SharedPrefixLM, folder).fallback_reason)
 
 
-@pytest.mark.parametrize("place", ["evaluators.engines.budget.Budget.of", "evaluators.engines.compatibility.longest"])
+@pytest.mark.parametrize("place", ["evaluators.engines.memory.Budget.of", "evaluators.engines.compatibility.longest"])
 def test_whatever_fails_while_an_architecture_is_looked_at_leaves_it_to_hf(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
@@ -523,7 +523,7 @@ def test_a_generated_token_is_forwarded_once(
     hf.generate_until(prompts(different), disable_tqdm=True)
     read = [lm.tok_encode(text) for text in different]
     generated = (counted().computed or 0) - sum(map(len, read))
-    monkeypatch.setattr("evaluators.engines.budget.MOST_ROWS", 3)
+    monkeypatch.setattr("evaluators.engines.memory.MOST_ROWS", 3)
     lm.counted()
     lm.generate_until(prompts(PROMPTS), disable_tqdm=True)
     counts = lm.counted()
@@ -542,7 +542,7 @@ def test_a_row_that_has_ended_makes_room_at_once(
         lengths.append(len(sizes))
     assert min(lengths) < max(lengths)
     for rows in (1, 2, 3):
-        monkeypatch.setattr("evaluators.engines.budget.MOST_ROWS", rows)
+        monkeypatch.setattr("evaluators.engines.memory.MOST_ROWS", rows)
         sizes.clear()
         lm.generate_until(prompts(PROMPTS, **arguments), disable_tqdm=True)
         free_from = [0] * rows

@@ -12,10 +12,10 @@ import pytest
 import tiny
 
 from evaluators import engines
-from evaluators.catalogue import load
+from evaluators.catalogue.entries import load
 from evaluators.engines import Engine, EngineFailed, TokenCounts
 from evaluators.plan import make_spec, plan
-from evaluators.run import evaluate
+from evaluators.process.run import evaluate
 
 
 def open_model(folder: Path, device: str = "cuda:0") -> Engine:

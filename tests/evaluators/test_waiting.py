@@ -17,7 +17,8 @@ import psutil
 import pytest
 import torch
 
-from evaluators import environment, waiting
+from evaluators import environment
+from evaluators.process import waiting
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="torch has libgomp on Linux only")
 

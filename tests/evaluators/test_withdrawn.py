@@ -9,12 +9,12 @@ import pytest
 import tiny
 import tiny_models
 
-from evaluators import withdrawn
-from evaluators.catalogue import load
+from evaluators.catalogue.entries import load
 from evaluators.engines import compatibility
 from evaluators.engines.tree_attention import Step
+from evaluators.landing import withdrawn
 from evaluators.plan import PlannedRun, make_spec, plan
-from evaluators.run import evaluate
+from evaluators.process.run import evaluate
 from evaluators.summary import RunSummary
 
 SEED = Path(__file__).parents[2] / "dbt_project" / "seeds" / "withdrawn_answers.csv"

@@ -21,12 +21,13 @@ from built_once import built_once
 from dbt_runner import dbt_build
 from landing_builder import START, BuiltRun, TaskOutcome
 
-from evaluators import landing
-from evaluators.catalogue import load
+from evaluators.catalogue.entries import load
+from evaluators.landing import bundles
 from evaluators.plan import make_spec, plan
 from evaluators.spec import RunSpec
-from orchestration import publication, warehouse
 from orchestration.home import Home
+from orchestration.warehouse import load as warehouse
+from orchestration.warehouse import publication
 
 TASKS = ("tiny_one", "tiny_two", "tiny_three")
 HELD_TASK = "tiny_held"
@@ -77,7 +78,7 @@ class Workplace:
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """What has landed of a raw table, in the order of runs."""
-        files = [bundle.files[table] for bundle in landing.bundles(self.home.landing) if table in bundle.files]
+        files = [bundle.files[table] for bundle in bundles.bundles(self.home.landing) if table in bundle.files]
         return [row for file in files for row in pq.read_table(file).to_pylist()]
 
     def write_spec(self) -> Path:

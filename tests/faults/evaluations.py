@@ -12,11 +12,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import tiny
 
-from evaluators import landing
-from evaluators.catalogue import load
+from evaluators.catalogue.entries import load
 from evaluators.energy import Meter
+from evaluators.landing import bundles
 from evaluators.plan import make_spec, plan
-from evaluators.run import evaluate
+from evaluators.process.run import evaluate
 from evaluators.spec import RunSpec
 from evaluators.summary import RunSummary
 
@@ -46,7 +46,7 @@ def evaluate_all(folder: Path, meter: Meter | None = None) -> list[RunSummary]:
 def rows(folder: Path, table: str) -> list[dict[str, Any]]:
     """What was landed."""
     found: list[dict[str, Any]] = []
-    for bundle in landing.bundles(folder / "data" / "landing"):
+    for bundle in bundles.bundles(folder / "data" / "landing"):
         if table in bundle.files:
             found += pq.read_table(bundle.files[table]).to_pylist()
     return found

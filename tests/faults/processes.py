@@ -88,7 +88,9 @@ class Evaluator:
     def __init__(self, spec: Path, before: Callable[[], Any]) -> None:
         self._words = spec.with_suffix(".said")
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["evaluators.run", "lm_eval.tasks", "lm_eval.models.huggingface", "codecarbon"])
+        context.set_forkserver_preload(
+            ["evaluators.process.run", "lm_eval.tasks", "lm_eval.models.huggingface", "codecarbon"]
+        )
         self.process = context.Process(target=_evaluate, args=(spec, self._words, before))
         self.process.start()
 
@@ -133,7 +135,7 @@ def _evaluate(spec: Path, words: Path, before: Callable[[], Any]) -> None:
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     from evaluators.__main__ import main
-    from evaluators.guard import guarded
+    from evaluators.process.guard import guarded
 
     before()
     with guarded():

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from processes import python
 
-from orchestration import publication
 from orchestration.home import Home
+from orchestration.warehouse.published import MARTS_FILE
 
 # One read: open what is current, take the build's name and what it says of its rows, and count them.
 READING = """
@@ -25,7 +25,7 @@ reads, errors, torn, backwards, builds, last = 0, [], 0, 0, [], ""
 parent = os.getppid()
 while not stop.exists() and os.getppid() == parent:
     try:
-        path = publication.current(home) / publication.MARTS_FILE
+        path = publication.current(home) / MARTS_FILE
         with duckdb.connect(path, read_only=True) as connection:
             ((build, counts),) = connection.sql("select build_id, row_counts from publication").fetchall()
             counted = {t: connection.sql(f'select count(*) from "{t}"').fetchall()[0][0] for t in counts}
@@ -76,7 +76,7 @@ def readers(home_path: Path, scratch: Path, number: int = 2, niceness: int = 0) 
     reports = [scratch / f"reader-{n}.json" for n in range(number)]
     with ExitStack() as stack:
         started = [stack.enter_context(python("-c", polite + READING, home_path, stop, report)) for report in reports]
-        current = Home(home_path).current / publication.MARTS_FILE
+        current = Home(home_path).current / MARTS_FILE
         watcher = stack.enter_context(python("-c", polite + WATCHING, current, stop))
         for process in (*started, watcher):
             process.wait_for("reading")

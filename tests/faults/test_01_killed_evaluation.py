@@ -10,8 +10,8 @@ import signal
 from conftest import TASKS, Workplace
 from processes import evaluator
 
-from evaluators import lifecycle
-from orchestration import warehouse
+from evaluators.landing import lifecycle
+from orchestration.warehouse import load as warehouse
 
 MAY_DIFFER = {
     *("run_id", "status", "reason", "started_at", "ended_at", "duration_s", "command"),

@@ -12,15 +12,16 @@ from pathlib import Path
 from conftest import TASKS, Workplace
 from processes import evaluator
 
-from evaluators import landing
-from orchestration import warehouse
+from evaluators import durable
+from evaluators.landing import bundles
+from orchestration.warehouse import load as warehouse
 
 
 def die_at_the_second_task() -> None:
     rename, tasks = Path.rename, []
 
     def rename_or_die(path: Path, target: Path) -> Path:
-        tasks.extend([target] if landing.is_task_bundle(target.name) else [])
+        tasks.extend([target] if bundles.is_task_bundle(target.name) else [])
         if len(tasks) == 2:
             os.kill(os.getpid(), signal.SIGKILL)
         return rename(path, target)
@@ -32,7 +33,7 @@ def test_02_a_bundle_that_was_written_and_not_renamed_is_invisible_and_swept(wor
     home = workplace.home
     with evaluator(workplace.write_spec(), die_at_the_second_task) as killed:
         assert killed.end() == -signal.SIGKILL, killed.said
-    (leftover,) = home.landing.rglob(f"{landing.TEMPORARY}*")
+    (leftover,) = home.landing.rglob(f"{durable.TEMPORARY}*")
     assert list(leftover.glob("*.parquet")), "killed too early: nothing is written yet"
     assert {row["task"] for row in workplace.rows("task_results")} == {TASKS[0]}
 

@@ -12,9 +12,9 @@ import pytest
 from processes import python
 from test_publication import build_marts
 
-from orchestration import publication
 from orchestration.home import Home
-from orchestration.publication import publish
+from orchestration.warehouse import publication
+from orchestration.warehouse.publication import publish
 
 DYING = """
 import os, signal, sys

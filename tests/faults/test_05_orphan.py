@@ -10,7 +10,7 @@ from conftest import HELD_TASK, TASKS, Workplace
 from dagster import DagsterRunStatus
 from processes import evaluator, python, wait_until
 
-from orchestration.instance import open_instance
+from orchestration.instance.opening import open_instance
 
 EVALUATE = ("-m", "orchestration.cli", "evaluate", "tiny-base")
 ANY_VERB = """

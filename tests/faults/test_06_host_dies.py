@@ -15,8 +15,8 @@ from dagster._core.op_concurrency_limits_counter import GlobalOpConcurrencyLimit
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES, RunsFilter
 from processes import python, wait_until
 
-from orchestration.instance import DEVICE_POOL, open_instance
-from orchestration.janitor import close_dead_runs
+from orchestration.instance.janitor import close_dead_runs
+from orchestration.instance.opening import DEVICE_POOL, open_instance
 
 EVALUATE = ("-m", "orchestration.cli", "evaluate", "tiny-base")
 

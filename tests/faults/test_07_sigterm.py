@@ -11,7 +11,7 @@ import tiny
 from conftest import HELD_TASK, TASKS, Workplace
 from processes import evaluator
 
-from orchestration import warehouse
+from orchestration.warehouse import load as warehouse
 
 
 def test_07_a_terminated_evaluation_lands_its_end_and_keeps_its_energy(held_workplace: Workplace) -> None:

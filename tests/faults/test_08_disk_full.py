@@ -17,11 +17,12 @@ from conftest import HELD_TASK, TASKS, Workplace
 from processes import evaluator
 from test_publication import build_marts
 
-from evaluators import landing
+from evaluators import durable
 from evaluators.energy import make_meter
-from orchestration import warehouse
+from evaluators.landing import bundles
 from orchestration.home import Home
-from orchestration.publication import MARTS_FILE, PublicationRefused, publish
+from orchestration.warehouse import load as warehouse
+from orchestration.warehouse.published import MARTS_FILE, PublicationRefused, publish
 
 SmallDisk = Callable[[Path], Path]
 
@@ -69,10 +70,10 @@ def test_08_an_evaluation_on_a_full_disk_says_so_and_leaves_no_half_file(
     assert "No space left on device: what was finished is kept; make room, then run again" in starved.said
     assert "Traceback" not in starved.said
     assert {row["task"] for row in place.rows("task_results")} == {TASKS[0]}
-    assert not list(home.landing.rglob(f"{landing.TEMPORARY}*"))
-    for bundle in landing.bundles(home.landing):
+    assert not list(home.landing.rglob(f"{durable.TEMPORARY}*"))
+    for bundle in bundles.bundles(home.landing):
         for file in bundle.files.values():
-            landing.verify(file)
+            bundles.verify(file)
 
     filler.unlink()
     assert warehouse.load(home).interrupted == [spec.stem]

@@ -14,9 +14,9 @@ import duckdb
 import pytest
 from landing_builder import START, BuiltRun, TaskOutcome
 
-from evaluators import landing
-from orchestration import warehouse
+from evaluators.landing import bundles
 from orchestration.home import Home
+from orchestration.warehouse import load as warehouse
 
 OUTCOMES = (TaskOutcome("mc", [True, False], 100.0), TaskOutcome("gen", [True, True], 200.0, tokens_out=[3, 4]))
 
@@ -40,7 +40,7 @@ def test_09_a_damaged_file_is_quarantined_and_everything_else_loads(
         BuiltRun(home.landing, model, OUTCOMES, at=START + timedelta(hours=hour)).land()
         for hour, model in enumerate(("base", "tuned"))
     )
-    bundle = next(b for b in landing.bundles(home.landing, hurt) if landing.is_task_bundle(b.name))
+    bundle = next(b for b in bundles.bundles(home.landing, hurt) if bundles.is_task_bundle(b.name))
     path = bundle.files[table]
     path.write_bytes(damage(path.read_bytes()))
 

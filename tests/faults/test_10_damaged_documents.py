@@ -13,11 +13,11 @@ import states
 from click.testing import CliRunner
 from landing_builder import BuiltRun, TaskOutcome
 
-from evaluators import landing, lifecycle
 from evaluators.__main__ import main
-from orchestration import warehouse
+from evaluators.landing import bundles, lifecycle
 from orchestration.cli.import_leaderboard import command
 from orchestration.home import Home
+from orchestration.warehouse import load as warehouse
 
 NOT_JSON = pytest.mark.parametrize(
     "content", ["", "{", "[]", "null", '{"run_id": "x"}', "<html>404</html>"], ids=lambda content: content or "empty"
@@ -39,9 +39,9 @@ def test_10_a_run_whose_beginning_is_damaged_is_quarantined_by_name(tmp_path: Pa
     run = BuiltRun(home.landing, "base", [TaskOutcome("mc", [True, False], 100.0)])
     damaged, whole = run.land(), run.land()
     for run_id in (damaged, whole):
-        (home.landing / run_id / landing.END_BUNDLE).rename(tmp_path / f"end of {run_id}")
-        (home.landing / run_id / landing.RUN_FILE).write_text(lifecycle._as_json(run.end_row(run_id)))
-    (home.landing / damaged / landing.RUN_FILE).write_text(content)
+        (home.landing / run_id / bundles.END_BUNDLE).rename(tmp_path / f"end of {run_id}")
+        (home.landing / run_id / bundles.RUN_FILE).write_text(lifecycle._as_json(run.end_row(run_id)))
+    (home.landing / damaged / bundles.RUN_FILE).write_text(content)
 
     report = warehouse.load(home)
     ((run_id, _, reason),) = report.quarantined

@@ -14,10 +14,10 @@ import duckdb
 from conftest import SOME_MARTS
 from dbt_runner import dbt_build
 
-from evaluators.landing import END_BUNDLE, bundles, new_run_id
+from evaluators.landing.bundles import END_BUNDLE, bundles, new_run_id
 from evaluators.records import RECORDS
-from orchestration import warehouse
 from orchestration.home import Home
+from orchestration.warehouse import load as warehouse
 
 
 def test_11_a_run_that_landed_twice_changes_no_mart(

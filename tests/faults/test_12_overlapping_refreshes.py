@@ -12,8 +12,8 @@ import pytest
 from landing_builder import BuiltRun, TaskOutcome
 from processes import python
 
-from orchestration import warehouse
 from orchestration.home import Home
+from orchestration.warehouse import load as warehouse
 
 # The first steps of the job `refresh`, with its own resources: dbt would only take longer.
 LOAD = """

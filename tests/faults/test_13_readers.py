@@ -12,7 +12,7 @@ from readers import readers
 from test_publication import build_marts
 
 from orchestration.home import Home
-from orchestration.publication import publish
+from orchestration.warehouse.publication import publish
 
 PUBLICATIONS = 20
 

@@ -13,7 +13,7 @@ from processes import python
 from test_publication import build_marts
 
 from orchestration.home import Home
-from orchestration.publication import MARTS_FILE, publish
+from orchestration.warehouse.published import MARTS_FILE, publish
 
 # Changes a row and holds the file, with the change in the log only.
 HOLD = """

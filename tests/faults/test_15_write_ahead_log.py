@@ -12,9 +12,9 @@ import pytest
 from processes import python
 from test_publication import build_marts
 
-from orchestration import publication
 from orchestration.home import Home
-from orchestration.publication import MARTS_FILE, PublicationRefused, publish
+from orchestration.warehouse import publication
+from orchestration.warehouse.published import MARTS_FILE, PublicationRefused, publish
 
 LEAVE_A_LOG = """
 import os, sys

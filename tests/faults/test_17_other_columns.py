@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 from landed_files import Change, as_of, raw_tables, reason_of_refusal, rewrite, with_value
 from landing_builder import START, BuiltRun, TaskOutcome
 
-from evaluators import landing
 from evaluators.engines import TokenCounts
+from evaluators.landing import bundles
 from evaluators.records import SCHEMA_VERSION, TaskEmission
-from orchestration import raw_schema, warehouse
 from orchestration.home import Home
+from orchestration.warehouse import load as warehouse
+from orchestration.warehouse import raw_schema
 
-SCHEMA = landing.arrow_schema(TaskEmission)
+SCHEMA = bundles.arrow_schema(TaskEmission)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_what_an_earlier_schema_version_lacked_is_null_and_stays_so(tmp_path: Pa
     home = Home(tmp_path / "data")
     earlier = BuiltRun(home.landing, "base", [TaskOutcome("mc", [True, False], 100.0)], at=START + timedelta(hours=1))
     run_id = earlier.land()
-    for bundle in landing.bundles(home.landing, run_id):
+    for bundle in bundles.bundles(home.landing, run_id):
         for table, path in bundle.files.items():
             rewrite(path, as_of(1, table))
     counts = TokenCounts(computed=5, padding=0, unshared=9, distinct=5)

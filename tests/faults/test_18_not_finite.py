@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from landed_files import reason_of_refusal, with_value
 from test_energy import reading
 
-from evaluators import landing
 from evaluators.energy import quality
 from evaluators.energy.replay import ReplayMeter
+from evaluators.landing import bundles
 from evaluators.records import TaskEmission
-from orchestration import raw_schema
 from orchestration.home import Home
+from orchestration.warehouse import raw_schema
 
 EMISSIONS = pa.table(
-    {name: [None] for name in landing.arrow_schema(TaskEmission).names},
-    schema=pa.schema([f.with_nullable(True) for f in landing.arrow_schema(TaskEmission)]),
+    {name: [None] for name in bundles.arrow_schema(TaskEmission).names},
+    schema=pa.schema([f.with_nullable(True) for f in bundles.arrow_schema(TaskEmission)]),
 )
 
 

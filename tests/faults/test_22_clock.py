@@ -19,10 +19,10 @@ import tiny
 from dagster._utils.schedules import schedule_execution_time_iterator
 from evaluations import rows, save_workplace, specs, start_evaluator
 
-from evaluators.catalogue import Settings
-from orchestration import warehouse
+from evaluators.catalogue.entries import Settings
 from orchestration.defs.automation import nightly_schedule
 from orchestration.home import Home
+from orchestration.warehouse import load as warehouse
 
 COMPILER = shutil.which("cc") or shutil.which("gcc")
 WRONG_CLOCK = r"""

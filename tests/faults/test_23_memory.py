@@ -13,8 +13,8 @@ import tiny
 from evaluations import evalwatt, rows, save_workplace
 
 from evaluators import machine
-from orchestration import warehouse
 from orchestration.home import Home
+from orchestration.warehouse import load as warehouse
 
 LIMIT_BYTES = 2_500_000_000  # for the command line, Dagster and one evaluator at a time; a gigabyte does
 GROUPS = Path("/sys/fs/cgroup/memory") if Path("/sys/fs/cgroup/memory").is_dir() else Path("/sys/fs/cgroup")

@@ -16,7 +16,7 @@ import pytest
 import tiny
 from evaluations import evaluate_all, rows, save_workplace
 
-from evaluators.catalogue import CatalogueError, load
+from evaluators.catalogue.entries import CatalogueError, load
 from evaluators.plan import plan
 
 Damage = Callable[[Path], object]

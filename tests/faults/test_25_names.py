@@ -21,12 +21,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from landing_builder import BuiltRun, TaskOutcome
 
-from evaluators.catalogue import CatalogueError, load
+from evaluators.catalogue.entries import CatalogueError, load
 from evaluators.plan import make_spec, plan
 from evaluators.spec import read
-from orchestration import publication, warehouse
-from orchestration.cli.sql import connect
 from orchestration.home import Home
+from orchestration.warehouse import load as warehouse
+from orchestration.warehouse import publication
+from orchestration.warehouse.published import connect
 
 HOSTILE = (
     "a,trust_remote_code=True",

@@ -15,12 +15,12 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.model import CachingLM
 
 from evaluators import engines
-from evaluators.catalogue import CatalogueError, load
+from evaluators.catalogue.entries import CatalogueError, load
 from evaluators.energy import Ledger
 from evaluators.energy.none import NoMeter
 from evaluators.engines import EngineFailed
-from evaluators.interruption import Interruption
-from evaluators.metered import MeteredLM
+from evaluators.harness.interruption import Interruption
+from evaluators.harness.metered import MeteredLM
 from evaluators.spec import SpecError, read
 
 KEYS = ("use_cache", "cache_requests")

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from orchestration.home import Home
-from orchestration.publication import publish
+from orchestration.warehouse.publication import publish
 
 OLDER = "1.4"
 READ = """

@@ -13,7 +13,7 @@ from evaluations import evalwatt
 from night import Night, the_night
 
 from orchestration.home import Home
-from orchestration.instance import open_instance
+from orchestration.instance.opening import open_instance
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from evaluations import evaluate_all, rows, save_workplace, specs
 from lm_eval.evaluator import simple_evaluate
 from lm_eval.tasks import TaskManager
 
-from evaluators.catalogue import load
+from evaluators.catalogue.entries import load
 from evaluators.plan import plan
 
 TASKS = ("tiny_one", "tiny_two", "tiny_three")

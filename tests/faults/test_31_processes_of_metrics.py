@@ -23,8 +23,9 @@ from evaluations import evaluate_all, rows, save_workplace, specs
 from filelock import FileLock
 from processes import Evaluator, evaluator, wait_until
 
-from evaluators import guard, lifecycle
-from evaluators.interruption import Interruption
+from evaluators.harness.interruption import Interruption
+from evaluators.landing import lifecycle
+from evaluators.process import guard
 
 # Each ends with a metric that never ends by itself; `STARTED` appears when its processes run.
 _METRICS = """

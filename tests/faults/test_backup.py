@@ -16,9 +16,10 @@ from dbt_runner import dbt_build
 from landed_files import raw_tables
 from landing_builder import START, BuiltRun
 
-from evaluators import landing, lifecycle
-from orchestration import warehouse
+from evaluators import durable
+from evaluators.landing import bundles, lifecycle
 from orchestration.home import PROJECT, Home
+from orchestration.warehouse import load as warehouse
 
 
 def commands(beginning: str) -> list[str]:
@@ -36,12 +37,12 @@ def shell(lines: list[str], home: Home, backup: Path) -> None:
 @contextmanager
 def evaluation(home: Home) -> Iterator[str]:
     """A run that lives and goes on writing bundles that do not get finished; yields its id."""
-    run_id = landing.new_run_id(START + timedelta(days=9))
+    run_id = bundles.new_run_id(START + timedelta(days=9))
     start = BuiltRun(home.landing, "base", []).end_row(run_id)
     lock = lifecycle.open_run(home.landing, start)
-    (home.landing / run_id / f"{landing.TEMPORARY}half").mkdir()
-    (home.landing / run_id / f"{landing.TEMPORARY}half" / "samples.parquet").write_bytes(b"half")
-    ended, writing = threading.Event(), home.landing / run_id / f"{landing.TEMPORARY}more"
+    (home.landing / run_id / f"{durable.TEMPORARY}half").mkdir()
+    (home.landing / run_id / f"{durable.TEMPORARY}half" / "samples.parquet").write_bytes(b"half")
+    ended, writing = threading.Event(), home.landing / run_id / f"{durable.TEMPORARY}more"
 
     def write() -> None:
         while not ended.is_set():
@@ -73,7 +74,7 @@ def test_a_backup_of_a_living_home_gives_the_same_marts(
 
     elsewhere = Home(tmp_path / "elsewhere" / "home")
     shell(restore[:-1], elsewhere, backup)
-    assert not list(elsewhere.landing.rglob(f"{landing.TEMPORARY}*"))
+    assert not list(elsewhere.landing.rglob(f"{durable.TEMPORARY}*"))
     report = warehouse.rebuild(elsewhere)
     assert (report.interrupted, report.quarantined) == ([alive], [])
     raw = raw_tables(elsewhere.warehouse)

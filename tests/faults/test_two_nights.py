@@ -21,13 +21,15 @@ from processes import evaluator, python
 from test_03_killed_dbt import DBT
 from test_energy import READING
 
-from evaluators import run
-from evaluators.catalogue import load
+from evaluators.catalogue.entries import load
 from evaluators.energy import Reading
 from evaluators.energy.replay import ReplayMeter
 from evaluators.plan import make_spec, plan
-from orchestration import publication, warehouse
+from evaluators.process import run
 from orchestration.home import DBT_PROJECT, Home
+from orchestration.warehouse import load as warehouse
+from orchestration.warehouse import publication
+from orchestration.warehouse.published import MARTS_FILE
 
 # A run more idles, loads and warms up once more.
 SETUP_KWH = {f"{phase}_{known}kwh" for phase in ("idle", "load", "warmup") for known in ("", "known_")}
@@ -113,7 +115,7 @@ def test_the_third_night_is_what_it_would_have_been(place: Workplace, tmp_path: 
     evaluate(place, undisturbed, "tiny-tuned")
     shutil.copytree(home.dbt_target, undisturbed.dbt_target)  # dbt need not read its project again
     refresh(undisturbed, *ALL_MARTS)
-    found, expected = (contents(h.current / publication.MARTS_FILE) for h in (home, undisturbed))
+    found, expected = (contents(h.current / MARTS_FILE) for h in (home, undisturbed))
     assert found == expected
     assert {name: len(found[name]) for name in ("fct_task_evaluations", "mart_base_vs_finetuned_deltas")} == {
         "fct_task_evaluations": 2 * 4,
@@ -121,7 +123,7 @@ def test_the_third_night_is_what_it_would_have_been(place: Workplace, tmp_path: 
     }
     # The second attempt was made, and took its energy: that is no loss, and it is not hidden.
     runs = "select model_id, runs from mart_emissions_history order by all"
-    with duckdb.connect(home.current / publication.MARTS_FILE, read_only=True) as connection:
+    with duckdb.connect(home.current / MARTS_FILE, read_only=True) as connection:
         assert connection.execute(runs).fetchall() == [("tiny-base", 2), ("tiny-tuned", 1)]
         runs = "select model_id, status from fct_evaluation_runs order by started_at"
         ended = [("tiny-base", "interrupted"), ("tiny-base", "completed"), ("tiny-tuned", "completed")]

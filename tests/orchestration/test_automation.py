@@ -15,10 +15,11 @@ from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.test_utils import create_run_for_test
 
-from orchestration.defs import automation, nights
+from orchestration.defs import automation
 from orchestration.defs.resources import Paths
 from orchestration.home import Home
-from orchestration.instance import open_instance
+from orchestration.instance.opening import open_instance
+from orchestration.nights import groups
 
 CATALOGUE = """
 settings: {{nightly_at: "03:30", time_zone: Europe/Berlin, deadline: 4h}}
@@ -52,15 +53,15 @@ def add_run(
     instance: DagsterInstance, model: str, status: DagsterRunStatus = DagsterRunStatus.STARTED, **tags: str
 ) -> dg.DagsterRun:
     named = {key.replace("__", "/"): value for key, value in tags.items()}
-    run = create_run_for_test(instance, nights.EVALUATE_JOB, tags={"dagster/partition": model, **named})
+    run = create_run_for_test(instance, groups.EVALUATE_JOB, tags={"dagster/partition": model, **named})
     end(instance, run, status)
     return run
 
 
 def add_night(instance: DagsterInstance, size: int = 2, deadline: datetime = SOON) -> list[dg.DagsterRun]:
-    tags = nights.tags(NIGHT, size, deadline)
+    tags = groups.tags(NIGHT, size, deadline)
     return [
-        create_run_for_test(instance, nights.EVALUATE_JOB, tags={"dagster/partition": f"m{i}", **tags})
+        create_run_for_test(instance, groups.EVALUATE_JOB, tags={"dagster/partition": f"m{i}", **tags})
         for i in range(size)
     ]
 
@@ -116,7 +117,7 @@ def test_a_canceled_run_has_ended(instance: DagsterInstance) -> None:
 
 
 def test_a_night_waits_for_runs_that_are_not_queued_yet(instance: DagsterInstance) -> None:
-    add_run(instance, "m0", DagsterRunStatus.SUCCESS, **nights.tags(NIGHT, 2, SOON))
+    add_run(instance, "m0", DagsterRunStatus.SUCCESS, **groups.tags(NIGHT, 2, SOON))
     assert tick(instance)[0] == []
 
 
@@ -124,25 +125,25 @@ def test_the_deadline_refreshes_once_and_the_straggler_once_more(instance: Dagst
     deadline = datetime.now(UTC) + timedelta(minutes=30)
     first, second = add_night(instance, deadline=deadline)
     end(instance, first, DagsterRunStatus.SUCCESS)
-    assert nights.look(instance, None, deadline - timedelta(minutes=1)).refreshes == []
+    assert groups.look(instance, None, deadline - timedelta(minutes=1)).refreshes == []
     later = deadline + timedelta(minutes=1)
-    looked = nights.look(instance, None, later)
+    looked = groups.look(instance, None, later)
     assert looked.refreshes == [f"night {NIGHT} at its deadline"]
-    assert nights.look(instance, looked.cursor, later + timedelta(hours=1)).refreshes == looked.refreshes
+    assert groups.look(instance, looked.cursor, later + timedelta(hours=1)).refreshes == looked.refreshes
     end(instance, second, DagsterRunStatus.SUCCESS)
-    assert nights.look(instance, looked.cursor, later).refreshes == [f"night {NIGHT} until {second.run_id}"]
+    assert groups.look(instance, looked.cursor, later).refreshes == [f"night {NIGHT} until {second.run_id}"]
 
 
 def test_what_waits_at_the_deadline_leaves_the_queue_and_one_refresh_follows(instance: DagsterInstance) -> None:
-    tags = {**nights.tags(NIGHT, 2, datetime.now(UTC) - timedelta(minutes=1))}
+    tags = {**groups.tags(NIGHT, 2, datetime.now(UTC) - timedelta(minutes=1))}
     done = add_run(instance, "m0", DagsterRunStatus.SUCCESS, **tags)
     location = RegisteredCodeLocationOrigin("evalwatt")
     waits = create_run_for_test(
         instance,
-        nights.EVALUATE_JOB,
+        groups.EVALUATE_JOB,
         status=DagsterRunStatus.QUEUED,
         tags={**tags, "dagster/partition": "m1"},
-        remote_job_origin=RemoteJobOrigin(RemoteRepositoryOrigin(location, "evalwatt"), nights.EVALUATE_JOB),
+        remote_job_origin=RemoteJobOrigin(RemoteRepositoryOrigin(location, "evalwatt"), groups.EVALUATE_JOB),
     )
     keys, cursor = tick(instance)
     assert keys == []
@@ -160,7 +161,7 @@ def test_a_reexecution_after_the_night_refreshes_again_and_only_at_its_end(insta
         end(instance, run, DagsterRunStatus.FAILURE)
     (before,), cursor = tick(instance)
     time.sleep(0.5)
-    tags = nights.tags(NIGHT, 1, deadline)
+    tags = groups.tags(NIGHT, 1, deadline)
     again = add_run(instance, "m0", **tags, dagster__parent_run_id="x", dagster__root_run_id="x")
     assert tick(instance, cursor)[0] == []
     end(instance, again, DagsterRunStatus.SUCCESS)
@@ -180,8 +181,8 @@ def test_a_run_that_will_be_retried_is_not_over(instance: DagsterInstance) -> No
 
 def test_a_retry_that_never_comes_does_not_hold_the_refresh_for_ever(instance: DagsterInstance) -> None:
     crash(instance, add_run(instance, "base"))
-    assert nights.look(instance, None, datetime.now(UTC)).refreshes == []
-    assert len(nights.look(instance, None, datetime.now(UTC) + timedelta(minutes=20)).refreshes) == 1
+    assert groups.look(instance, None, datetime.now(UTC)).refreshes == []
+    assert len(groups.look(instance, None, datetime.now(UTC) + timedelta(minutes=20)).refreshes) == 1
 
 
 def test_manual_launches_refresh_one_by_one_and_foreground_runs_never(instance: DagsterInstance) -> None:
@@ -199,7 +200,7 @@ def test_a_backfill_refreshes_once_at_its_own_end(instance: DagsterInstance, sta
         from_failure=False,
         tags={},
         backfill_timestamp=0.0,
-        asset_selection=[nights.EVALUATIONS],
+        asset_selection=[groups.EVALUATIONS],
     )
     instance.add_backfill(backfill)
     add_run(instance, "base", DagsterRunStatus.SUCCESS, dagster__backfill="abc")
@@ -214,8 +215,8 @@ def test_the_schedule_plans_one_run_per_due_model(instance: DagsterInstance, pat
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 3 * * *", "Europe/Berlin")
     requests = evaluate_schedule(schedule, instance, paths)
     assert sorted(str(request.partition_key) for request in requests) == ["base", "other"]
-    assert {request.tags[nights.NIGHT_SIZE_TAG] for request in requests} == {"2"}
-    assert {request.tags[nights.DEADLINE_TAG] for request in requests} == {"2126-01-02T06:30:00+00:00"}
+    assert {request.tags[groups.NIGHT_SIZE_TAG] for request in requests} == {"2"}
+    assert {request.tags[groups.DEADLINE_TAG] for request in requests} == {"2126-01-02T06:30:00+00:00"}
     assert set(instance.get_dynamic_partitions("models")) == {"base", "other"}
 
 

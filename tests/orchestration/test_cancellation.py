@@ -10,10 +10,10 @@ import pytest
 from dagster import DagsterInstance, DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
-from evaluators import now
-from orchestration.cancellation import cancel
+from evaluators.process import activity
 from orchestration.home import Home
-from orchestration.tags import PARTITION_TAG
+from orchestration.instance.names import PARTITION_TAG
+from orchestration.nights.cancellation import cancel
 
 _DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(600)"
 
@@ -28,8 +28,8 @@ def test_what_is_killed_and_nobody_has_waited_for_is_killed_once(
     ):
         assert evaluator.stdout is not None
         evaluator.stdout.readline()
-        moment = now.Evaluating(evaluator.pid, "R", "tiny", "tiny", None, 0, 0, 0, 0, "")
-        monkeypatch.setattr(now, "read", lambda home: moment)
+        moment = activity.Evaluating(evaluator.pid, "R", "tiny", "tiny", None, 0, 0, 0, 0, "")
+        monkeypatch.setattr(activity, "read", lambda home: moment)
         tags = {PARTITION_TAG: "tiny"}
         run = create_run_for_test(instance, job_name="evaluate", status=DagsterRunStatus.STARTED, tags=tags)
         canceled = cancel(instance, Home(tmp_path), [run], "run", "why", said.append, kill_s=0, wait_s=1)

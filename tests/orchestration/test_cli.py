@@ -21,8 +21,8 @@ from landing_builder import BuiltRun, TaskOutcome
 from tiny import model_entry, save_catalogue, save_model, save_tasks
 
 from orchestration import cli
-from orchestration.cli import sql
 from orchestration.home import Home
+from orchestration.warehouse.published import connect
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -436,7 +436,7 @@ def test_sql_refuses_everything_else(evalwatt: Run, published: Path, tmp_path: P
 
 
 def test_sql_spills_nothing_to_the_disk(evalwatt: Run, published: Path, tmp_path: Path) -> None:
-    with sql.connect(Home.from_env()) as connection:
+    with connect(Home.from_env()) as connection:
         settings = "select name, value from duckdb_settings() where name in (?, ?, ?) order by name"
         names = ["enable_external_access", "lock_configuration", "temp_directory"]
         assert connection.execute(settings, names).fetchall() == list(zip(names, ["false", "true", ""], strict=True))

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from orchestration import column_lineage
-from orchestration.column_lineage import kept
+from orchestration.dbt_artifacts import column_lineage
+from orchestration.dbt_artifacts.column_lineage import kept
 
 
 def manifest(**models: str) -> dict[str, Any]:

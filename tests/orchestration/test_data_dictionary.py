@@ -6,7 +6,7 @@ import difflib
 
 import pytest
 
-from orchestration.data_dictionary import DOCUMENT, REGENERATE, document, unit
+from orchestration.dbt_artifacts.data_dictionary import DOCUMENT, REGENERATE, document, unit
 
 
 def test_the_document_is_fresh() -> None:

@@ -17,7 +17,8 @@ from test_publication import build_marts
 from tiny import model_entry, save_catalogue
 
 from evaluators.records import RECORDS
-from orchestration.data_dictionary import marts_in
+from orchestration.dbt_artifacts.data_dictionary import marts_in
+from orchestration.dbt_artifacts.manifest import manifest
 from orchestration.definitions import build_defs
 from orchestration.defs.freshness import every_night
 from orchestration.defs.housekeeping import housekeeping
@@ -25,10 +26,9 @@ from orchestration.defs.publication import checks_of, publication_of
 from orchestration.defs.report import report
 from orchestration.defs.resources import Paths, default_resources
 from orchestration.home import Home
-from orchestration.housekeeping import delete_old_runs
-from orchestration.instance import open_instance
-from orchestration.manifest import manifest
-from orchestration.publication import Publication, current, publish
+from orchestration.instance.housekeeping import delete_old_runs
+from orchestration.instance.opening import open_instance
+from orchestration.warehouse.publication import Publication, current, publish
 
 # What the evaluator's process does, without evaluating: model `slow` is killed, `weak` fails, others are well.
 STAND_IN = """
@@ -308,7 +308,7 @@ def test_a_failed_check_of_severity_error_stops_the_publication_and_a_warning_do
             connection.execute(NOTHING_METERED)
         return Publication("b1", home.current, {"a_mart": 1}, datetime.now(UTC))
 
-    monkeypatch.setattr("orchestration.publication.publish", publish)
+    monkeypatch.setattr("orchestration.warehouse.publication.publish", publish)
     result = dg.materialize(
         [a_mart, publication_of([dg.AssetKey("a_mart")], every_night(paths.catalogue().settings))],
         instance=instance,

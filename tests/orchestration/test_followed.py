@@ -13,10 +13,11 @@ from dbt_runner import dbt_build
 from landing_builder import BuiltRun, TaskOutcome
 from tiny import model_entry, save_catalogue
 
-from orchestration import publication, warehouse
 from orchestration.cli import status
 from orchestration.home import Home
-from orchestration.night_message import Line, Message, keep
+from orchestration.nights.message import Line, Message, keep
+from orchestration.warehouse import load as warehouse
+from orchestration.warehouse import publication
 
 pytestmark = pytest.mark.long
 

@@ -11,10 +11,12 @@ import pytest
 from dbt_runner import dbt_build
 from landing_builder import START, BuiltRun, TaskOutcome
 
-from orchestration import publication, warehouse
 from orchestration.home import Home
-from orchestration.model_figures import model_figures
 from orchestration.report import findings, queries
+from orchestration.ui.model_figures import model_figures
+from orchestration.warehouse import load as warehouse
+from orchestration.warehouse import publication
+from orchestration.warehouse.published import MARTS_FILE
 
 pytestmark = pytest.mark.long
 
@@ -32,7 +34,7 @@ def built(home: Home) -> duckdb.DuckDBPyConnection:
     assert not warehouse.load(home).quarantined
     dbt_build(home, "--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
     publication.publish(home, checks={"passed": 1, "failed": 0})
-    return duckdb.connect(publication.current(home) / publication.MARTS_FILE, read_only=True)
+    return duckdb.connect(publication.current(home) / MARTS_FILE, read_only=True)
 
 
 def test_a_claim_stays_when_others_are_metered_later(tmp_path: Path) -> None:
@@ -80,7 +82,7 @@ def test_a_claim_stays_when_others_are_metered_later(tmp_path: Path) -> None:
     ranked = sorted(known, key=lambda row: row[1])
     assert [row[1] for row in ranked] == list(range(1, len(ranked) + 1))
     assert all(a[2:] >= b[2:] for a, b in itertools.pairwise(ranked)), "the rank is what the mart's rows say"
-    figures = {(row.model, row.suite): row for row in model_figures(publication.current(home) / publication.MARTS_FILE)}
+    figures = {(row.model, row.suite): row for row in model_figures(publication.current(home) / MARTS_FILE)}
     assert figures["base", "mini"].comparability_key == key
     assert figures["base", "mini"].energy_kwh == pytest.approx(1000 / 3.6e6)
     assert set(figures) == {("base", "mini"), ("tuned", "mini"), ("other", "mini"), ("other", "large")}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.home import Home, HomeRefused
-from orchestration.instance import DEVICE_POOL, open_instance
+from orchestration.instance.opening import DEVICE_POOL, open_instance
 
 
 @pytest.mark.parametrize("name", ["a?b", "50%", "a%20b", "a#b", "?", "[a]", "a*", "line\nbreak", "tab\t"])

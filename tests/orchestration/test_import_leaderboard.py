@@ -22,7 +22,7 @@ from test_hub import History
 from evaluators.leaderboards import hub
 from orchestration import cli
 from orchestration.home import Home
-from orchestration.instance import open_instance
+from orchestration.instance.opening import open_instance
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -10,10 +10,11 @@ import pytest
 from metered_nights import KWH
 from rich.console import Console
 
-from orchestration import night_report, publication
 from orchestration.cli import results
 from orchestration.home import Home
+from orchestration.nights import report
 from orchestration.report import findings, page, queries
+from orchestration.warehouse.published import MARTS_FILE
 
 Night = tuple[Home, list[str]]
 
@@ -24,7 +25,7 @@ def home(doubtful_night: Night) -> Home:
 
 
 def asked(home: Home, query: str) -> list[dict[str, Any]]:
-    with duckdb.connect(home.current / publication.MARTS_FILE, read_only=True) as connection:
+    with duckdb.connect(home.current / MARTS_FILE, read_only=True) as connection:
         result = connection.execute(query)
         names = [column[0] for column in result.description or ()]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
@@ -83,7 +84,7 @@ def test_a_night_shows_what_it_took_but_for_what_it_names(home: Home) -> None:
 
 
 def test_the_page_opens_with_figures(home: Home) -> None:
-    with duckdb.connect(home.current / publication.MARTS_FILE, read_only=True) as connection:
+    with duckdb.connect(home.current / MARTS_FILE, read_only=True) as connection:
         answers = queries.ask(connection)
     sentence, figures = findings.tonight(answers)
     took = sum(row["energy_known_kwh"] for row in answers["nights"])
@@ -104,7 +105,7 @@ def test_run_and_message_name_the_tasks(doubtful_night: Night) -> None:
     assert "mini, 2 of 4 tasks" in text
     assert "tuned against base on 2 of 4 tasks (gen, mc): energy per correct answer less" in text
     assert "tuned against base: energy per correct answer" not in text
-    assert [line.words for line in night_report.known_lines(home, runs)] == [
+    assert [line.words for line in report.known_lines(home, runs)] == [
         "base on mini: 0.833 Wh for gen, mc; not known for late, odd"
     ]
-    assert not list(night_report.known_lines(home, runs[1:2]))
+    assert not list(report.known_lines(home, runs[1:2]))

@@ -22,12 +22,14 @@ from tiny import model_entry, save_catalogue
 from evaluators.leaderboards import formats, hub
 from evaluators.leaderboards.states import Imported, import_state
 from evaluators.records import LeaderboardSnapshot
-from orchestration import raw_schema, state_events, warehouse
 from orchestration.definitions import build_defs
 from orchestration.defs.checks import quarantine_is_empty
 from orchestration.defs.resources import LeaderboardHub, Paths
 from orchestration.home import Home
-from orchestration.instance import open_instance
+from orchestration.instance.opening import open_instance
+from orchestration.ui import state_events
+from orchestration.warehouse import load as warehouse
+from orchestration.warehouse import raw_schema
 
 ROWS = [row("a/model", params_b=-1.0, emissions_published_kg=-1.0), row("b/model", hub_license="mit")]
 

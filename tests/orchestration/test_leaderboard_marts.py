@@ -16,8 +16,8 @@ from states import row, save
 
 from evaluators.leaderboards.formats import read
 from evaluators.leaderboards.states import import_state
-from orchestration import warehouse
 from orchestration.home import Home
+from orchestration.warehouse import load as warehouse
 
 FIRST, SECOND, THIRD = date(2030, 5, 1), date(2030, 5, 2), date(2030, 5, 9)
 

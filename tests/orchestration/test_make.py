@@ -37,7 +37,7 @@ def test_every_target_sets_up_first(clone: Path, target: str) -> None:
     assert planned.returncode == 0, planned.stderr
     (installs,) = [line for line in planned.stdout.splitlines() if INSTALLER in line]
     assert installs.endswith(" dev") == (target not in ("run", "ui")), "what runs installs no tests and linters"
-    assert "orchestration.manifest" in planned.stdout
+    assert "orchestration.dbt_artifacts.manifest" in planned.stdout
     assert str(clone) not in planned.stdout, "an absolute path would break at the space"
 
 

@@ -10,7 +10,7 @@ import pytest
 
 # Permissions do not stop root, a read-only mount does.
 READ_ONLY = ("unshare", "-m", "sh", "-c", 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"')
-MANIFEST = "import sys; from pathlib import Path; from orchestration.manifest import manifest; "
+MANIFEST = "import sys; from pathlib import Path; from orchestration.dbt_artifacts.manifest import manifest; "
 MANIFEST += "print(manifest(Path(sys.argv[1])))"
 
 

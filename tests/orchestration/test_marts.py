@@ -27,10 +27,10 @@ from metered_nights import GEN, KWH, MC, OTHER_SETTINGS, TUNED_GEN, TUNED_MC
 from scipy import stats
 
 from evaluators.records import RECORDS
-from orchestration import publication
-from orchestration.built_tables import built_tables
-from orchestration.column_lineage import column_lineage
+from orchestration.dbt_artifacts.column_lineage import column_lineage
 from orchestration.home import PROJECT, Home
+from orchestration.warehouse.built_tables import built_tables
+from orchestration.warehouse.published import MARTS_FILE
 
 MARTS = (
     "dim_models",
@@ -520,8 +520,8 @@ def test_a_night_is_compared_with_the_one_before(published: duckdb.DuckDBPyConne
 
 
 def test_repetitions_of_one_run_are_no_change(homes: dict[str, Home], tmp_path: Path) -> None:
-    file = tmp_path / publication.MARTS_FILE
-    shutil.copyfile(homes["second"].published / publication.MARTS_FILE, file)
+    file = tmp_path / MARTS_FILE
+    shutil.copyfile(homes["second"].published / MARTS_FILE, file)
     file.chmod(0o644)
     with duckdb.connect(file) as connection:  # one after the other, as they are evaluated
         connection.execute("update fct_task_evaluations set started_at = started_at + to_minutes(repetition)")

@@ -14,8 +14,8 @@ from dbt_runner import dbt_build
 from landing_builder import BuiltRun, TaskOutcome
 from lm_eval.api import registry
 
-from orchestration import warehouse
 from orchestration.home import DBT_PROJECT, Home
+from orchestration.warehouse import load as warehouse
 
 SEED = {row["metric"]: row for row in csv.DictReader((DBT_PROJECT / "seeds" / "metrics.csv").open())}
 

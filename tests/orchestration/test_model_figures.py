@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from orchestration.defs.publication import observations
-from orchestration.model_figures import SuiteFigures, model_figures
+from orchestration.ui.model_figures import SuiteFigures, model_figures
 
 ROWS = """
 create table mart_model_efficiency as

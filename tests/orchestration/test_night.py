@@ -22,13 +22,13 @@ from click.testing import CliRunner
 from rich.console import Console
 from tiny import model_entry, save_catalogue, save_model, save_tasks
 
-from evaluators.catalogue import load
+from evaluators.catalogue.entries import load
 from evaluators.plan import in_order
 from orchestration.cli import status
 from orchestration.cli.results import explanations, show_published
-from orchestration.defs import nights
 from orchestration.home import Home
-from orchestration.instance import open_instance
+from orchestration.instance.opening import open_instance
+from orchestration.nights import groups
 
 # A metric that stands still until it is let go.
 HOLDING = """
@@ -173,7 +173,7 @@ def test_a_canceled_night_publishes_what_is_good_and_a_second_one_repeats_nothin
             ("evaluate_model", "slow-1"): "FAILURE",
             ("refresh", None): "SUCCESS",
         }
-        assert nights.models_being_evaluated(instance) == set()
+        assert groups.models_being_evaluated(instance) == set()
         _tables_are_described(instance)
         _the_model_has_its_figures(instance)
 
@@ -194,7 +194,7 @@ def test_a_canceled_night_publishes_what_is_good_and_a_second_one_repeats_nothin
     assert refused.stderr.count("nowhere") >= 1
 
     with open_instance(home) as instance:  # a daemon that starts now has nothing to publish: that is `build`'s
-        assert nights.look(instance, None, datetime.now(UTC)).refreshes == []
+        assert groups.look(instance, None, datetime.now(UTC)).refreshes == []
 
 
 def test_one_evaluation_is_canceled_by_its_id(folder: Path) -> None:

@@ -28,22 +28,23 @@ from test_automation import end
 from test_definitions import NOTHING_METERED, StandIn
 from tiny import model_entry, save_catalogue
 
-from evaluators import landing
-from evaluators.budget import REMEDY
 from evaluators.energy import quality
+from evaluators.landing import bundles
+from evaluators.process.night_budget import REMEDY
 from evaluators.summary import RunSummary, TaskSummary
-from orchestration import night_report, warehouse
 from orchestration.definitions import build_defs
-from orchestration.defs import night_watch, nights
+from orchestration.defs import night_watch
 from orchestration.defs.freshness import every_night
 from orchestration.defs.publication import publication_of
 from orchestration.defs.raw_tables import raw_tables
 from orchestration.defs.resources import Paths, RefreshLock, default_resources
 from orchestration.home import Home
-from orchestration.instance import open_instance
-from orchestration.night_message import last_kept
-from orchestration.publication import MARTS_FILE, Publication
-from orchestration.tags import CANCELED_TAG, DEADLINE, REFRESH_OF_TAG, WAITED_TAG
+from orchestration.instance.names import CANCELED_TAG, DEADLINE, REFRESH_OF_TAG, WAITED_TAG
+from orchestration.instance.opening import open_instance
+from orchestration.nights import groups, report
+from orchestration.nights.message import last_kept
+from orchestration.warehouse import load as warehouse
+from orchestration.warehouse.published import MARTS_FILE, Publication
 
 NIGHT = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
 ORIGIN = RemoteInstigatorOrigin(
@@ -97,8 +98,8 @@ def text(home: Home) -> str:
 
 def a_night(instance: DagsterInstance, paths: Paths) -> None:
     """A model is well, one fails, one has used its budget up, and one is late; as a scheduled night of four."""
-    home, tags = paths.home, nights.tags(NIGHT.isoformat(), 4, NIGHT + timedelta(hours=4))
-    taken = home.landing / landing.new_run_id()
+    home, tags = paths.home, groups.tags(NIGHT.isoformat(), 4, NIGHT + timedelta(hours=4))
+    taken = home.landing / bundles.new_run_id()
     taken.mkdir(parents=True)
     facts = {"run_id": taken.name, "model_id": "heavy", "suite": "tiny", "plan_key": "other"}
     (taken / "run.json").write_text(json.dumps(facts))
@@ -113,12 +114,12 @@ def a_night(instance: DagsterInstance, paths: Paths) -> None:
         for model in ("good", "weak", "heavy")
     ]
     late = create_run_for_test(
-        instance, nights.EVALUATE_JOB, tags={**tags, "dagster/partition": "late", CANCELED_TAG: DEADLINE}
+        instance, groups.EVALUATE_JOB, tags={**tags, "dagster/partition": "late", CANCELED_TAG: DEADLINE}
     )
     end(instance, late, DagsterRunStatus.CANCELED)
     tick(instance, NIGHT, TickStatus.SUCCESS, run_ids=[*ran, late.run_id])
 
-    (good,) = instance.fetch_materializations(nights.EVALUATIONS, limit=1).records
+    (good,) = instance.fetch_materializations(groups.EVALUATIONS, limit=1).records
     landed = home.landing / str(good.asset_materialization.metadata["run_ids"].value)
     landed.mkdir()
     windows = (
@@ -141,8 +142,8 @@ def task_summary(task: str, duration_s: float, **changes: Any) -> TaskSummary:
 
 def a_short_night(instance: DagsterInstance) -> dg.DagsterRun:
     """One model, whose run crashed."""
-    tags = nights.tags(NIGHT.isoformat(), 1, NIGHT + timedelta(hours=4))
-    run = create_run_for_test(instance, nights.EVALUATE_JOB, tags={**tags, "dagster/partition": "weak"})
+    tags = groups.tags(NIGHT.isoformat(), 1, NIGHT + timedelta(hours=4))
+    run = create_run_for_test(instance, groups.EVALUATE_JOB, tags={**tags, "dagster/partition": "weak"})
     end(instance, run, DagsterRunStatus.FAILURE)
     tick(instance, NIGHT, TickStatus.SUCCESS, run_ids=[run.run_id])
     return run
@@ -150,7 +151,7 @@ def a_short_night(instance: DagsterInstance) -> dg.DagsterRun:
 
 def refresh(instance: DagsterInstance, status: DagsterRunStatus, **tags: str) -> dg.DagsterRun:
     of = {REFRESH_OF_TAG: f"night {NIGHT.isoformat()} until x"}
-    run = create_run_for_test(instance, nights.REFRESH_JOB, tags={**of, **tags})
+    run = create_run_for_test(instance, groups.REFRESH_JOB, tags={**of, **tags})
     end(instance, run, status)
     return run
 
@@ -204,13 +205,13 @@ def test_a_night_that_no_refresh_follows_is_told_of_all_the_same(instance: Dagst
 def test_what_is_published_and_that_the_machine_drifted(
     instance: DagsterInstance, paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home, run_id = paths.home, landing.new_run_id()
+    home, run_id = paths.home, bundles.new_run_id()
     home.current.mkdir(parents=True)
     with duckdb.connect(home.current / MARTS_FILE) as connection:
         connection.execute(NOTHING_METERED)
         connection.execute(
             "create table mart_emissions_history as select * from (values "
-            f"(date '{landing.run_time(run_id):%Y-%m-%d}', 'lab-1', 'm', 'drifted', '12 % more than before'), "
+            f"(date '{bundles.run_time(run_id):%Y-%m-%d}', 'lab-1', 'm', 'drifted', '12 % more than before'), "
             "(date '2020-01-01', 'lab-2', 'm', 'drifted', 'long ago'), (current_date, 'lab-3', 'm', 'steady', ''))"
             " t(night, machine_id, model_key, control_flag, control_reason)"
         )
@@ -220,7 +221,7 @@ def test_what_is_published_and_that_the_machine_drifted(
         return dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=True)])
 
     version = Publication("b1", home.current, {"a_mart": 1}, datetime.now(UTC))
-    monkeypatch.setattr("orchestration.publication.publish", lambda *args, **options: version)
+    monkeypatch.setattr("orchestration.warehouse.publication.publish", lambda *args, **options: version)
     published = dg.materialize(
         [a_mart, publication_of([dg.AssetKey("a_mart")], every_night(paths.catalogue().settings))],
         instance=instance,
@@ -228,7 +229,7 @@ def test_what_is_published_and_that_the_machine_drifted(
     )
     run = instance.get_run_by_id(published.run_id)
     assert run is not None
-    ended = night_report.Refreshed(instance, run)
+    ended = report.Refreshed(instance, run)
     assert ended.build_id == "b1"
     (line,) = ended.lines(home, [run_id])
     assert (line.topic, line.words) == ("control", "lab-1 drifted: 12 % more than before")
@@ -243,7 +244,7 @@ def test_a_night_with_nothing_to_do_says_so_and_which_nights_were_missed(
     days = ", ".join(f"{NIGHT - timedelta(days=n):%Y-%m-%d}" for n in (3, 2, 1))
     assert text(paths.home).splitlines()[1:] == [
         f"  missed      the night of {days} did not begin: no daemon ran at 02:00; what was due stayed due",
-        f"              -> {night_report.KEEP_IT_RUNNING}",
+        f"              -> {report.KEEP_IT_RUNNING}",
         "  not begun   nothing to start: good on tiny: all 1 tasks were evaluated",
     ]
 

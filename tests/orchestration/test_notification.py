@@ -21,8 +21,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from orchestration.home import Home
-from orchestration.night_message import Line, Message, folder, last_kept
-from orchestration.notification import deliveries, tell
+from orchestration.nights.message import Line, Message, folder, last_kept
+from orchestration.nights.notification import deliveries, tell
 
 MESSAGE = Message(
     datetime(2026, 3, 1, 2, tzinfo=UTC),

@@ -11,9 +11,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration import publication
 from orchestration.home import Home
-from orchestration.publication import NothingPublished, PublicationRefused, publish
+from orchestration.warehouse import publication
+from orchestration.warehouse.publication import NothingPublished, PublicationRefused, publish
 
 HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); input()"
 

@@ -15,10 +15,11 @@ from typing import Any
 import duckdb
 import pytest
 
-from orchestration import publication, report
+from orchestration import report
 from orchestration.home import Home
 from orchestration.report import findings, formats, page, queries, sections, tables
 from orchestration.report.queries import Answer
+from orchestration.warehouse.published import MARTS_FILE
 
 WITHIN = {"comparability_key": "comparability_key"}
 # Which of a mart's rows the report shows.
@@ -33,7 +34,7 @@ HOSTILE = """</script><img src=x onerror="alert(1)"> & 'q' `x`\u2028"""
 @pytest.fixture(scope="session")
 def answers(homes: dict[str, Home]) -> dict[str, Answer]:
     """Of own evaluations on two machines, without a leaderboard."""
-    with duckdb.connect(homes["second"].published / publication.MARTS_FILE, read_only=True) as connection:
+    with duckdb.connect(homes["second"].published / MARTS_FILE, read_only=True) as connection:
         return queries.ask(connection)
 
 
@@ -80,7 +81,7 @@ def changed(
 @pytest.mark.parametrize("name", queries.NAMES)
 def test_no_outer_join_compares_every_row_with_every_row(homes: dict[str, Home], name: str) -> None:
     """DuckDB hashes an outer join of equalities only; with a hundred states held the other kind takes minutes."""
-    with duckdb.connect(homes["second"].published / publication.MARTS_FILE, read_only=True) as connection:
+    with duckdb.connect(homes["second"].published / MARTS_FILE, read_only=True) as connection:
         ((_, plan),) = connection.execute(f"explain (format json) {queries.text(name)}").fetchall()
     joins = [
         node
@@ -135,8 +136,8 @@ def test_rows_arrive_in_the_page_as_the_queries_gave_them(answers: dict[str, Ans
 
 def test_a_night_has_the_methods_of_its_own_runs(homes: dict[str, Home], tmp_path: Path) -> None:
     """A sensor that came later says nothing of the nights before it."""
-    file = tmp_path / publication.MARTS_FILE
-    shutil.copyfile(homes["second"].published / publication.MARTS_FILE, file)
+    file = tmp_path / MARTS_FILE
+    shutil.copyfile(homes["second"].published / MARTS_FILE, file)
     file.chmod(0o644)
     with duckdb.connect(file) as connection:
         last = "(select max(night) from marts.fct_evaluation_runs)"
@@ -453,7 +454,7 @@ def test_the_nights_figures_are_the_marts(answers: dict[str, Answer]) -> None:
 def test_a_figure_under_a_marts_name_is_the_marts(
     homes: dict[str, Home], answers: dict[str, Answer], name: str, mart: str, key: dict[str, str]
 ) -> None:
-    with duckdb.connect(homes["second"].published / publication.MARTS_FILE, read_only=True) as connection:
+    with duckdb.connect(homes["second"].published / MARTS_FILE, read_only=True) as connection:
         connection.execute("set TimeZone = 'UTC'")
         result = connection.execute(f"select * from marts.{mart} where {IN_FORCE.get(mart, 'true')}")
         columns = [column[0] for column in result.description or ()]
@@ -549,7 +550,7 @@ def test_the_page_is_exchanged_in_one_step(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_report_is_written_from_a_published_file(homes: dict[str, Home], tmp_path: Path) -> None:
-    path = report.write(homes["first"].published / publication.MARTS_FILE, tmp_path / "report")
+    path = report.write(homes["first"].published / MARTS_FILE, tmp_path / "report")
     assert path == tmp_path / "report" / "index.html"
     assert "In the night of 1 March 2026" in path.read_text(encoding="utf-8")
     assert findings.day(date(2026, 3, 1)) == "1 March 2026"

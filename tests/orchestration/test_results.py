@@ -13,9 +13,9 @@ import duckdb
 import pytest
 from rich.console import Console
 
-from orchestration import publication
 from orchestration.cli import results
 from orchestration.home import Home
+from orchestration.warehouse.published import MARTS_FILE
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def home(homes: dict[str, Home], tmp_path: Path) -> Home:
     """Two nights of invented runs, published; the score of one pair has no interval."""
     home = Home(tmp_path / "a home")
     home.current.mkdir(parents=True)
-    file = home.current / publication.MARTS_FILE
-    shutil.copyfile(homes["second"].published / publication.MARTS_FILE, file)
+    file = home.current / MARTS_FILE
+    shutil.copyfile(homes["second"].published / MARTS_FILE, file)
     file.chmod(0o644)
     with duckdb.connect(file) as connection:
         unsure = "score_p_adjusted = null, score_interval_reason = 'asked differently'"
@@ -40,7 +40,7 @@ def shown(home: Home) -> str:
 
 
 def asked(home: Home, query: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(home.current / publication.MARTS_FILE, read_only=True) as connection:
+    with duckdb.connect(home.current / MARTS_FILE, read_only=True) as connection:
         return connection.execute(query).fetchall()
 
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 
-from evaluators.catalogue import Settings
+from evaluators.catalogue.entries import Settings
 from orchestration.defs.automation import nightly_schedule
-from orchestration.schedule import next_tick
+from orchestration.nights.schedule import next_tick
 
 
 def settings(zone: str, at: str) -> Settings:

@@ -8,8 +8,8 @@ import duckdb
 import yaml
 
 from evaluators.records import RECORDS, columns
-from orchestration import raw_schema
 from orchestration.home import DBT_PROJECT
+from orchestration.warehouse import raw_schema
 
 
 def _lines(tables: dict[str, list[tuple[str, str, bool]]]) -> list[str]:

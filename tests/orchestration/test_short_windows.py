@@ -13,10 +13,10 @@ import pytest
 from dbt_runner import dbt_build
 from landing_builder import START, BuiltRun, TaskOutcome
 
-from evaluators.precision import believed
+from evaluators.energy.repetitions import believed
 from evaluators.summary import TaskSummary
-from orchestration import warehouse
 from orchestration.home import Home
+from orchestration.warehouse import load as warehouse
 
 Case = dict[str, str]
 CASES: list[Case] = list(csv.DictReader((Path(__file__).parents[1] / "short_windows.csv").open(encoding="utf-8")))

@@ -18,10 +18,10 @@ import pytest
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
-from orchestration.cli.sql import connect
 from orchestration.cli.sql_completion import Names
 from orchestration.cli.sql_prompt import is_complete
 from orchestration.home import Home
+from orchestration.warehouse.published import connect
 
 _PATIENCE_S = 600
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")

@@ -17,8 +17,8 @@ from study_document import DOCUMENT, answer, answers
 
 from evaluators.leaderboards.formats import date_in_name, read
 from evaluators.leaderboards.states import import_state
-from orchestration import warehouse
 from orchestration.home import Home
+from orchestration.warehouse import load as warehouse
 
 pytestmark = pytest.mark.skipif(not REAL, reason=NO_REAL_STATES)
 

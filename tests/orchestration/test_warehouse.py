@@ -18,9 +18,9 @@ import pytest
 from landed_files import OUTCOMES, Change, bundle_of, raw_tables, reason_of_refusal, with_value
 from landing_builder import START, BuiltRun, TaskOutcome
 
-from evaluators import decisions, landing, lifecycle
-from orchestration import warehouse
+from evaluators.landing import bundles, decisions, lifecycle
 from orchestration.home import Home
+from orchestration.warehouse import load as warehouse
 
 HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); input()"
 
@@ -58,7 +58,7 @@ def test_loads_all_ended_runs_once(home: Home) -> None:
 
 def test_a_run_without_its_end_waits(home: Home) -> None:
     run_id = _run(home)
-    end = home.landing / run_id / landing.END_BUNDLE
+    end = home.landing / run_id / bundles.END_BUNDLE
     end.rename(home.landing / "aside")
     assert warehouse.load(home).loaded_bundles == 0
     (home.landing / "aside").rename(end)
@@ -157,12 +157,12 @@ def test_a_lost_end_is_replaced_and_the_tasks_are_kept(home: Home) -> None:
     run = BuiltRun(home.landing, "base", OUTCOMES)
     run_id = run.land()
     start = dataclasses.replace(run.end_row(run_id), status="interrupted", model_key=None, task_evaluations_json=None)
-    lifecycle_file = home.landing / run_id / landing.RUN_FILE
+    lifecycle_file = home.landing / run_id / bundles.RUN_FILE
     lifecycle_file.write_text(lifecycle._as_json(start))
-    end = next(b for b in landing.bundles(home.landing, run_id) if b.name == landing.END_BUNDLE)
+    end = next(b for b in bundles.bundles(home.landing, run_id) if b.name == bundles.END_BUNDLE)
     end.files["evaluation_runs"].write_bytes(b"")
     report = warehouse.load(home)
-    assert [name for _, name, _ in report.quarantined] == [landing.END_BUNDLE]
+    assert [name for _, name, _ in report.quarantined] == [bundles.END_BUNDLE]
     assert (report.loaded_runs, report.interrupted) == (1, [run_id])
     assert len(raw_tables(home.warehouse)["task_results"]) == 4
 
@@ -170,10 +170,10 @@ def test_a_lost_end_is_replaced_and_the_tasks_are_kept(home: Home) -> None:
 def test_a_run_that_an_earlier_version_left_behind_is_ended(home: Home) -> None:
     run = BuiltRun(home.landing, "base", OUTCOMES)
     run_id = run.land()
-    (home.landing / run_id / landing.END_BUNDLE).rename(home.path / "aside")
+    (home.landing / run_id / bundles.END_BUNDLE).rename(home.path / "aside")
     start = json.loads(lifecycle._as_json(run.end_row(run_id)))
     del start["engine_reason"]
-    (home.landing / run_id / landing.RUN_FILE).write_text(json.dumps(start | {"schema_version": 1}))
+    (home.landing / run_id / bundles.RUN_FILE).write_text(json.dumps(start | {"schema_version": 1}))
     report = warehouse.load(home)
     assert (report.interrupted, report.quarantined, report.loaded_runs) == ([run_id], [], 1)
 

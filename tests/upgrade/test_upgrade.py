@@ -17,11 +17,11 @@ import pytest
 from built_once import built_once
 from dbt_runner import dbt_build
 
-from evaluators import catalogue
+from evaluators.catalogue import entries
 from evaluators.plan import make_spec, plan
-from evaluators.run import evaluate
-from orchestration import warehouse
+from evaluators.process.run import evaluate
 from orchestration.home import Home
+from orchestration.warehouse import load as warehouse
 
 KEPT = Path(__file__).parent / "0.1.0"
 BASE, TUNED = "SmolLM2-135M-Instruct", "SmolLM2-135M-short-answers"
@@ -60,7 +60,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 
 def test_nothing_is_due(home: Home) -> None:
-    planned = {run.model: run for run in plan(catalogue.load(home.path.parent / "catalogue.yml"), home.path)}
+    planned = {run.model: run for run in plan(entries.load(home.path.parent / "catalogue.yml"), home.path)}
     assert not [f"{run.model}: {run.reason}" for run in planned.values() if run.due]
     assert planned[BASE].plan_key == "ce1fa0c7d39ccfa3"
     assert planned[TUNED].plan_key == "3cad0c46e275c27b"
@@ -68,7 +68,7 @@ def test_nothing_is_due(home: Home) -> None:
 
 @pytest.mark.slow  # converts the package's model
 def test_the_evaluator_finds_every_task_of_the_package_done(home: Home) -> None:
-    team = catalogue.load(home.path.parent / "catalogue.yml")
+    team = entries.load(home.path.parent / "catalogue.yml")
     (run,) = plan(team, home.path, models=[BASE])
     summary = evaluate(make_spec(team, run, home.path))
     assert summary.status == "completed", summary.reason
@@ -79,7 +79,7 @@ def test_the_evaluator_finds_every_task_of_the_package_done(home: Home) -> None:
 def test_a_changed_question_is_due(home: Home) -> None:
     file = home.path.parent / "catalogue.yml"
     file.write_text(file.read_text().replace("limit: 8", "limit: 9"))
-    assert [run.due for run in plan(catalogue.load(file), home.path)] == [True, True]
+    assert [run.due for run in plan(entries.load(file), home.path)] == [True, True]
 
 
 def _marts() -> list[str]:

@@ -1,0 +1,8 @@
+"""Reads and validates `catalogue.yml`: what is evaluated, on what, how.
+
+    entries.py      the entries, their lineage and their suites
+    fields.py       types of fields that more than one entry has
+    lined_yaml.py   YAML whose values know their line
+
+Does not belong here: what an entry leads to on disk (`models`), or what of it is due (`plan`).
+"""

@@ -1,0 +1,145 @@
+"""The catalogue's field types, and the words for a value that does not fit.
+
+Belongs here: what a name, a duration, a time of day is, and how a problem is said in one sentence with its remedy.
+Does not belong here: which fields there are and how they hang together (`catalogue`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import reprlib
+import zoneinfo
+from collections.abc import Iterable
+from datetime import date, timedelta
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from evaluators.catalogue.lined_yaml import Location
+
+Problem = tuple[Location, str]
+
+_PART = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
+_NAME = re.compile(rf"{_PART}(?:/{_PART})?")
+_TASK = re.compile(rf"{_PART}_\({_PART}\)")  # five of lm-eval's: tmmluplus_education_(profession_level)
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(MB|GB|TB)")
+_BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
+_PATTERNS = {  # what a field's pattern means
+    "revision": "the commit's full sha, 40 characters of 0-9 and a-f",
+    "package": "name==version",
+    "file": "the path of a .gguf file inside the package",
+    "country_iso_code": "three capital letters such as USA or DEU",
+    "device": "auto, cpu, cuda, cuda:0 or mps",
+}
+_TYPES = {  # pydantic's kinds of finding about a value of another type
+    ("int_type", "int_parsing", "int_from_float"): "{} is no whole number; write one, such as 3",
+    ("float_type", "float_parsing"): "{} is no number; write one, such as 0.5",
+    ("bool_type", "bool_parsing"): "{} is neither true nor false; write one of the two",
+    ("tuple_type", "list_type"): "{} is no list; write [a, b], or a line `- a` for each",
+    ("model_type", "model_attributes_type", "dict_type"): "{} is no mapping; write a line `key: value` for each field",
+    ("too_short",): "empty; name at least one, or remove what needs it",
+}
+
+
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value) or ".." in value:
+        alphabet = "letters, digits, '.', '_', '-' and at most one '/'"
+        problem = f"{value!r} is not a name: {alphabet}, neither '.' nor '-' at an end of a part, no '..'; rename it"
+        raise PydanticCustomError("name", "{problem}", {"problem": problem})
+    return value
+
+
+def _task_name(value: str) -> str:
+    return value if _TASK.fullmatch(value) and ".." not in value else _name(value)
+
+
+def _duration(value: Any) -> Any:
+    if isinstance(value, timedelta) or (isinstance(value, str) and value.startswith("P")):  # as pydantic writes it
+        return value
+    match = _DURATION.fullmatch(str(value))
+    if not match:
+        raise PydanticCustomError("duration", "not a duration; write a number and its unit, such as 90m, 6h or 30d")
+    return timedelta(**{_UNITS[match[2]]: float(match[1])})
+
+
+def size(value: Any) -> Any:
+    """Bytes from a number and its unit; raises PydanticCustomError for anything else."""
+    if isinstance(value, int):  # as pydantic writes it
+        return value
+    match = _SIZE.fullmatch(str(value))
+    if not match:
+        raise PydanticCustomError("size", "not a size; write a number and its unit, such as 500MB, 200GB or 1.5TB")
+    return round(float(match[1]) * _BYTES[match[2]])
+
+
+def _clock(value: Any) -> str:
+    if type(value) is int:  # YAML 1.1 reads an unquoted 12:30 as a number to base 60
+        value = f"{value // 60:02d}:{value % 60:02d}"
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", str(value)):
+        raise PydanticCustomError("clock", 'not a time of day; write it as "02:00"')
+    return str(value)
+
+
+def _zone(value: str) -> str:
+    zones = zoneinfo.available_timezones()
+    if value not in zones:
+        raise PydanticCustomError(
+            "zone", "{problem}", {"problem": f"not a known time zone{did_you_mean(value, zones)}"}
+        )
+    return value
+
+
+Name = Annotated[str, AfterValidator(_name)]
+TaskName = Annotated[str, AfterValidator(_task_name)]
+Clock = Annotated[str, BeforeValidator(_clock)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Size = Annotated[int, BeforeValidator(size)]
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown word: the nearest known one, or all of them where they are few."""
+    words = sorted(known)
+    if near := nearest(word, words):
+        return f"; did you mean {near}?"
+    return f"; known: {', '.join(words)}" if len(words) <= 40 else "; look it up and spell it in full"
+
+
+def nearest(word: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
+    """The known word that was probably meant; None where none is as like as that (of 1, difflib's ratio)."""
+    return next(iter(difflib.get_close_matches(word, sorted(known), n=1, cutoff=likeness)), None)
+
+
+def misfit(field: str, problem: str) -> PydanticCustomError:
+    """What a validator raises about a field that does not go with the others."""
+    return PydanticCustomError("misfit", "{problem}", {"problem": problem, "field": field})
+
+
+def problem(details: ErrorDetails, keys: Iterable[str]) -> Problem:
+    """One of pydantic's findings, in our words where they can say more. `keys` are those that the mapping may have."""
+    location, kind, context = details["loc"], details["type"], details.get("ctx", {})
+    if kind == "extra_forbidden":
+        return location, f"unknown key{did_you_mean(str(location[-1]), keys)}"
+    if kind == "missing":
+        return location, "missing; add it"
+    if kind == "literal_error":
+        expected = re.findall(r"'([^']*)'", str(context["expected"]))
+        found = details["input"]
+        near = nearest(str(found), expected)
+        remedy = f"; did you mean {near}?" if near else "; choose one"
+        return location, f"{found!r} is not one of {', '.join(expected)}{remedy}"
+    if kind == "misfit":
+        return (*location, context["field"]), context["problem"]
+    if kind == "string_type" and isinstance(details["input"], int | float | date):
+        return location, f"YAML reads {details['input']} as no text; put it in quotes"
+    for kinds, words in _TYPES.items():
+        if kind in kinds:
+            return location, words.format(reprlib.repr(details["input"]))
+    if kind == "string_pattern_mismatch":
+        wanted = _PATTERNS.get(str(location[-1]), str(context["pattern"]))
+        return location, f"{details['input']!r} does not fit; write {wanted}"
+    return location, details["msg"].removeprefix("Value error, ")

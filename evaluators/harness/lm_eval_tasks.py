@@ -1,0 +1,517 @@
+"""lm-eval, adapted: from a suite's tasks to scores and per-document samples. lm-eval's string keys end here.
+
+One lm-eval call per task, with a model that is kept: lm-eval would otherwise merge all tasks' requests, write at the
+very end, and lose everything to one bad document. Belongs here: what lm-eval knows. Energy and landing do not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import functools
+import inspect
+import json
+import math
+import os
+import random
+import re
+import statistics
+import sys
+import types
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import torch
+from lm_eval.api.group import Group
+from lm_eval.api.instance import Instance
+from lm_eval.api.model import LM, TemplateLM
+from lm_eval.api.task import Task
+from lm_eval.evaluator import evaluate
+from lm_eval.tasks import TaskManager
+from lm_eval.tasks._index import Kind
+
+from evaluators.catalogue.entries import SuiteEntry, TaskEntry
+from evaluators.harness import complaints, punkt
+from evaluators.hashing import digest
+
+RANDOM_SEED = 0  # of Python's own generator, as lm-eval's command line sets it
+# Of a bootstrapped standard error, known to 2 % then. lm-eval's own 100,000 take mcc minutes for eight documents, in
+# processes that it forks: 1,000 are one of its chunks, so further processes would gain nothing.
+RESAMPLES = 1000
+
+# Where the data lies is no part of what a task asks: its documents are hashed instead.
+_NOT_IN_TASK_HASH = {"dataset_path", "dataset_name", "dataset_kwargs", "custom_dataset", "metadata", "num_fewshot"}
+_HUB_METRICS = "metrics from the hub are code, which is never run; name one of lm-eval's, or write a `!function`"
+_AGGREGATIONS = "name one of lm-eval's, such as mean, or write a `!function`"
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+
+class TaskUnavailable(Exception):
+    """A task cannot be loaded here; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedTask:
+    """A leaf task as its suite asks it: `weight` is its share of the suite's score, `chance` the score of guessing."""
+
+    name: str
+    task: Task
+    num_fewshot: int
+    limit: int | None
+    apply_chat_template: bool
+    metric: str
+    filter: str
+    binary: bool | None  # None: decided by the values
+    weight: float
+    chance: float
+    task_hash: str
+    entry: TaskEntry  # the suite's, of the task itself or of the group that it came through
+
+    @property
+    def group(self) -> str | None:
+        """The entry's name where that is a group or a tag, not the task itself."""
+        return self.entry.task if self.entry.task != self.name else None
+
+    @property
+    def version(self) -> str:
+        return str(self.task.VERSION)
+
+    @property
+    def documents(self) -> int:
+        return min(len(self.task.eval_docs), self.limit or len(self.task.eval_docs))
+
+    def identity(self) -> dict[str, Any]:
+        """The part of a fingerprint that is the task's."""
+        return {
+            "task": self.name,
+            "task_hash": self.task_hash,
+            "task_version": self.version,
+            "num_fewshot": self.num_fewshot,
+            "limit": self.limit,
+            "apply_chat_template": self.apply_chat_template,
+            "metric": [self.metric, self.filter, self.binary],
+            "chance": self.chance,
+            "harness_version": version("lm-eval"),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One metric of one task. `stderr` is None where lm-eval has no estimate."""
+
+    metric: str
+    filter: str
+    value: float
+    stderr: float | None
+    higher_is_better: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document's outcome under the primary metric; tokens as the model's tokenizer counts them."""
+
+    document_id: int
+    document_hash: str
+    prompt_hash: str
+    target_hash: str
+    score: float | None
+    requests: int
+    tokens_prompt: int
+    tokens_generated: int
+    characters_generated: int | None
+    target: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that lm-eval found out about a task."""
+
+    scores: tuple[Score, ...]
+    documents: tuple[Document, ...]
+    binary: bool
+
+    @property
+    def requests(self) -> int:
+        return sum(document.requests for document in self.documents)
+
+    @property
+    def tokens_prompt(self) -> int:
+        return sum(document.tokens_prompt for document in self.documents)
+
+    @property
+    def tokens_generated(self) -> int:
+        return sum(document.tokens_generated for document in self.documents)
+
+
+class Harness:
+    """lm-eval with its own tasks, ours, and those of the suite's folder."""
+
+    def __init__(self, suite: SuiteEntry, root: Path, nltk_data: Path) -> None:
+        _keep_hub_metrics_out()
+        folders = [folder.resolve() for folder in suite.task_folders(root)]
+        for folder in folders:
+            if not folder.is_dir():
+                raise TaskUnavailable(f"suite {suite.name}: include_path {folder} is no folder; correct the catalogue")
+        self._suite = suite
+        self._root = root
+        self._nltk_data = nltk_data
+        self._folders = [str(folder) for folder in folders]
+        # lm-eval's index of its own 12,000 tasks takes seconds; most suites are answered by the folders alone.
+        self._near = TaskManager(include_path=self._folders, include_defaults=False)
+
+    def load(self, model_uses_template: bool) -> tuple[list[LoadedTask], dict[str, str]]:
+        """The suite's leaf tasks, and the reason for each entry or leaf that cannot be loaded.
+
+        Raises TaskUnavailable where two entries name the same task: it could have one of their weights only.
+        """
+        punkt.offer(self._nltk_data)
+        # Relative paths of data in task files are the catalogue's, wherever the daemon was started.
+        with contextlib.chdir(self._root):
+            return self._load(model_uses_template)
+
+    def _load(self, model_uses_template: bool) -> tuple[list[LoadedTask], dict[str, str]]:
+        loaded: dict[str, LoadedTask] = {}
+        failures: dict[str, str] = {}
+        named: dict[str, str] = {}
+        for entry in self._suite.tasks:
+            try:
+                members = self._members(entry)
+            except TaskUnavailable as error:
+                failures[entry.task] = str(error)
+                continue
+            leaves = {str(leaf.task_name): leaf for leaf in _leaves(members)}
+            for name in leaves:
+                if name in named:
+                    raise TaskUnavailable(self._named_twice(name, named[name], entry.task))
+                named[name] = entry.task
+            asked: dict[str, LoadedTask] = {}
+            for name, leaf in leaves.items():
+                try:
+                    asked[name] = self._as_asked(entry, leaf, model_uses_template)
+                except TaskUnavailable as error:
+                    failures[name] = str(error)
+                except Exception as error:  # a document that is none fails its task; the others go on
+                    failures[name] = f"task {name} cannot be asked: {complaints.sentence(error)}"
+            shares = _shares(members, asked, entry.members)
+            loaded |= {
+                name: replace(task, weight=float(Fraction(entry.weight) * shares[name])) for name, task in asked.items()
+            }
+        return list(loaded.values()), failures
+
+    def unknown(self) -> list[str]:
+        """The suite's entries that no task file has the name of, in words. Loads no task and no data."""
+        names = [entry.task for entry in self._suite.tasks if entry.task not in self._near.task_index]
+        return [self._no_such_task(name) for name in names if name not in self._all.task_index]
+
+    def named_twice(self) -> list[str]:
+        """The tasks that two entries name, in words. Loads no task and no data."""
+        found, named = [], dict[str, str]()
+        for entry in self._suite.tasks:
+            for name in sorted(set(self._leaf_names(entry.task))):
+                if name in named:
+                    found.append(self._named_twice(name, named[name], entry.task))
+                named.setdefault(name, entry.task)
+        return found
+
+    @property
+    def _all(self) -> TaskManager:
+        return _index(tuple(self._folders))
+
+    def _members(self, entry: TaskEntry) -> Sequence[Task | Group]:
+        """What the entry names: a task, a group, or the tasks of a tag."""
+        if entry.task in self._near.task_index:
+            # A group may name lm-eval's own tasks; if it is anything else, the full index says so again.
+            with contextlib.suppress(Exception):
+                return _load(self._near, entry.task)
+        if entry.task not in self._all.task_index:
+            raise TaskUnavailable(self._no_such_task(entry.task))
+        try:
+            return _load(self._all, entry.task)
+        except Exception as error:  # whatever a task file or its data set raises: the task fails, the others go on
+            raise TaskUnavailable(f"task {entry.task} cannot be loaded: {complaints.sentence(error)}") from error
+
+    def _leaf_names(self, name: str) -> Iterator[str]:
+        """Names of the tasks that a name stands for, as the task files say."""
+        found = self._near.task_index.get(name) or self._all.task_index.get(name)
+        if found is None or found.kind not in (Kind.GROUP, Kind.TAG):
+            yield name
+        elif found.kind is Kind.TAG:
+            yield from found.tags
+        else:
+            yield from self._member_names(found.cfg or {})
+
+    def _member_names(self, group: Mapping[str, Any]) -> Iterator[str]:
+        members = group.get("task") or ()
+        for member in [members] if isinstance(members, str) else members:
+            if isinstance(member, str):
+                yield from self._leaf_names(member)
+            elif isinstance(member.get("task"), list):  # a group inside this one's file
+                yield from self._member_names(member)
+            else:
+                yield from self._leaf_names(member.get("task") or member["group"])
+
+    def _named_twice(self, task: str, first: str, second: str) -> str:
+        ways = [f"by the group {name}" if name != task else "by its own name" for name in (first, second)]
+        return f"the task {task} is named twice, {' and '.join(ways)}; remove one of the two"
+
+    def _no_such_task(self, name: str) -> str:
+        close = difflib.get_close_matches(name, self._all.task_index, n=3)
+        remedy = f"did you mean {' or '.join(close)}?" if close else "name a folder of task files in include_path"
+        return f"lm-eval knows no task or group {name!r}; {remedy}"
+
+    def _as_asked(self, entry: TaskEntry, task: Task, model_uses_template: bool) -> LoadedTask:
+        suite = self._suite
+        if unknown := [name for name, function in _metric_functions(task).items() if function is None]:
+            names = ", ".join(unknown)
+            raise TaskUnavailable(f"task {task.task_name}: lm-eval does not know the metric {names}; {_HUB_METRICS}")
+        if unknown := [name for name, function in task.aggregation().items() if function is None]:
+            names = ", ".join(unknown)
+            raise TaskUnavailable(
+                f"task {task.task_name}: lm-eval does not know the aggregation of {names}; {_AGGREGATIONS}"
+            )
+        # As lm-eval does: a task that fixes zero shots keeps them, and one without a word gets none.
+        shots, wanted = task.get_config("num_fewshot"), _first(entry.num_fewshot, suite.num_fewshot)
+        if shots is None or (wanted is not None and shots != 0):
+            task.set_config(key="num_fewshot", value=wanted or 0)
+        metric, filter_name = _primary(entry, task)
+        limit = _first(entry.limit, suite.limit)
+        complaints.examine(task, limit)
+        return LoadedTask(
+            name=str(task.task_name),
+            task=task,
+            num_fewshot=int(task.get_config("num_fewshot")),
+            limit=limit,
+            apply_chat_template=bool(_first(entry.apply_chat_template, suite.apply_chat_template, model_uses_template)),
+            metric=metric,
+            filter=filter_name,
+            binary=entry.binary,
+            weight=entry.weight,
+            chance=entry.chance if entry.chance is not None else _chance(task, limit),
+            task_hash=_task_hash(task, limit),
+            entry=entry,
+        )
+
+
+def run_task(loaded: LoadedTask, lm: LM, tokenizer: TemplateLM, seed: int) -> Outcome:
+    """Evaluate one task with lm-eval and parse what it answers. Raises whatever the task's code raises."""
+    random.seed(RANDOM_SEED)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    loaded.task.set_fewshot_seed(seed=seed)
+    os.environ["DISABLE_MULTIPROC"] = "1"  # lm-eval's word for a bootstrap in this process
+    results = evaluate(
+        lm=lm,
+        task_dict={"tasks": {loaded.name: loaded.task}, "groups": {}, "group_map": {}},
+        limit=loaded.limit,
+        bootstrap_iters=RESAMPLES,
+        apply_chat_template=loaded.apply_chat_template,
+        fewshot_as_multiturn=loaded.apply_chat_template,
+    )
+    if results is None:
+        raise RuntimeError("lm-eval returned nothing; only one process may evaluate")
+    scores = _scores(results["results"][loaded.name], results["higher_is_better"][loaded.name])
+    if (loaded.metric, loaded.filter) not in {(score.metric, score.filter) for score in scores}:
+        known = ", ".join(f"{score.metric},{score.filter}" for score in scores)
+        raise TaskUnavailable(
+            f"task {loaded.name} has no metric {loaded.metric},{loaded.filter}; "
+            f"set the suite's `primary` to one of: {known}"
+        )
+    samples = [sample for sample in results["samples"][loaded.name] if sample["filter"] == loaded.filter]
+    documents = tuple(_document(sample, loaded, tokenizer) for sample in samples)
+    values = {document.score for document in documents}
+    return Outcome(scores, documents, binary=loaded.binary if loaded.binary is not None else values <= {0.0, 1.0})
+
+
+def requests_of(loaded: LoadedTask, lm: LM, documents: int) -> list[Instance]:
+    """The requests of the task's first documents, to judge how long it will take."""
+    loaded.task.build_all_requests(
+        limit=min(documents, loaded.documents),
+        rank=0,
+        world_size=1,
+        apply_chat_template=loaded.apply_chat_template,
+        fewshot_as_multiturn=loaded.apply_chat_template,
+        chat_template=lm.apply_chat_template if loaded.apply_chat_template else None,
+        tokenizer_name=lm.tokenizer_name if loaded.apply_chat_template else "",
+    )
+    return list(loaded.task.instances)
+
+
+def tokens_read(arguments: Sequence[Any], lm: TemplateLM) -> int:
+    """Tokens that an engine must read for a request: the context and, for log-likelihoods, the continuation."""
+    if len(arguments) > 1 and isinstance(arguments[1], str):
+        return sum(map(len, encoded_pair(arguments[0], arguments[1], lm)))
+    return len(lm.tok_encode(arguments[0]))
+
+
+def encoded_pair(context: str, continuation: str, lm: TemplateLM) -> tuple[Sequence[int], Sequence[int]]:
+    """A log-likelihood's tokens as lm-eval asks for them: behind nothing stands the model's prefix token, unless the
+    continuation begins with it."""
+    if context:
+        return lm._encode_pair(context, continuation)
+    tokens = lm.tok_encode(continuation, add_special_tokens=False)
+    if tokens[:1] == [lm.prefix_token_id]:
+        return tokens[:1], tokens[1:]
+    return [lm.prefix_token_id], tokens
+
+
+def _keep_hub_metrics_out() -> None:
+    """lm-eval asks the package `evaluate` for metrics that it does not know, which runs code that it fetches."""
+
+    def refuse(*_: Any, **__: Any) -> NoReturn:
+        raise TaskUnavailable(_HUB_METRICS)
+
+    instead = types.ModuleType("evaluate")
+    instead.load = refuse  # type: ignore[attr-defined]
+    sys.modules["evaluate"] = instead
+
+
+@functools.cache
+def _index(folders: tuple[str, ...]) -> TaskManager:
+    """lm-eval's own tasks and those of the folders; suites with the same folders share it."""
+    return TaskManager(include_path=list(folders))
+
+
+def _load(tasks: TaskManager, name: str) -> Sequence[Task | Group]:
+    found = tasks.load([name])
+    group = found.get("groups", {}).get(name)
+    return list(found["tasks"].values()) if group is None else [group]
+
+
+def _leaves(members: Iterable[Task | Group]) -> list[Task]:
+    """The tasks of groups in groups; one that occurs twice in them counts twice, as lm-eval counts it."""
+    return [leaf for m in members for leaf in (m.get_all_tasks() if isinstance(m, Group) else [m])]
+
+
+def _shares(
+    members: Collection[Task | Group], asked: Mapping[str, LoadedTask], rule: str | None
+) -> dict[str, Fraction]:
+    """Each task's share of what its members weigh together: by the rule over all their tasks, or else each member has
+    the same and divides it by its own rule."""
+    if rule is not None:
+        names = [name for leaf in _leaves(members) if (name := str(leaf.task_name)) in asked]
+        sizes = [asked[name].documents if rule == "by_size" else 1 for name in names]
+        parts = zip(names, sizes, strict=True)
+        return _summed((name, Fraction(size, sum(sizes) or 1)) for name, size in parts)
+    own = [
+        _shares(list(member), asked, _aggregation(member, asked))
+        if isinstance(member, Group)
+        else {str(member.task_name): Fraction(1)}
+        for member in members
+    ]
+    return _summed((name, share / len(members)) for shares in own for name, share in shares.items())
+
+
+def _aggregation(group: Group, asked: Mapping[str, LoadedTask]) -> str | None:
+    """How lm-eval makes the group's score of its tasks': over all of them, also those of groups inside; None where it
+    makes none of the metric that is theirs."""
+    scores = {
+        (asked[name].metric, asked[name].filter) for leaf in _leaves([group]) if (name := leaf.task_name) in asked
+    }
+    for metric, filter_name in scores if len(scores) == 1 else ():
+        for aggregated in group.aggregate_metric_list or ():
+            if aggregated.metric == metric and filter_name in (aggregated.filter_list or [filter_name]):
+                return "by_size" if aggregated.weight_by_size else "evenly"
+    return None
+
+
+def _summed(shares: Iterable[tuple[str, Fraction]]) -> dict[str, Fraction]:
+    total: defaultdict[str, Fraction] = defaultdict(Fraction)
+    for name, share in shares:
+        total[name] += share
+    return total
+
+
+def _metric_functions(task: Task) -> dict[str, Any]:
+    """The functions that score the task's documents; none where the task does that itself."""
+    return {} if task.get_config("process_results") is not None else task._metric_fn_list
+
+
+def _document(sample: dict[str, Any], loaded: LoadedTask, lm: TemplateLM) -> Document:
+    arguments, answers = sample["arguments"], [resps[0] for resps in sample["resps"]]
+    generated = [answer for answer in answers if isinstance(answer, str)]
+    if generated:
+        answer = generated[0]
+    elif loaded.task.OUTPUT_TYPE == "multiple_choice":
+        best = max(range(len(answers)), key=lambda i: answers[i][0])
+        answer = arguments[best][1]
+    else:
+        answer = json.dumps(answers[0])
+    value = sample.get(loaded.metric)
+    return Document(
+        document_id=int(sample["doc_id"]),
+        document_hash=sample["doc_hash"],
+        prompt_hash=sample["prompt_hash"],
+        target_hash=sample["target_hash"],
+        score=float(value) if isinstance(value, int | float | np.number) else None,
+        requests=len(arguments),
+        tokens_prompt=sum(tokens_read(request, lm) for request in arguments),
+        tokens_generated=sum(len(lm.tok_encode(text, add_special_tokens=False)) for text in generated),
+        characters_generated=sum(map(len, generated)) if generated else None,
+        target=str(sample["target"]),
+        answer=str(answer),
+    )
+
+
+def _scores(results: dict[str, Any], higher_is_better: dict[str, Any]) -> tuple[Score, ...]:
+    """lm-eval's `metric,filter` and `metric_stderr,filter` keys as rows."""
+    scores = []
+    for key, value in results.items():
+        metric, _, filter_name = key.partition(",")
+        if not filter_name or metric.endswith("_stderr") or not isinstance(value, int | float | np.number):
+            continue
+        if not math.isfinite(value):
+            raise ValueError(f"its metric {key} is {value}, which is no score; mend the task's metric or its documents")
+        stderr = results.get(f"{metric}_stderr,{filter_name}")
+        known = isinstance(stderr, int | float | np.number) and math.isfinite(stderr)
+        scores.append(
+            Score(
+                metric=metric,
+                filter=filter_name,
+                value=float(value),
+                stderr=float(stderr) if known else None,  # type: ignore[arg-type]
+                higher_is_better=higher_is_better.get(metric) is not False,
+            )
+        )
+    return tuple(scores)
+
+
+def _primary(entry: TaskEntry, task: Task) -> tuple[str, str]:
+    """The metric and filter that are the task's score: as the suite says, else the first that the task lists."""
+    filters = [f["name"] for f in task.get_config("filter_list") or ()] or ["none"]
+    metric, _, filter_name = (entry.primary or next(iter(task.higher_is_better()))).partition(",")
+    return metric, filter_name or filters[0]
+
+
+def _chance(task: Task, limit: int | None) -> float:
+    """The expected score of guessing: one in the number of choices, averaged over documents; 0 where text is free."""
+    if task.OUTPUT_TYPE != "multiple_choice":
+        return 0.0
+    return statistics.fmean(1 / len(task.doc_to_choice(doc)) for _, doc in task.doc_iterator(limit=limit))
+
+
+def _task_hash(task: Task, limit: int | None) -> str:
+    """sha-256 over the task's definition, the documents that are asked and those that few-shot examples come from."""
+    config = {key: value for key, value in task.dump_config().items() if key not in _NOT_IN_TASK_HASH}
+    asked = [doc for _, doc in task.doc_iterator(limit=limit)]
+    shots: Iterable[Any] = task.fewshot_docs() or () if task.get_config("num_fewshot") else ()
+    text = json.dumps([config, asked, list(shots)], sort_keys=True, default=_source, ensure_ascii=False)
+    return digest(_ADDRESS.sub("", text))
+
+
+def _source(value: Any) -> str:
+    """A function by its source, anything else by its description."""
+    try:
+        return inspect.getsource(value)
+    except (TypeError, OSError):
+        return str(value)
+
+
+def _first(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)

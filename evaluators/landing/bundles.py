@@ -1,0 +1,192 @@
+"""The landing: immutable, append-only Parquet, one directory per run, or per imported state of a leaderboard.
+
+    landing/<run_id>/run.json                              what the run set out to do, written first
+    landing/<run_id>/loaded.json                           the same once the model is loaded: what only that could tell
+    landing/<run_id>/lock                                  held by the evaluator's process while it lives
+    landing/<run_id>/<bundle>/<table>.<sha-256>.parquet    rows that became durable together
+    landing/open-llm-leaderboard@<date>/state/…            a state; complete by itself, without run.json and end
+    landing/exclusions/<id>/…, landing/calibrations/<id>/… what a person decided, one bundle each (`decisions`)
+
+A bundle appears by one rename, after everything in it was fsynced, so a reader sees all of it or nothing. A task
+evaluation is one bundle, named by its fingerprint and repetition: whether it was done is a look at a directory's
+name. One that failed leaves a bundle of another name, with the energy that it took and no results. Files carry the
+hash of their own content, so that damage is noticed; names never hold a model's name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import secrets
+import shutil
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from evaluators.durable import TEMPORARY, fsync_directory, write_durably
+from evaluators.records import Calibration, Exclusion, Record, columns
+
+RUN_FILE = "run.json"
+LOADED_FILE = "loaded.json"  # the run once its model is loaded: engine, batch policy and model key are known now
+LOCK_FILE = "lock"
+SETUP_BUNDLE = "setup"  # the model as it loaded, and the energies until its first task
+END_BUNDLE = "end"
+STATE_BUNDLE = "state"
+DECISIONS = (Exclusion.table, Calibration.table)  # directories that hold a bundle per decision
+RUN_ID_LENGTH = 26
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: sorts as it counts
+
+_ARROW_TYPES: dict[type, pa.DataType] = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+    datetime: pa.timestamp("us", tz="UTC"),
+    date: pa.date32(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A landed bundle: `files` maps a table's name to its Parquet file."""
+
+    run_id: str
+    name: str
+    path: Path
+    files: dict[str, Path]
+
+
+def new_run_id(now: datetime | None = None) -> str:
+    """A ULID: 26 characters that sort by time, milliseconds first."""
+    milliseconds = int((now.timestamp() if now else time.time()) * 1000)
+    value = (milliseconds << 80) | secrets.randbits(80)
+    return "".join(_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def run_time(run_id: str) -> datetime:
+    """When the run was planned, from its id. Raises ValueError for an id that is not a ULID."""
+    if len(run_id) != RUN_ID_LENGTH:
+        raise ValueError(f"{run_id!r} is not a run id")
+    value = 0
+    for character in run_id:
+        value = value * 32 + _ALPHABET.index(character)
+    return datetime.fromtimestamp((value >> 80) / 1000, tz=UTC)
+
+
+def task_bundle(fingerprint: str, repetition: int) -> str:
+    """The name of a task evaluation's bundle."""
+    return hashlib.sha256(f"{fingerprint}/{repetition}".encode()).hexdigest()[:32]
+
+
+def failed_bundle(evaluation: str) -> str:
+    """The name of what a task evaluation took that failed: its windows without results, so it is still to be done."""
+    return f"failed-{evaluation}"
+
+
+def is_task_bundle(name: str) -> bool:
+    """Whether a bundle holds a task evaluation (the run-level ones have words for names)."""
+    return len(name) == 32
+
+
+def stands_alone(bundle: Bundle) -> bool:
+    """Whether the bundle is complete by itself; a run's bundles wait for the run's end."""
+    return bundle.name == STATE_BUNDLE or bundle.run_id in DECISIONS
+
+
+def state_directory(day: date) -> str:
+    """The directory of the leaderboard's state of a day; it stands where a run's id stands otherwise."""
+    return f"open-llm-leaderboard@{day.isoformat()}"
+
+
+def arrow_schema(record: type[Record]) -> pa.Schema:
+    """The record's Parquet schema; NOT NULL columns are marked so."""
+    return pa.schema([pa.field(c.name, _ARROW_TYPES[c.type], nullable=c.nullable) for c in columns(record)])
+
+
+def write_bundle(landing: Path, run_id: str, name: str, rows: Iterable[Record]) -> Path:
+    """Land `rows`, grouped by their tables, as one bundle. Raises ValueError where there is no row."""
+    by_record: dict[type[Record], list[Record]] = {}
+    for row in rows:
+        by_record.setdefault(type(row), []).append(row)
+    if not by_record:
+        raise ValueError(f"bundle {name} of run {run_id} has no rows")
+    return write_tables(
+        landing, run_id, name, {record: _table(record, members) for record, members in by_record.items()}
+    )
+
+
+def write_tables(landing: Path, run_id: str, name: str, tables: Mapping[type[Record], pa.Table]) -> Path:
+    """Land `tables`, each in its record's schema, as one bundle: durable and visible when this returns.
+
+    Landing a bundle that exists already changes nothing: the first one counts. Raises OSError where the disk refuses.
+    """
+    target = landing / run_id / name
+    if target.exists():
+        return target
+    temporary = landing / run_id / f"{TEMPORARY}{secrets.token_hex(8)}"
+    temporary.mkdir(parents=True)
+    try:
+        for record, table in tables.items():
+            content = parquet(table)
+            path = temporary / f"{record.table}.{hashlib.sha256(content).hexdigest()}.parquet"
+            write_durably(path, content)
+        fsync_directory(temporary)
+        try:
+            temporary.rename(target)
+        except OSError:
+            if not target.exists():  # somebody else landed it first
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    fsync_directory(target.parent)
+    return target
+
+
+def bundles(landing: Path, run_id: str | None = None) -> Iterator[Bundle]:
+    """All landed bundles, in the order of runs and names; temporary directories are not seen."""
+    for run in sorted(p for p in _directories(landing) if run_id is None or p.name == run_id):
+        for path in sorted(_directories(run)):
+            if not path.name.startswith(TEMPORARY):
+                files = {file.name.split(".")[0]: file for file in sorted(path.glob("*.parquet"))}
+                yield Bundle(run.name, path.name, path, files)
+
+
+def verify(path: Path) -> None:
+    """Raises ValueError where a file's content is not what its name promises."""
+    promised = path.name.split(".")[1]
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != promised:
+        raise ValueError(f"{path.name}: content has sha-256 {found[:12]}…, the name says {promised[:12]}…; damaged")
+
+
+def task_evaluations(landing: Path, without: Collection[str] = ()) -> dict[str, str]:
+    """Bundle name of each landed task evaluation to the run id of its newest one; runs of `without` do not count."""
+    found: dict[str, str] = {}
+    for run in sorted(p for p in _directories(landing) if p.name not in without):
+        for path in _directories(run):
+            if is_task_bundle(path.name):
+                found[path.name] = run.name
+    return found
+
+
+def _directories(path: Path) -> Sequence[Path]:
+    return [p for p in path.iterdir() if p.is_dir()] if path.is_dir() else []
+
+
+def parquet(table: pa.Table) -> bytes:
+    """The table as a Parquet file."""
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue()
+
+
+def _table(record: type[Record], rows: list[Record]) -> pa.Table:
+    return pa.table(
+        {column.name: [getattr(row, column.name) for row in rows] for column in columns(record)},
+        schema=arrow_schema(record),
+    )

@@ -1,0 +1,12 @@
+"""From an entry of the catalogue to a folder of safetensors that every engine loads.
+
+    sources.py      where a model comes from: hub, package, folder, and the adapters on it
+    builds.py       what is made of it once: converted, trained, merged
+    prepared.py     what was made, and which of it is still needed
+    files.py        the files beside the weights that change a model's answers
+    checks.py       what makes a model unusable, said before it is loaded
+    hub_client.py   the one way to the hub
+    hub_cache.py    what the hub's cache holds, and freeing it
+
+Does not belong here: how a model answers (`engines`), or what it is asked (`harness`).
+"""

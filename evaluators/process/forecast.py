@@ -1,0 +1,170 @@
+"""How long a run's tasks will take, and when that is worth a line: at most, until a task's first documents are
+answered; about, from then on; as the first time, where they are repeated.
+
+Belongs here: estimates in seconds, and the words for them. How fast the model is, is measured by `metered`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from lm_eval.api.instance import Instance
+from lm_eval.models.utils import normalize_gen_kwargs
+
+from evaluators.engines import Engine
+from evaluators.engines.memory import MOST_ROWS
+from evaluators.engines.prefix_trie import Trie, key
+from evaluators.harness.lm_eval_tasks import encoded_pair
+from evaluators.harness.metered import Speed
+from evaluators.wording import counted, duration
+
+_SHARE = 0.1  # of a task's requests must be answered before more is said of it,
+_SIDE_BY_SIDE = 1.5  # so many times what is answered side by side,
+_SECONDS = 3.0  # and so many seconds gone
+_EVERY_S = 1.0
+_FAR_OFF = 2.0  # by this factor from what was said last, an estimate is worth a line,
+_LEFT_S = 10.0  # where so much is left
+_LONG_S = 30.0  # tasks that are named beforehand,
+_NAMED = 3  # as many as this
+
+
+class Answers:
+    """How many of one task's requests are answered, and when the last was, in seconds since the first was sent."""
+
+    def __init__(self, requests: int) -> None:
+        self._requests = requests
+        self._number = 0
+        self._last_s = 0.0
+
+    def add(self, at_s: float) -> None:
+        self._number, self._last_s = self._number + 1, at_s
+
+    @property
+    def share(self) -> float:
+        """Answered of all requests."""
+        return self._number / max(self._requests, 1)
+
+    def total_s(self) -> float | None:
+        """How long all of them will take at their pace so far; None where too few are answered to say.
+
+        Answers that are generated side by side end in order of their length: the first say little. Where one and a half
+        times as many have ended as there are side by side, or half of all, shorter and longer ones have mixed: the
+        pace was right within a factor of two for lengths that are equal, even, normal, exponential, or half of them 2
+        and half 48 tokens (tests/evaluators/test_forecast.py).
+        """
+        enough = max(_SHARE * self._requests, min(_SIDE_BY_SIDE * MOST_ROWS, self._requests / 2))
+        return self._last_s / self.share if 0 < self._number >= enough else None
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What one evaluation of a task will take; None where that is not known. `at_most`: not as it was measured before,
+    but as long as its answers may be."""
+
+    seconds: float | None
+    at_most: bool
+
+
+class Forecast:
+    """Says how long tasks will take. `say` gets its lines, `clock` tells seconds."""
+
+    def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.perf_counter) -> None:
+        self._say = say
+        self._clock = clock
+        self._said: dict[str, float] = {}  # seconds a task, as announced or estimated last
+        self._took: dict[str, float] = {}
+        self._started = self._looked = 0.0
+        self._asked: float | None = None  # when the task's first request was sent
+        self._task = ""
+        self._answers = Answers(0)
+
+    def announce(self, what: str, expected: Mapping[str, Expected], due: Sequence[str]) -> None:
+        """A run begins that will evaluate the tasks `due`, a name for each repetition."""
+        self._said = {task: found.seconds for task, found in expected.items() if found.seconds is not None}
+        about = "at most about" if any(found.at_most for found in expected.values()) else "about"
+        times = max(map(due.count, expected))
+        repeated = f", {times} repetitions" if times > 1 else ""
+        total = duration(sum(self._said.get(task, 0.0) for task in due))
+        long = sorted((task for task, s in self._said.items() if s >= _LONG_S), key=lambda t: -self._said[t])
+        parts = [f"{task} {duration(self._said[task])}" for task in long] if len(expected) > 1 or times > 1 else []
+        parts += [f"{task} not known" for task, found in expected.items() if found.seconds is None]
+        more = f" ({', '.join(parts[:_NAMED])}{' …' if len(parts) > _NAMED else ''})" if parts else ""
+        self._say(f"{what}: {counted(len(expected), 'task')}{repeated}, {about} {total}{more}")
+
+    def start(self, task: str, requests: int) -> None:
+        """A task begins."""
+        self._task, self._answers, self._asked = task, Answers(requests), None
+        self._started = self._looked = self._clock()
+
+    def ask(self) -> None:
+        """The task's requests are sent to the model."""
+        if self._asked is None:
+            self._asked = self._clock()
+
+    def tick(self) -> float | None:
+        """A request is answered. Returns the seconds that the task will go on, where they are known."""
+        now = self._clock()
+        asked = self._started if self._asked is None else self._asked
+        left_s = None
+        if (took := self._took.get(self._task)) is not None:
+            left_s = max(self._started + took - now, 0.0)
+        elif (total_s := self._answers.total_s()) is not None:
+            left_s = max(asked + total_s - now, 0.0)
+            # Now and then, and of what was answered before: this answer may be the first of many at once.
+            if now - self._looked >= _EVERY_S and now - asked >= _SECONDS:
+                self._looked = now
+                self._tell(total_s, left_s)
+        self._answers.add(now - asked)
+        return left_s
+
+    def ended(self) -> None:
+        """The task has ended."""
+        self._took[self._task] = self._clock() - self._started
+
+    def left_s(self, due: Sequence[str]) -> float | None:
+        """What the tasks will take that are due again; None where one was not evaluated before."""
+        known = [self._took[task] for task in due if task in self._took]
+        return sum(known) if len(known) == len(due) else None
+
+    def _tell(self, total_s: float, left_s: float) -> None:
+        said_s = self._said.get(self._task, 0.0)
+        is_off = not total_s / _FAR_OFF < said_s < total_s * _FAR_OFF
+        if left_s >= _LEFT_S and is_off:
+            self._said[self._task] = total_s
+            answered = f"by the first {self._answers.share:.0%} of its answers"
+            self._say(f"{self._task}: about {duration(total_s)}, {answered}")
+
+
+def expected_s(speed: Speed, requests: Sequence[Instance], documents: int, sampled: int, engine: Engine) -> float:
+    """How long a task of `documents` will take at most, from the requests of `sampled` of them."""
+    times = documents / max(sampled, 1)
+    forwarded = list(_forwarded(requests, engine))
+    read, once = sum(map(len, forwarded)), 0
+    if engine.shares_prefixes:
+        trie = Trie.of([key(tokens) for tokens in forwarded], [0] * len(forwarded))
+        # What all requests begin with is read once a task, however many documents there are.
+        read, once = len(trie.tokens), min((segment.depth for segment in trie.segments[1:]), default=0)
+    generated = sum(_most_generated(request) for request in requests) * times
+    return speed.at_most_s(once + (read - once) * times, generated)
+
+
+def _forwarded(requests: Sequence[Instance], engine: Engine) -> Iterator[tuple[int, ...]]:
+    """What lm-eval's `hf` forwards: choices that differ in their last token only are answered together."""
+    seen = set()
+    for request in requests:
+        if request.request_type != "loglikelihood":
+            yield tuple(engine.lm.tok_encode(request.args[0]))
+            continue
+        context, continuation = encoded_pair(request.args[0], request.args[1], engine.lm)
+        tokens = (*context, *continuation[:-1])
+        if tokens not in seen:
+            seen.add(tokens)
+            yield tokens
+
+
+def _most_generated(request: Instance) -> int:
+    if request.request_type != "generate_until":
+        return 0
+    return int(normalize_gen_kwargs(request.args[1])["max_gen_toks"])

@@ -1,0 +1,282 @@
+"""Finds out what happened in a night: from Dagster's runs, from what was landed, and from the published control.
+
+Belongs here: reading. The words and their file are `night_message`'s, bringing them to people is `notification`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import duckdb
+
+from evaluators.catalogue.entries import Settings
+from evaluators.energy import quality
+from evaluators.energy.repetitions import believed
+from evaluators.landing import lifecycle
+from evaluators.landing.bundles import RUN_ID_LENGTH, run_time
+from evaluators.summary import RunSummary
+from orchestration.home import Home
+from orchestration.instance.failures import reasons
+from orchestration.instance.names import (
+    CANCEL_TAG,
+    CANCELED_TAG,
+    DEADLINE,
+    NIGHT_SIZE_TAG,
+    NIGHT_TAG,
+    PARTITION_TAG,
+    PERSON,
+    WAITED_TAG,
+)
+from orchestration.nights import schedule
+from orchestration.nights.message import Line, Message
+from orchestration.warehouse.published import MARTS_FILE
+
+_LATE = timedelta(minutes=10)
+KEEP_IT_RUNNING = "keep the daemon running: `systemctl status evalwatt-daemon`; `evalwatt status` says whether it lives"
+_NOW = "`evalwatt run` evaluates it now, else it is due in the next night"
+_PARTLY_KNOWN = """
+    select model_id, suite, energy_known_kwh, tasks_with_energy, tasks_without_energy
+    from marts.mart_model_efficiency as efficiency
+    semi join marts.fct_task_evaluations as evaluations
+        on efficiency.model_key = evaluations.model_key
+        and efficiency.comparability_key = evaluations.comparability_key
+        and list_contains($runs, evaluations.run_id)
+    where basis = 'measured' and tasks_with_energy is not null and tasks_without_energy is not null
+    order by model_id, suite, comparability_key
+"""
+_DRIFTED = """
+    select distinct machine_id, control_reason from marts.mart_emissions_history
+    where control_flag = 'drifted' and list_contains($days, night)
+"""
+
+
+def report(
+    instance: dg.DagsterInstance,
+    home: Home,
+    settings: Settings,
+    night: str,
+    refresh: dg.DagsterRun | None,
+    *,
+    not_begun: Collection[str] = (),
+    further: Sequence[Line] = (),
+) -> Message:
+    """The message of a night whose refresh has ended, or never began (None).
+
+    `night` is what its runs are tagged with; `not_begun` are models without a run; `further` lines come first.
+    """
+    ended = Refreshed(instance, refresh)
+    models = [_Model.of(instance, run) for run in _last_runs(instance, night)]
+    lines = [*further, *_model_lines(models, not_begun)]
+    size = max((model.night_size for model in models), default=0)
+    if (missing := size - len(models)) > 0:  # a night in the foreground has no size
+        lines.append(Line("not begun", f"{missing} of {size} models were never queued", _NOW))
+    landed = [run_id for model in models for run_id in model.run_ids]
+    doubts = list(_sensor_lines(home, landed))
+    lines += doubts
+    lines += ended.lines(home, landed)
+    good = sum(model.outcome == "good" for model in models)
+    published = f"build {ended.build_id} was published" if ended.build_id else "nothing new was published"
+    of = max(size, len(models) + len(not_begun))
+    evaluated = f"{good} of {of} models good{', energies in doubt' if doubts else ''}" if of else "nothing was due"
+    headline = f"{title(night, settings)}: {evaluated}, {published}"
+    return Message(datetime.fromisoformat(night), headline, tuple(lines))
+
+
+def without_runs(settings: Settings, night: datetime, lines: Sequence[Line]) -> Message:
+    """The message of a night that evaluated nothing."""
+    return Message(night, f"{title(night.isoformat(), settings)}: nothing was evaluated", tuple(lines))
+
+
+def schedule_lines(instance: dg.DagsterInstance, settings: Settings, night: datetime, begun: datetime) -> list[Line]:
+    """Nights before this one on which the schedule did not run, and how late it ran tonight."""
+    lines = []
+    if missed := schedule.missed_before(instance, settings, night):
+        days = ", ".join(map(str, missed)) if len(missed) <= 3 else f"{missed[0]} to {missed[-1]} ({len(missed)})"
+        words = f"the night of {days} did not begin: no daemon ran at {settings.nightly_at}; what was due stayed due"
+        lines.append(Line("missed", words, KEEP_IT_RUNNING))
+    if begun - night > _LATE:
+        local = begun.astimezone(ZoneInfo(settings.time_zone))
+        words = f"no daemon ran at {settings.nightly_at}; it came back at {local:%Y-%m-%d %H:%M}"
+        lines.append(Line("late", words, KEEP_IT_RUNNING))
+    return lines
+
+
+def title(night: str, settings: Settings) -> str:
+    """`Night of 2026-03-01 02:00 UTC`, in the settings' time zone."""
+    return f"Night of {datetime.fromisoformat(night).astimezone(ZoneInfo(settings.time_zone)):%Y-%m-%d %H:%M %Z}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """How a model ended tonight. `run_ids` are those of the landing."""
+
+    name: str
+    outcome: str  # good, failed, over budget, not begun, canceled, running
+    words: str
+    run_ids: tuple[str, ...]
+    budget_notes: str | None
+    night_size: int
+
+    @classmethod
+    def of(cls, instance: dg.DagsterInstance, run: dg.DagsterRun) -> _Model:
+        wanted = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.ASSET_MATERIALIZATION}
+        logs = instance.all_logs(run.run_id, of_type={*wanted, dg.DagsterEventType.RUN_FAILURE})
+        events = [entry.get_dagster_event() for entry in logs if entry.is_dagster_event]
+        metadata: dict[str, Any] = {}
+        for event in events:
+            metadata |= {name: value.value for name, value in _metadata(event).items()}
+        outcome, words = _outcome(run, metadata, "; ".join(reasons(events)))
+        return cls(
+            name=run.tags.get(PARTITION_TAG, run.run_id),
+            outcome=outcome,
+            words=words,
+            run_ids=tuple(filter(None, str(metadata.get("run_ids", "")).split(", "))),
+            budget_notes=metadata.get("budget_notes"),
+            night_size=int(run.tags.get(NIGHT_SIZE_TAG, 0)),
+        )
+
+
+def _outcome(run: dg.DagsterRun, metadata: Mapping[str, Any], reason: str) -> tuple[str, str]:
+    status = run.status
+    if status == dg.DagsterRunStatus.SUCCESS:
+        return "good", ""
+    if CANCEL_TAG in run.tags and status == dg.DagsterRunStatus.FAILURE:
+        return "canceled", "stopped by `evalwatt cancel`; what was finished is kept"
+    if status == dg.DagsterRunStatus.FAILURE:
+        return "over budget" if metadata.get("over_budget") else "failed", reason or f"see Dagster's run {run.run_id}"
+    if status == dg.DagsterRunStatus.CANCELED:
+        why = {DEADLINE: "the night's deadline came first", PERSON: "canceled by `evalwatt cancel`"}
+        return "not begun" if CANCELED_TAG in run.tags else "canceled", why.get(
+            run.tags.get(CANCELED_TAG, ""), "canceled in Dagster"
+        )
+    if status in (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED):
+        return "not begun", "the night's deadline came first"
+    return "running", "still evaluating at the night's deadline; one more refresh follows when it ends"
+
+
+def _last_runs(instance: dg.DagsterInstance, night: str) -> list[dg.DagsterRun]:
+    """The newest run of each of the night's models: a retry takes the place of the run that crashed."""
+    last: dict[str, dg.RunRecord] = {}
+    for record in instance.get_run_records(dg.RunsFilter(tags={NIGHT_TAG: night})):
+        name = record.dagster_run.tags.get(PARTITION_TAG, record.dagster_run.run_id)
+        if name not in last or record.storage_id > last[name].storage_id:
+            last[name] = record
+    return [record.dagster_run for record in sorted(last.values(), key=lambda record: record.storage_id)]
+
+
+def _model_lines(models: Sequence[_Model], not_begun: Collection[str]) -> Iterator[Line]:
+    by_hand = "`evalwatt evaluate {name}`, then `evalwatt build`"
+    remedies = {
+        "failed": f"mend it, then {by_hand}",
+        "over budget": f"to go on before the next night: {by_hand}",
+        "not begun": _NOW,
+        "canceled": _NOW,
+        "running": None,
+    }
+    for outcome, remedy in remedies.items():
+        for model in models:
+            if model.outcome == outcome:
+                by_name = remedy and remedy.format(name=model.name)
+                yield Line(outcome, f"{model.name}: {model.words}", by_name, ((model.name, None),))
+    for name in not_begun:
+        yield Line("not begun", f"{name}: canceled by `evalwatt cancel`", _NOW, ((name, None),))
+    if good := [model.name for model in models if model.outcome == "good"]:
+        yield Line("good", ", ".join(good))
+    for model in models:
+        if model.budget_notes:
+            remedy = "`evalwatt doctor` says what is metered here; give the entry a `budget: {time: …}`"
+            yield Line("budget", f"{model.name}: {model.budget_notes}", remedy)
+
+
+def _sensor_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
+    """The doubts about the night's energies, a line for each flag."""
+    flagged: dict[str, list[tuple[str, str]]] = {}
+    sentences: dict[str, str] = {}  # the first task's stands for the others'
+    for run_id in run_ids:
+        if (values := lifecycle.read_json(home.landing / run_id / lifecycle.SUMMARY_FILE)) is None:
+            continue
+        summary = RunSummary.from_json(values)
+        for name in dict.fromkeys(task.task for task in summary.tasks):
+            done = [task for task in summary.tasks if task.task == name]
+            counted = believed(done)
+            doubtful = [task for task in done if task not in counted]
+            for flag in sorted({flag for task in doubtful for flag in task.flags}):
+                flagged.setdefault(flag, []).append((summary.model, name))
+            sentences = {
+                task.flags[0]: task.note for task in doubtful if task.note and len(task.flags) == 1
+            } | sentences
+    for flag, tasks in sorted(flagged.items()):
+        shown = ", ".join(map(" ".join, tasks[:4])) + (f" and {len(tasks) - 4} more" if len(tasks) > 4 else "")
+        words = f"{flag}: {sentences.get(flag) or quality.MEANINGS.get(flag, flag)} ({shown})"
+        remedy = quality.REMEDIES.get(flag, "`evalwatt doctor` says what is metered here and how")
+        models = {model for model, _ in tasks}
+        remedy = remedy.replace("MODEL", models.pop()) if len(models) == 1 else remedy
+        yield Line("sensors", words, remedy, tuple(tasks))
+
+
+class Refreshed:
+    """The refresh after a night."""
+
+    def __init__(self, instance: dg.DagsterInstance, refresh: dg.DagsterRun | None) -> None:
+        self.run = refresh
+        self.build_id: str | None = None
+        self.reasons: list[str] = []
+        if refresh is None:
+            return
+        logs = instance.all_logs(refresh.run_id)
+        events = [entry.get_dagster_event() for entry in logs if entry.is_dagster_event]
+        self.reasons = list(reasons(events))
+        for event in events:
+            if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION and "build_id" in _metadata(event):
+                self.build_id = str(_metadata(event)["build_id"].value)
+
+    def lines(self, home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
+        if self.run is None:
+            words = "none followed: the sensor refresh_after_evaluations did not ask"
+            yield Line("refresh", words, "`evalwatt build`", ())
+            return
+        if WAITED_TAG in self.run.tags:
+            words = f"{self.run.tags[WAITED_TAG]} for another refresh of this EVALWATT_HOME"
+            yield Line(
+                "refresh", words, None if self.build_id else "`evalwatt build`, once the other one has ended", ()
+            )
+        if self.build_id is None:
+            words = "\n".join(self.reasons) or f"see Dagster's run {self.run.run_id}"
+            yield Line("unpublished", words, "`evalwatt build`, when its cause is mended", ())
+            return
+        if self.reasons:  # the report comes after the publication
+            yield Line("refresh", "\n".join(self.reasons), "`evalwatt build`, when its cause is mended", ())
+        yield from _control_lines(home, run_ids)
+        yield from known_lines(home, run_ids)
+
+
+def _control_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
+    days = sorted({run_time(run_id).date() for run_id in run_ids if len(run_id) == RUN_ID_LENGTH})
+    with duckdb.connect(home.current / MARTS_FILE, read_only=True) as connection:
+        drifted = connection.execute(_DRIFTED, {"days": days}).fetchall()
+    for machine, reason in drifted:
+        remedy = "look for what else runs there, then `evalwatt evaluate MODEL --force` for the night's models"
+        yield Line("control", f"{machine} drifted: {reason}", remedy)
+
+
+def known_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
+    """What is known of each suite of the night of which a part is; what to do stands with the doubt."""
+    with duckdb.connect(home.current / MARTS_FILE, read_only=True) as connection:
+        partly = connection.execute(_PARTLY_KNOWN, {"runs": list(run_ids)}).fetchall()
+    for model, suite, kwh, known, missing in partly:
+        yield Line("energy", f"{model} on {suite}: {kwh * 1000:.3g} Wh for {known}; not known for {missing}")
+
+
+def _metadata(event: dg.DagsterEvent) -> Mapping[str, Any]:
+    if event.is_step_failure:
+        failed = event.step_failure_data.user_failure_data
+        return failed.metadata if failed is not None else {}
+    if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
+        metadata: Mapping[str, Any] = event.step_materialization_data.materialization.metadata
+        return metadata
+    return {}

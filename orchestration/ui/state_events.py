@@ -1,0 +1,45 @@
+"""Imported leaderboard states as Dagster shows them: one partition per day, and a materialization with its facts.
+
+Belongs here: telling an instance of states that were imported outside of its runs, by `evalwatt import-leaderboard`.
+The asset itself is in `defs.leaderboard`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from evaluators.leaderboards.states import Imported
+from orchestration.home import Home
+from orchestration.instance.opening import open_instance
+
+STATES = dg.DynamicPartitionsDefinition(name="leaderboard_states")
+STATES_KEY = dg.AssetKey("leaderboard_states")
+
+
+def facts(state: Imported) -> dict[str, dg.MetadataValue]:
+    """A state's facts as metadata of its materialization."""
+    found: dict[str, dg.MetadataValue] = {
+        "dagster/partition_row_count": dg.MetadataValue.int(state.rows),
+        "state_sha256": dg.MetadataValue.text(state.sha256),
+        "source": dg.MetadataValue.text(state.source),
+        "new": dg.MetadataValue.bool(state.new),
+        "rows_quarantined": dg.MetadataValue.int(state.quarantined_rows),
+    }
+    if state.quarantine is not None:
+        found["quarantine"] = dg.MetadataValue.path(str(state.quarantine))
+    return found
+
+
+def report(home: Home, states: Sequence[Imported]) -> None:
+    """Tell Dagster of the states that it does not know yet, also of those whose import was killed before it could."""
+    name = str(STATES.name)
+    with open_instance(home) as instance:
+        known = set(instance.get_dynamic_partitions(name))
+        unknown = {state.day.isoformat(): state for state in states if state.new or state.day.isoformat() not in known}
+        instance.add_dynamic_partitions(name, sorted(set(unknown) - known))
+        for day, state in sorted(unknown.items()):
+            instance.report_runless_asset_event(
+                dg.AssetMaterialization(STATES_KEY, partition=day, metadata=facts(state))
+            )
