@@ -22,7 +22,8 @@ from evaluators.energy import make_meter
 from evaluators.landing import bundles
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
-from orchestration.warehouse.published import MARTS_FILE, PublicationRefused, publish
+from orchestration.warehouse.publication import PublicationRefused, publish
+from orchestration.warehouse.published import MARTS_FILE
 
 SmallDisk = Callable[[Path], Path]
 

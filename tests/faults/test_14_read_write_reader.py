@@ -13,7 +13,8 @@ from processes import python
 from test_publication import build_marts
 
 from orchestration.home import Home
-from orchestration.warehouse.published import MARTS_FILE, publish
+from orchestration.warehouse.publication import publish
+from orchestration.warehouse.published import MARTS_FILE
 
 # Changes a row and holds the file, with the change in the log only.
 HOLD = """

@@ -14,7 +14,8 @@ from test_publication import build_marts
 
 from orchestration.home import Home
 from orchestration.warehouse import publication
-from orchestration.warehouse.published import MARTS_FILE, PublicationRefused, publish
+from orchestration.warehouse.publication import PublicationRefused, publish
+from orchestration.warehouse.published import MARTS_FILE
 
 LEAVE_A_LOG = """
 import os, sys

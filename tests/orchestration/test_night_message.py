@@ -44,7 +44,8 @@ from orchestration.instance.opening import open_instance
 from orchestration.nights import groups, report
 from orchestration.nights.message import last_kept
 from orchestration.warehouse import load as warehouse
-from orchestration.warehouse.published import MARTS_FILE, Publication
+from orchestration.warehouse.publication import Publication
+from orchestration.warehouse.published import MARTS_FILE
 
 NIGHT = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
 ORIGIN = RemoteInstigatorOrigin(
