@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import random
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,15 +21,16 @@ from typing import Any
 from evaluators import environment
 from evaluators.catalogue.entries import Catalogue, CatalogueError, ModelEntry, SuiteEntry
 from evaluators.energy import quality
-from evaluators.energy.repetitions import believed, further_windows
+from evaluators.energy.short_windows import believed, further_windows
 from evaluators.hashing import digest
-from evaluators.landing import bundles, lifecycle, withdrawn
+from evaluators.landing import bundles, withdrawn
 from evaluators.landing.decisions import excluded_runs
+from evaluators.landing.runs import LandedRun, PlannedTask, runs_by_workload
 from evaluators.machine import describe_machine, usable_threads
 from evaluators.models.files import Change, last_change
 from evaluators.models.sources import loose_files
 from evaluators.spec import RunSpec
-from evaluators.summary import RunSummary, TaskSummary
+from evaluators.summary import TaskSummary
 
 _WEIGHED_AGAIN = "a group's tasks now weigh as lm-eval aggregates them; all are evaluated, and none is asked again"
 _SEES_TOKENIZERS = 4  # schema version of the first evaluators whose fingerprints cover what lies beside the weights
@@ -78,16 +79,33 @@ def plan(
             if chosen.isdisjoint(entry.suites):
                 own, other = ", ".join(entry.suites), " or ".join(sorted(chosen))
                 raise CatalogueError(f"{entry.name} is not asked {other}; its suites: {own}")
-    evaluations = withdrawn.counted(home / "landing", excluded_runs(home / "landing"))
+    past = _Past.read(home / "landing")
     now = now or datetime.now(UTC)
-    workload = _control_due(catalogue, home, now) if control else None
+    workload = _control_due(catalogue, past, now) if control else None
     runs = [
-        _planned(catalogue, home, entry, catalogue.suite(name), evaluations, force, (entry.name, name) == workload, now)
+        _planned(catalogue, entry, catalogue.suite(name), past, force, (entry.name, name) == workload, now)
         for entry in wanted
         for name in entry.suites
         if chosen is None or name in chosen
     ]
-    return sorted((_with_parted(run, runs, catalogue, home) for run in runs), key=lambda run: not run.is_control)
+    return sorted((_with_parted(run, runs, catalogue, past) for run in runs), key=lambda run: not run.is_control)
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """What is landed, read once for all entries."""
+
+    landing: Path
+    evaluations: Mapping[str, str]  # the bundles of task evaluations that count, to their runs
+    runs: Mapping[tuple[str, str], list[LandedRun]]
+
+    @classmethod
+    def read(cls, landing: Path) -> _Past:
+        return cls(landing, withdrawn.counted(landing, excluded_runs(landing)), runs_by_workload(landing))
+
+    def of(self, model: str, suite: str) -> Sequence[LandedRun]:
+        """The runs of a model and a suite, oldest first."""
+        return self.runs.get((model, suite), ())
 
 
 def in_order(models: Collection[str], catalogue: Catalogue, night: datetime) -> tuple[list[str], str]:
@@ -121,24 +139,20 @@ def make_spec(catalogue: Catalogue, planned: PlannedRun, home: Path, *, force: b
 
 def _planned(
     catalogue: Catalogue,
-    home: Path,
     entry: ModelEntry,
     suite: SuiteEntry,
-    evaluations: dict[str, str],
+    past: _Past,
     force: bool,
     is_control: bool,
     now: datetime,
 ) -> PlannedRun:
     key = _plan_key(catalogue, entry, suite)
-    runs = lifecycle.runs_of(home / "landing", entry.name, suite.name)
-    tasks: dict[str, lifecycle.PlannedTask] | None = None
+    runs, evaluations = past.of(entry.name, suite.name), past.evaluations
+    newest = next((run for run in reversed(runs) if run.start.plan_key == key and run.tasks is not None), None)
+    tasks = newest.tasks if newest is not None else None
     change: Change | None = None
-    for run in reversed([run for run in runs if run["plan_key"] == key]):
-        tasks = lifecycle.read_json(home / "landing" / run["run_id"] / lifecycle.TASKS_FILE)
-        if tasks is not None:
-            if run["schema_version"] < _SEES_TOKENIZERS:
-                change = last_change(loose_files(entry, catalogue.lineage(entry), catalogue.path.parent))
-            break
+    if newest is not None and newest.start.schema_version < _SEES_TOKENIZERS:
+        change = last_change(loose_files(entry, catalogue.lineage(entry), catalogue.path.parent))
     missing = [
         task
         for task, planned in (tasks or {}).items()
@@ -153,13 +167,13 @@ def _planned(
     elif outdated and not force:
         due, reason = True, f"{change}, after {', '.join(outdated)} were evaluated"
     else:
-        due, reason = _verdict(home, entry, suite, runs, key, tasks, missing, evaluations, force, now)
+        due, reason = _verdict(entry, suite, past, key, tasks, missing, force, now)
         if not due:
-            reason += _doubts(home, entry.name, runs, tasks or {})
+            reason += _doubts(entry.name, runs, tasks or {})
     asks = due and reason != _WEIGHED_AGAIN
     if due and (absent := _absent(catalogue, entry)) is not None:
         reason = f"{reason}, but there is no {absent}: mend its place in the catalogue"
-    duration_s, energy_kwh, expectation = _expectation(home, runs)
+    duration_s, energy_kwh, expectation = _expectation(runs)
     return PlannedRun(
         model=entry.name,
         suite=suite.name,
@@ -176,42 +190,41 @@ def _planned(
 
 
 def _verdict(
-    home: Path,
     entry: ModelEntry,
     suite: SuiteEntry,
-    runs: list[dict[str, Any]],
+    past: _Past,
     key: str,
-    tasks: dict[str, lifecycle.PlannedTask] | None,
+    tasks: dict[str, PlannedTask] | None,
     missing: list[str],
-    evaluations: dict[str, str],
     force: bool,
     now: datetime,
 ) -> tuple[bool, str]:
+    runs = past.of(entry.name, suite.name)
     if force:
         return True, "requested"
     if not runs:
         return True, "never evaluated here"
-    last = bundles.run_time(runs[-1]["run_id"])
-    if tasks is None and all(run["plan_key"] != key for run in runs):
+    last = runs[-1].time
+    if tasks is None and all(run.start.plan_key != key for run in runs):
         what = "the entry, its files, its suite, its tasks or lm-eval"
         return True, f"{what} changed since the run of {last:%Y-%m-%d %H:%M} UTC"
     if tasks is None:
-        return True, f"the run of {last:%Y-%m-%d %H:%M} UTC ended before its first task{_last_words(home, runs[-1])}"
+        return True, f"the run of {last:%Y-%m-%d %H:%M} UTC ended before its first task{_last_words(runs[-1])}"
     if missing:
         others = "; the others are kept" if len(missing) < len(tasks) else ""
-        why = next((why for run in runs if (why := withdrawn.withdrawal(home / "landing", run["run_id"]))), None)
+        why = next((why for run in runs if (why := withdrawn.withdrawal(past.landing, run.run_id))), None)
         if why is not None:
             others += f"; {why}"
         return True, f"{len(missing)} of {len(tasks)} tasks are missing or excluded ({', '.join(missing)}){others}"
     if _weighed_before(suite, tasks):
         return True, _WEIGHED_AGAIN
-    oldest = min(bundles.run_time(evaluations[planned["evaluation"]]) for planned in tasks.values())
+    oldest = min(bundles.run_time(past.evaluations[planned["evaluation"]]) for planned in tasks.values())
     if entry.refresh_every is not None and now - oldest >= entry.refresh_every:
         return True, f"last evaluated {oldest:%Y-%m-%d %H:%M} UTC, to be refreshed every {entry.refresh_every}"
     return False, f"all {len(tasks)} tasks were evaluated on {oldest:%Y-%m-%d %H:%M} UTC, and nothing changed since"
 
 
-def _with_parted(run: PlannedRun, runs: list[PlannedRun], catalogue: Catalogue, home: Path) -> PlannedRun:
+def _with_parted(run: PlannedRun, runs: list[PlannedRun], catalogue: Catalogue, past: _Past) -> PlannedRun:
     """The run with what its reason lacks: whose energies will not be compared with those that it is going to land."""
     if not run.due or run.reason == _WEIGHED_AGAIN:
         return run
@@ -224,10 +237,8 @@ def _with_parted(run: PlannedRun, runs: list[PlannedRun], catalogue: Catalogue, 
     words = ""
     for entry in catalogue.models:
         if entry.name in family and (entry.name, run.suite) not in due:
-            newest_first = reversed(lifecycle.runs_of(home / "landing", entry.name, run.suite))
-            # Years of nights are not read.
-            last = next((start for start in newest_first if _expectation(home, [start])[0] is not None), None)
-            then = last and _conditions(last["machine_id"], last["threads"], last.get("thread_policy"))
+            last = _newest_complete(past.of(entry.name, run.suite))
+            then = last and _conditions(last.start.machine_id, last.start.threads, last.start.thread_policy)
             if then is not None and then != now:
                 words += (
                     f"; its energies will not be compared with those of {entry.name}, metered with {then}, now {now}: "
@@ -241,20 +252,19 @@ def _conditions(machine_id: str, threads: int, thread_policy: str | None) -> str
     return f"{threads} threads{f' ({thread_policy})' if thread_policy else ''} on {machine_id}"
 
 
-def _weighed_before(suite: SuiteEntry, tasks: dict[str, lifecycle.PlannedTask]) -> bool:
+def _weighed_before(suite: SuiteEntry, tasks: dict[str, PlannedTask]) -> bool:
     """Whether the plan is from before tasks noted their group, when all tasks of a group weighed the same."""
     named = {entry.task for entry in suite.tasks}
     return any(name not in named and "group" not in planned for name, planned in tasks.items())
 
 
-def _doubts(home: Path, model: str, runs: list[dict[str, Any]], tasks: Collection[str]) -> str:
+def _doubts(model: str, runs: Sequence[LandedRun], tasks: Collection[str]) -> str:
     """Which tasks have no energy that counts although they are done, and what to do; nothing where all have one."""
     newest: dict[str, list[TaskSummary]] = {}
     for run in reversed(runs):  # the newest that evaluated a task counts; years of nights are not read
         if newest.keys() >= set(tasks):
             break
-        values = lifecycle.read_json(home / "landing" / run["run_id"] / lifecycle.SUMMARY_FILE)
-        summaries = RunSummary.from_json(values).tasks if values is not None else ()
+        summaries = run.summary.tasks if run.summary is not None else ()
         for task in {summary.task for summary in summaries} - newest.keys():
             newest[task] = [summary for summary in summaries if summary.task == task]
     doubtful: dict[str, dict[str, set[str]]] = {}
@@ -276,32 +286,37 @@ def _absent(catalogue: Catalogue, entry: ModelEntry) -> str | None:
     return next((place for place in named if not (catalogue.path.parent / place).exists()), None)
 
 
-def _control_due(catalogue: Catalogue, home: Path, now: datetime) -> tuple[str, str] | None:
+def _control_due(catalogue: Catalogue, past: _Past, now: datetime) -> tuple[str, str] | None:
     """Model and suite of the control workload; None where there is none, or it was completed on this UTC date."""
     control = catalogue.settings.control
     if control is None:
         return None
-    for run in lifecycle.runs_of(home / "landing", control.model, control.suite):
-        if run.get("is_control") and bundles.run_time(run["run_id"]).date() == now.astimezone(UTC).date():
-            summary = lifecycle.read_json(home / "landing" / run["run_id"] / lifecycle.SUMMARY_FILE)
-            if summary is not None and summary["status"] == "completed":
-                return None
+    for run in past.of(control.model, control.suite):
+        tonight = run.start.is_control and run.time.date() == now.astimezone(UTC).date()
+        if tonight and run.summary is not None and run.summary.status == "completed":
+            return None
     return control.model, control.suite
 
 
-def _last_words(home: Path, run: dict[str, Any]) -> str:
+def _last_words(run: LandedRun) -> str:
     """Why the run failed, as the end of a sentence; nothing where it was killed and could not say."""
-    summary = lifecycle.read_json(home / "landing" / run["run_id"] / lifecycle.SUMMARY_FILE)
-    return f": {summary['reason']}" if summary is not None and summary["reason"] else ""
+    return f": {run.summary.reason}" if run.summary is not None and run.summary.reason else ""
 
 
-def _expectation(home: Path, runs: list[dict[str, Any]]) -> tuple[float | None, float | None, str]:
-    """Duration and energy of the newest run that evaluated anything."""
+def _newest_complete(runs: Sequence[LandedRun]) -> LandedRun | None:
+    """The newest run that evaluated anything and all that it set out to; years of nights are not read."""
     for run in reversed(runs):
-        summary = lifecycle.read_json(home / "landing" / run["run_id"] / lifecycle.SUMMARY_FILE)
-        if summary is not None and summary["status"] == "completed" and summary["tasks"]:
-            return summary["duration_s"], summary["energy_kwh"], f"as in run {run['run_id']}"
-    return None, None, "not known yet: the evaluator says it for each task, after its warm-up"
+        if run.summary is not None and run.summary.status == "completed" and run.summary.tasks:
+            return run
+    return None
+
+
+def _expectation(runs: Sequence[LandedRun]) -> tuple[float | None, float | None, str]:
+    """Duration and energy of the newest complete run."""
+    newest = _newest_complete(runs)
+    if newest is None or newest.summary is None:
+        return None, None, "not known yet: the evaluator says it for each task, after its warm-up"
+    return newest.summary.duration_s, newest.summary.energy_kwh, f"as in run {newest.run_id}"
 
 
 def _plan_key(catalogue: Catalogue, entry: ModelEntry, suite: SuiteEntry) -> str:

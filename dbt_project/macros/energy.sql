@@ -21,7 +21,7 @@
 {#-
 Why a window's energy enters no figure; NULL where it enters them. What is too short alone counts where the run repeated
 it until its windows lasted long enough together. A window without an energy adds nothing to that. As in
-evaluators/energy/repetitions.py. It reads the columns of int_task_evaluations.
+evaluators/energy/short_windows.py. It reads the columns of int_task_evaluations.
 -#}
 {% macro uncounted_reason(energy_kwh, quality_flags) -%}
     case

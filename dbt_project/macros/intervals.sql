@@ -180,7 +180,7 @@ one; `sign` is + or -.
 {#-
 Student's quantile for the 95 % interval of a repeated energy, from a join with the seed. A run that repeated until the
 interval was narrow looked at it each time: it stopped on the 98 % interval, and that one covers 95 % at least
-(evaluators/energy/repetitions.py).
+(evaluators/process/repetitions.py).
 -#}
 {% macro t_of_energy(is_until_precise) -%}
     case when {{ is_until_precise }} then student_t.t_990 else student_t.t_975 end

@@ -2,6 +2,8 @@
 
     landing/<run_id>/run.json                              what the run set out to do, written first
     landing/<run_id>/loaded.json                           the same once the model is loaded: what only that could tell
+    landing/<run_id>/tasks.json                            its tasks, once they are loaded
+    landing/<run_id>/summary.json                          what it says at its end
     landing/<run_id>/lock                                  held by the evaluator's process while it lives
     landing/<run_id>/<bundle>/<table>.<sha-256>.parquet    rows that became durable together
     landing/open-llm-leaderboard@<date>/state/…            a state; complete by itself, without run.json and end
@@ -33,6 +35,8 @@ from evaluators.records import Calibration, Exclusion, Record, columns
 
 RUN_FILE = "run.json"
 LOADED_FILE = "loaded.json"  # the run once its model is loaded: engine, batch policy and model key are known now
+TASKS_FILE = "tasks.json"  # {task: PlannedTask} of all that the run set out to have, once it knows
+SUMMARY_FILE = "summary.json"
 LOCK_FILE = "lock"
 SETUP_BUNDLE = "setup"  # the model as it loaded, and the energies until its first task
 END_BUNDLE = "end"

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from evaluators.landing import lifecycle
+from evaluators.landing.runs import read_json
 
 _EVERY_S = 2.0
 
@@ -39,14 +40,18 @@ class Evaluating:
     since: str
 
 
-class Now:
+class Activity:
     """Keeps the file of one run up to date while it is open."""
 
     def __init__(self, home: Path, run_id: str, model: str, suite: str) -> None:
         self._path = _path(home)
-        begun = datetime.now(UTC).isoformat(timespec="seconds")
-        self._moment = Evaluating(os.getpid(), run_id, model, suite, None, 0, 0, 0, 0, begun)
+        self._moment = Evaluating(os.getpid(), run_id, model, suite, None, 0, 0, 0, 0, since="")
         self._written = 0.0
+
+    def begin(self) -> None:
+        """The run has the device."""
+        begun = datetime.now(UTC).isoformat(timespec="seconds")
+        self._moment = dataclasses.replace(self._moment, since=begun)
         self._write()
 
     def start(self, task: str, number: int, tasks: int, requests: int) -> None:
@@ -75,7 +80,7 @@ class Now:
 
 def read(home: Path) -> Evaluating | None:
     """What is being evaluated; None where nothing is, or its process is gone."""
-    found = lifecycle.read_json(_path(home))
+    found = read_json(_path(home))
     if found is None or not lifecycle.lives(home / "landing", found["run_id"]):
         return None
     return Evaluating(**found)

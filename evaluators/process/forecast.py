@@ -1,23 +1,16 @@
 """How long a run's tasks will take, and when that is worth a line: at most, until a task's first documents are
 answered; about, from then on; as the first time, where they are repeated.
 
-Belongs here: estimates in seconds, and the words for them. How fast the model is, is measured by `metered`.
+Belongs here: what is said while tasks run. What is expected of them before is `expectation`'s.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
-from lm_eval.api.instance import Instance
-from lm_eval.models.utils import normalize_gen_kwargs
-
-from evaluators.engines import Engine
 from evaluators.engines.memory import MOST_ROWS
-from evaluators.engines.prefix_trie import Trie, key
-from evaluators.harness.lm_eval_tasks import encoded_pair
-from evaluators.harness.metered import Speed
+from evaluators.process.expectation import Expected
 from evaluators.wording import counted, duration
 
 _SHARE = 0.1  # of a task's requests must be answered before more is said of it,
@@ -56,15 +49,6 @@ class Answers:
         """
         enough = max(_SHARE * self._requests, min(_SIDE_BY_SIDE * MOST_ROWS, self._requests / 2))
         return self._last_s / self.share if 0 < self._number >= enough else None
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What one evaluation of a task will take; None where that is not known. `at_most`: not as it was measured before,
-    but as long as its answers may be."""
-
-    seconds: float | None
-    at_most: bool
 
 
 class Forecast:
@@ -135,36 +119,3 @@ class Forecast:
             self._said[self._task] = total_s
             answered = f"by the first {self._answers.share:.0%} of its answers"
             self._say(f"{self._task}: about {duration(total_s)}, {answered}")
-
-
-def expected_s(speed: Speed, requests: Sequence[Instance], documents: int, sampled: int, engine: Engine) -> float:
-    """How long a task of `documents` will take at most, from the requests of `sampled` of them."""
-    times = documents / max(sampled, 1)
-    forwarded = list(_forwarded(requests, engine))
-    read, once = sum(map(len, forwarded)), 0
-    if engine.shares_prefixes:
-        trie = Trie.of([key(tokens) for tokens in forwarded], [0] * len(forwarded))
-        # What all requests begin with is read once a task, however many documents there are.
-        read, once = len(trie.tokens), min((segment.depth for segment in trie.segments[1:]), default=0)
-    generated = sum(_most_generated(request) for request in requests) * times
-    return speed.at_most_s(once + (read - once) * times, generated)
-
-
-def _forwarded(requests: Sequence[Instance], engine: Engine) -> Iterator[tuple[int, ...]]:
-    """What lm-eval's `hf` forwards: choices that differ in their last token only are answered together."""
-    seen = set()
-    for request in requests:
-        if request.request_type != "loglikelihood":
-            yield tuple(engine.lm.tok_encode(request.args[0]))
-            continue
-        context, continuation = encoded_pair(request.args[0], request.args[1], engine.lm)
-        tokens = (*context, *continuation[:-1])
-        if tokens not in seen:
-            seen.add(tokens)
-            yield tokens
-
-
-def _most_generated(request: Instance) -> int:
-    if request.request_type != "generate_until":
-        return 0
-    return int(normalize_gen_kwargs(request.args[1])["max_gen_toks"])

@@ -16,8 +16,7 @@ from pathlib import Path
 
 from evaluators.catalogue.entries import BudgetEntry, ModelEntry
 from evaluators.harness.interruption import Interruption, OverBudget
-from evaluators.landing import lifecycle
-from evaluators.landing.bundles import run_time
+from evaluators.landing.runs import runs_by_workload
 from evaluators.spec import Spent
 from evaluators.wording import in_words
 
@@ -33,16 +32,13 @@ def spent_since(landing: Path, entry: ModelEntry, since: datetime) -> Spent:
     A run that was killed counts with its time up to its last sign of life; its energy is not known.
     """
     spent = Spent()
-    for run in (run for suite in entry.suites for run in lifecycle.runs_of(landing, entry.name, suite)):
-        run_id = run["run_id"]
-        if run_time(run_id) < since:
-            continue
-        summary = lifecycle.read_json(landing / run_id / lifecycle.SUMMARY_FILE)
-        if summary is not None:
-            spent += Spent(summary["duration_s"], summary["energy_kwh"] if summary["tasks"] else 0.0)
+    tonight = runs_by_workload(landing, since)
+    for run in (run for suite in entry.suites for run in tonight.get((entry.name, suite), ())):
+        if (summary := run.summary) is not None:
+            spent += Spent(summary.duration_s, summary.energy_kwh if summary.tasks else 0.0)
         else:
-            last = max(path.stat().st_mtime for path in (landing / run_id).iterdir())
-            spent += Spent(max(last - run_time(run_id).timestamp(), 0.0), None)
+            last = max(path.stat().st_mtime for path in run.folder.iterdir())
+            spent += Spent(max(last - run.time.timestamp(), 0.0), None)
     return spent
 
 

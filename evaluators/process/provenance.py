@@ -19,7 +19,8 @@ from evaluators.energy.grid import grid
 from evaluators.engines import Engine
 from evaluators.harness.lm_eval_tasks import LoadedTask
 from evaluators.hashing import digest
-from evaluators.landing import bundles, lifecycle
+from evaluators.landing import bundles
+from evaluators.landing.runs import model_key
 from evaluators.models.checks import unusable_template
 from evaluators.models.files import last_change
 from evaluators.models.sources import LocalModel, ModelUnavailable
@@ -128,8 +129,8 @@ def as_landed(model: ModelFacts, landed: dict[str, str]) -> tuple[ModelFacts, di
         return model, landed, None
     former, folder = model.formerly(), model.spec.landing
     runs = sorted(set(landed.values()), reverse=True)
-    newest = next((run for run in runs if lifecycle.model_key(folder, run) in (former.key, model.key)), None)
-    if newest is None or lifecycle.model_key(folder, newest) == model.key:
+    newest = next((run for run in runs if model_key(folder, run) in (former.key, model.key)), None)
+    if newest is None or model_key(folder, newest) == model.key:
         return model, landed, None
     change = last_change(model.local.loose)
     if change is None:
@@ -139,7 +140,7 @@ def as_landed(model: ModelFacts, landed: dict[str, str]) -> tuple[ModelFacts, di
     if not _has_hashes(model, folder / newest):
         return model, landed, f"run {newest} had another tokenizer or chat template"
     older = {run for run in runs if bundles.run_time(run) < change.at}
-    theirs = any(lifecycle.model_key(folder, run) == former.key for run in older)
+    theirs = any(model_key(folder, run) == former.key for run in older)
     return former, {bundle: run for bundle, run in landed.items() if run not in older}, str(change) if theirs else None
 
 

@@ -16,10 +16,9 @@ import duckdb
 
 from evaluators.catalogue.entries import Settings
 from evaluators.energy import quality
-from evaluators.energy.repetitions import believed
-from evaluators.landing import lifecycle
+from evaluators.energy.short_windows import believed
 from evaluators.landing.bundles import RUN_ID_LENGTH, run_time
-from evaluators.summary import RunSummary
+from evaluators.landing.runs import run_of
 from orchestration.home import Home
 from orchestration.instance.failures import reasons
 from orchestration.instance.names import (
@@ -198,9 +197,9 @@ def _sensor_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
     flagged: dict[str, list[tuple[str, str]]] = {}
     sentences: dict[str, str] = {}  # the first task's stands for the others'
     for run_id in run_ids:
-        if (values := lifecycle.read_json(home.landing / run_id / lifecycle.SUMMARY_FILE)) is None:
+        run = run_of(home.landing, run_id)
+        if run is None or (summary := run.summary) is None:
             continue
-        summary = RunSummary.from_json(values)
         for name in dict.fromkeys(task.task for task in summary.tasks):
             done = [task for task in summary.tasks if task.task == name]
             counted = believed(done)

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import tiny
 
 from evaluators.catalogue.entries import load
-from evaluators.landing import bundles, lifecycle
+from evaluators.landing import bundles
 from evaluators.plan import make_spec, plan
 from evaluators.process.run import evaluate
 from evaluators.spec import suite_version
@@ -60,5 +60,5 @@ def test_a_scale_is_stated_in_the_plan_and_nothing_is_asked_for_it(tmp_path: Pat
     assert (second.status, second.tasks, second.reused) == ("completed", (), ("mistakes",))
     assert suite_version(load(tmp_path / "catalogue.yml").suite("tiny")) != unstated
     tasks = tmp_path / "home" / "landing"
-    assert "scale" not in json.loads((tasks / first.run_id / lifecycle.TASKS_FILE).read_text())["mistakes"]
-    assert json.loads((tasks / second.run_id / lifecycle.TASKS_FILE).read_text())["mistakes"]["scale"] == 2
+    assert "scale" not in json.loads((tasks / first.run_id / bundles.TASKS_FILE).read_text())["mistakes"]
+    assert json.loads((tasks / second.run_id / bundles.TASKS_FILE).read_text())["mistakes"]["scale"] == 2

@@ -12,7 +12,7 @@ import tiny
 
 from evaluators import environment
 from evaluators.catalogue.entries import load
-from evaluators.landing import lifecycle
+from evaluators.landing.runs import runs_by_workload
 from evaluators.plan import make_spec, plan
 
 LOOK = "from evaluators import environment as e; e.prepare(); print(e.thread_policy())"
@@ -39,8 +39,8 @@ def test_an_evaluators_process_lands_how_its_threads_wait(tmp_path: Path, module
     file = tmp_path / "spec.json"
     file.write_text(make_spec(catalogue, planned, tmp_path / "home").model_dump_json())
     subprocess.run([sys.executable, "-m", module, str(file)], env=without_a_setting(), check=True, timeout=300)
-    (start,) = lifecycle.runs_of(tmp_path / "home" / "landing", "tiny-base", "tiny")
-    assert start["thread_policy"] == environment.YIELDING
+    ((landed,),) = runs_by_workload(tmp_path / "home" / "landing").values()
+    assert landed.start.thread_policy == environment.YIELDING
 
 
 def test_threads_yield_where_nothing_is_said() -> None:

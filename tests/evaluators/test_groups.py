@@ -12,7 +12,7 @@ from lm_eval.tasks import TaskManager
 
 from evaluators.catalogue.entries import load
 from evaluators.harness.lm_eval_tasks import Harness, LoadedTask, TaskUnavailable
-from evaluators.landing import lifecycle
+from evaluators.landing import bundles
 from evaluators.plan import make_spec, plan
 from evaluators.process.run import evaluate
 
@@ -149,7 +149,7 @@ def test_weights_from_before_groups_were_aggregated_are_landed_again_and_nothing
     (planned,) = plan(catalogue, home)
     assert not planned.due
 
-    path = home / "landing" / first.run_id / lifecycle.TASKS_FILE
+    path = home / "landing" / first.run_id / bundles.TASKS_FILE
     new = json.loads(path.read_text())
     path.write_text(json.dumps({name: {"evaluation": task["evaluation"], "weight": 0.5} for name, task in new.items()}))
     (planned,) = plan(catalogue, home)
@@ -158,5 +158,5 @@ def test_weights_from_before_groups_were_aggregated_are_landed_again_and_nothing
     assert (planned.expected_duration_s, planned.expected_energy_kwh) == (0, 0)
     second = evaluate(make_spec(catalogue, planned, home))
     assert (second.status, second.tasks, set(second.reused)) == ("completed", (), {"small", "middle", "large"})
-    assert json.loads((home / "landing" / second.run_id / lifecycle.TASKS_FILE).read_text()) == new
+    assert json.loads((home / "landing" / second.run_id / bundles.TASKS_FILE).read_text()) == new
     assert not plan(catalogue, home)[0].due

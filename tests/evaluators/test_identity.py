@@ -14,7 +14,8 @@ import pytest
 import tiny
 
 from evaluators.catalogue.entries import load
-from evaluators.landing import bundles, lifecycle
+from evaluators.landing import bundles
+from evaluators.landing.runs import model_key
 from evaluators.models.sources import prepare
 from evaluators.plan import PlannedRun, make_spec, plan
 from evaluators.process import run
@@ -69,7 +70,7 @@ def asked(summary: RunSummary) -> list[str]:
 def keys(workplace: Path) -> list[str | None]:
     """The models' keys of the runs that loaded one, oldest first."""
     folders = sorted((workplace / "home" / "landing").iterdir())
-    return [key for key in (lifecycle.model_key(folder.parent, folder.name) for folder in folders) if key]
+    return [key for key in (model_key(folder.parent, folder.name) for folder in folders) if key]
 
 
 def correct(file: Path) -> None:

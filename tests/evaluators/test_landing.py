@@ -10,7 +10,8 @@ import pytest
 from test_energy import READING
 
 from evaluators import durable
-from evaluators.landing import bundles, lifecycle
+from evaluators.landing import bundles
+from evaluators.landing.runs import read_json
 from evaluators.process import rows
 from evaluators.records import RECORDS, TaskEmission
 
@@ -72,6 +73,6 @@ def test_the_newest_evaluation_counts(tmp_path: Path) -> None:
 
 def test_a_damaged_side_file_is_no_answer(tmp_path: Path) -> None:
     (tmp_path / "tasks.json").write_text("{")
-    assert lifecycle.read_json(tmp_path / "tasks.json") is None
+    assert read_json(tmp_path / "tasks.json") is None
     (tmp_path / "tasks.json").write_text(json.dumps({"a": 1}))
-    assert lifecycle.read_json(tmp_path / "tasks.json") == {"a": 1}
+    assert read_json(tmp_path / "tasks.json") == {"a": 1}

@@ -26,6 +26,7 @@ from states import ARRIVING, DAY, row, table
 
 from evaluators import durable
 from evaluators.landing import bundles, lifecycle
+from evaluators.landing.runs import runs_by_workload
 from evaluators.leaderboards import StateRejected, formats
 from evaluators.leaderboards.open_llm import examine
 from evaluators.leaderboards.open_llm_columns import FIELDS, OPTIONAL, TYPES
@@ -85,7 +86,7 @@ def test_runs_are_not_disturbed_by_states(tmp_path: Path) -> None:
     bring(tmp_path, states.save(tmp_path, ROWS))
     root = tmp_path / "landing"
     assert lifecycle.close_abandoned(root) == []
-    assert lifecycle.runs_of(root, "a/model", "any") == []
+    assert not runs_by_workload(root)
     assert bundles.task_evaluations(root) == {}
     assert [bundle.name for bundle in bundles.bundles(root)] == [bundles.STATE_BUNDLE]
 

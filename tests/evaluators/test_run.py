@@ -25,12 +25,14 @@ from test_energy import READING
 from evaluators import engines, environment, machine
 from evaluators.catalogue.entries import load
 from evaluators.energy import Reading, quality
-from evaluators.energy.repetitions import believed
 from evaluators.energy.replay import ReplayMeter
+from evaluators.energy.short_windows import believed
 from evaluators.harness.metered import Speed
 from evaluators.landing import bundles, lifecycle
 from evaluators.landing.decisions import exclude
+from evaluators.landing.runs import runs_by_workload
 from evaluators.plan import PlannedRun, in_order, make_spec, plan
+from evaluators.process.expectation import took_before
 from evaluators.process.forecast import expected_s
 from evaluators.process.run import evaluate
 from evaluators.spec import RunSpec
@@ -192,9 +194,9 @@ def test_a_run_is_announced_by_what_an_earlier_one_took_here(
     landed = rows(workplace, "task_emissions")
     (took,) = {row["duration_s"] for row in landed if row["phase"] == "inference"}
     (machine,) = {row["machine_id"] for row in rows(workplace, "evaluation_runs")}
-    before = lifecycle.took_before(workplace / "home" / "landing", "tiny-base", "tiny", str(machine))
+    before = took_before(workplace / "home" / "landing", "tiny-base", "tiny", str(machine))
     assert before == {"tiny_one": pytest.approx(float(str(took)) / 6)}
-    assert not lifecycle.took_before(workplace / "home" / "landing", "tiny-base", "tiny", "another")
+    assert not took_before(workplace / "home" / "landing", "tiny-base", "tiny", "another")
     force = {"force": True}
     evaluate(next_spec(workplace).model_copy(update=force))
     assert announced().startswith("1 task, about ")
@@ -225,7 +227,7 @@ def test_a_plan_names_a_place_that_is_not_there(tmp_path: Path) -> None:
 
 def test_a_plan_names_the_energies_that_are_in_doubt(workplace: Path) -> None:
     summary = evaluate(next_spec(workplace))
-    file = workplace / "home" / "landing" / summary.run_id / lifecycle.SUMMARY_FILE
+    file = workplace / "home" / "landing" / summary.run_id / bundles.SUMMARY_FILE
     values = json.loads(file.read_text())
     one = next(task for task in values["tasks"] if task["task"] == "tiny_one")
 
@@ -425,11 +427,11 @@ def test_a_plan_names_those_whose_energies_will_not_be_compared(
     kept, due = plan(catalogue, home)
     assert (kept.due, due.due) == (False, True)
     policy = environment.thread_policy()
-    (start,) = lifecycle.runs_of(home / "landing", "tiny-base", "tiny")
-    assert start["thread_policy"] != policy == "spin=77"
+    ((landed,),) = runs_by_workload(home / "landing").values()
+    assert landed.start.thread_policy != policy == "spin=77"
     assert due.reason == (
         f"never evaluated here; its energies will not be compared with those of tiny-base, metered with 1 threads "
-        f"({start['thread_policy']}) on test-machine, now 1 threads (spin=77) on test-machine: "
+        f"({landed.start.thread_policy}) on test-machine, now 1 threads (spin=77) on test-machine: "
         "`evalwatt evaluate tiny-base --suite tiny --force` meters that again"
     )
     assert all("not be compared" not in run.reason for run in plan(catalogue, home, force=True)), "both are metered"

@@ -13,7 +13,7 @@ import pytest
 from dbt_runner import dbt_build
 from landing_builder import START, BuiltRun, TaskOutcome
 
-from evaluators.energy.repetitions import believed
+from evaluators.energy.short_windows import believed
 from evaluators.summary import TaskSummary
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse

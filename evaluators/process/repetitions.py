@@ -1,43 +1,66 @@
-"""When a task's energy is known well enough: whether its windows are long enough together, the width of its interval,
-and whether another repetition is worth it."""
+"""Whether a task is evaluated once more for the sake of its energy: where its windows are too short, other programs
+spoilt them, or its interval is still too wide.
+
+Belongs here: when to stop. Which energies count is `energy.short_windows`'; how a task is evaluated is `run`'s.
+"""
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from evaluators.energy import quality
-from evaluators.energy.quality import SHORTEST_WINDOW_S
+from evaluators.energy.short_windows import believed, further_windows
+from evaluators.process.tally import Tally, taken
 from evaluators.summary import TaskSummary
 
-MOST_SHORT_WINDOWS = 10  # a task that would need more asks too little for the sensor
 MOST_IN_DOUBT = 3  # evaluations of a task whose energies are all in doubt: a further one would be, too
 MOST_BESIDE_OTHERS = 3  # further evaluations of a task, in place of those that other programs spoilt
 # An interval that is looked at after every repetition, and published where it is narrow, covers less than it says: from
-# the third repetition on and at 95 %, 90 %. At these it covers 95 % (tests/evaluators/test_precision.py simulates it).
+# the third repetition on and at 95 %, 90 %. At these it covers 95 % (simulated in tests/evaluators/test_repetitions.py).
 FIRST_LOOK = 5  # repetitions
 LOOKED_AT_LEVEL = 0.98  # as in the macro t_of_energy
-_SHORT = ("too_short",)
 
 
-def believed(done: Sequence[TaskSummary]) -> list[TaskSummary]:
-    """The evaluations of a task, of one run, whose energies count: without a doubt, or with that of a short window only
-    where the windows that have an energy last long enough together. int_task_evaluations has the same rule."""
-    candidates = [summary for summary in done if summary.energy_kwh is not None and summary.flags in ((), _SHORT)]
-    together_s = math.fsum(summary.duration_s for summary in candidates)
-    return [summary for summary in candidates if not summary.flags or together_s >= SHORTEST_WINDOW_S]
+def repeat_doubtful(
+    task: str, tally: Tally, wanted: int, again: Callable[[int], None], say: Callable[[str], None]
+) -> None:
+    """Evaluate a task again whose windows are too short for the sensor, until together they are long enough, or were
+    spoilt by other programs, a bounded number of times. `wanted`: the suite's repetitions. `again` gets the number of
+    the repetition."""
+    while task not in tally.failures:
+        done = tally.of(task)
+        if not further_windows(done) and not spoilt_by_others(done, wanted):
+            if done and done[-1].repetition > wanted:
+                say(f"{task}: evaluated {len(done)} times for its energy, {taken(done)}")
+            return
+        again(_next(done))
 
 
-def further_windows(done: Sequence[TaskSummary]) -> int:
-    """How many more windows of a task make its short ones last long enough together; 0 where none are short, they do
-    already, or it would take more than MOST_SHORT_WINDOWS."""
-    short = [summary for summary in done if summary.flags == _SHORT and summary.energy_kwh is not None]
-    together_s = math.fsum(summary.duration_s for summary in short)
-    if not short or together_s <= 0 or believed(done):
-        return 0
-    missing = math.ceil((SHORTEST_WINDOW_S - together_s) / (together_s / len(short)))
-    return missing if len(short) + missing <= MOST_SHORT_WINDOWS else 0
+def repeat_until_precise(
+    tasks: Sequence[str],
+    tally: Tally,
+    relative_half_width: float,
+    budget_s: float | None,
+    again: Callable[[str, int], None],
+    say: Callable[[str], None],
+) -> None:
+    """Evaluate each task again until the interval of its energy is narrow enough, or the time for that has ended.
+
+    The longest first: most of the suite's energy is theirs, and most of its uncertainty.
+    """
+    started = time.perf_counter()
+    took = {summary.task: summary.duration_s for summary in tally.summaries}
+    for task in sorted(tasks, key=lambda task: took.get(task, 0.0), reverse=True):
+        while task not in tally.failures:
+            done = tally.of(task)
+            why = reason_to_stop(done, relative_half_width, time.perf_counter() - started, budget_s)
+            if why is not None:
+                say(f"{task}: {why}")
+                break
+            again(task, _next(done))
 
 
 def spoilt_by_others(done: Sequence[TaskSummary], repetitions: int) -> bool:
@@ -63,13 +86,13 @@ def relative_half_width(energies_kwh: Sequence[float]) -> float | None:
 
 
 def reason_to_stop(
-    done: Sequence[TaskSummary], precision: float, elapsed_s: float, budget_s: float | None
+    done: Sequence[TaskSummary], narrow_enough: float, elapsed_s: float, budget_s: float | None
 ) -> str | None:
     """Why a task is not repeated further, in words; None: repeat it. An energy in doubt counts for nothing."""
     energies = [summary.energy_kwh for summary in believed(done) if summary.energy_kwh is not None]
     width = relative_half_width(energies)
     known = "its energy is not known yet" if width is None else f"its energy is known to ±{width:.1%}"
-    if width is not None and width <= precision:
+    if width is not None and width <= narrow_enough:
         return f"{known} after {len(done)} evaluations"
     if len(done) >= MOST_IN_DOUBT and not energies:
         flags = tuple(sorted({flag for summary in done for flag in summary.flags}))
@@ -77,3 +100,7 @@ def reason_to_stop(
     if budget_s is not None and elapsed_s >= budget_s:
         return f"{known}, and the budget of {budget_s / 60:g} min has ended"
     return None
+
+
+def _next(done: Sequence[TaskSummary]) -> int:
+    return max(summary.repetition for summary in done) + 1

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import pytest
 from scipy import stats
 
-from evaluators.energy import repetitions
-from evaluators.energy.repetitions import FIRST_LOOK, reason_to_stop, relative_half_width
+from evaluators.process import repetitions
+from evaluators.process.repetitions import FIRST_LOOK, reason_to_stop, relative_half_width
 from evaluators.summary import TaskSummary
 
 TRIALS = 4000  # the Monte Carlo error of a share of 95 % is 0.34 points: two of them lie between claimed and seen

@@ -1,0 +1,118 @@
+"""What runs set out to do and what became of them, as they landed it: read once, for whoever plans or reports.
+
+Belongs here: reading a run's own files (`run.json`, `loaded.json`, `tasks.json`, `summary.json`). Writing them is
+`lifecycle`'s; whether an evaluation counts is `withdrawn`'s.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict
+
+from evaluators.landing.bundles import LOADED_FILE, RUN_FILE, RUN_ID_LENGTH, SUMMARY_FILE, TASKS_FILE, run_time
+from evaluators.records import EvaluationRun, columns
+from evaluators.summary import RunSummary
+
+
+class PlannedTask(TypedDict):
+    """A task in a run's plan: its bundle's name, empty where it could not be loaded, and its weight in the score.
+
+    `repetitions` are the further bundles' names where the suite asks for more than one. `group` is the suite's entry
+    that the task came through, if not its own: plans from before that was noted gave all of a group's tasks the same
+    weight. `scale` is the metric's, where the suite states it.
+    """
+
+    evaluation: str
+    weight: float
+    group: NotRequired[str]
+    scale: NotRequired[float]
+    repetitions: NotRequired[list[str]]
+
+
+@dataclass(frozen=True)
+class LandedRun:
+    """A run as its directory shows it. Each of its files is read when it is first asked for, and only then."""
+
+    folder: Path
+    start: EvaluationRun  # with the schema version that wrote it
+
+    @property
+    def run_id(self) -> str:
+        return self.start.run_id
+
+    @property
+    def time(self) -> datetime:
+        """When the run was planned."""
+        return run_time(self.run_id)
+
+    @cached_property
+    def tasks(self) -> dict[str, PlannedTask] | None:
+        """All that the run set out to have; None where it ended before it knew."""
+        tasks: dict[str, PlannedTask] | None = read_json(self.folder / TASKS_FILE)
+        return tasks
+
+    @cached_property
+    def summary(self) -> RunSummary | None:
+        """What the run said at its end; None where its process could not, or that is damaged."""
+        try:
+            return RunSummary.from_json(read_json(self.folder / SUMMARY_FILE))
+        except (KeyError, TypeError):
+            return None
+
+
+def runs_by_workload(landing: Path, since: datetime | None = None) -> Mapping[tuple[str, str], list[LandedRun]]:
+    """The runs of each model and suite, oldest first; with `since`, those planned from then on.
+
+    A run whose beginning is damaged is left out: the loader puts it into quarantine and says so.
+    """
+    found: defaultdict[tuple[str, str], list[LandedRun]] = defaultdict(list)
+    for path in sorted(landing.glob(f"*/{RUN_FILE}")):
+        if since is not None and len(path.parent.name) == RUN_ID_LENGTH and run_time(path.parent.name) < since:
+            continue
+        if (start := as_started(read_json(path))) is not None:
+            found[start.model_id, start.suite].append(LandedRun(path.parent, start))
+    return found
+
+
+def run_of(landing: Path, run_id: str) -> LandedRun | None:
+    """The run of an id; None where it is not here, or its beginning is damaged."""
+    start = as_started(read_json(landing / run_id / RUN_FILE))
+    return LandedRun(landing / run_id, start) if start is not None else None
+
+
+def loaded_record(folder: Path) -> EvaluationRun | None:
+    """What the run in `folder` said of itself, last where it said it twice; None where that is damaged."""
+    return as_started(read_json(folder / LOADED_FILE) or read_json(folder / RUN_FILE))
+
+
+def model_key(landing: Path, run_id: str) -> str | None:
+    """The key of the model that the run loaded; None where it loaded none."""
+    loaded = read_json(landing / run_id / LOADED_FILE)
+    return loaded["model_key"] if loaded is not None else None
+
+
+def read_json(path: Path) -> Any:
+    """A run's side file; None where it was never written, or is damaged."""
+    try:
+        return json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def as_started(values: Any) -> EvaluationRun | None:
+    """A run's record from its file, which an earlier version of Evalwatt may have written; None where it is none."""
+    try:
+        later = {column.name: None for column in columns(EvaluationRun) if column.since > values["schema_version"]}
+        revived = later | values
+        for name in ("started_at", "ended_at"):
+            if revived[name] is not None:
+                revived[name] = datetime.fromisoformat(revived[name]).astimezone(UTC)
+        return EvaluationRun(**revived)
+    except (KeyError, TypeError, ValueError):
+        return None
