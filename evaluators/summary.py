@@ -64,3 +64,20 @@ class RunSummary:
             "reused": tuple(values["reused"]),
         }
         return cls(**{**values, **lists})
+
+    @classmethod
+    def of_none(cls, run_id: str, model: str, suite: str, reason: str, *, over_budget: bool = False) -> RunSummary:
+        """The summary of a run that has none of its own: it crashed, or (with an empty `run_id`) never began."""
+        return cls(
+            run_id=run_id,
+            model=model,
+            suite=suite,
+            status="failed",
+            reason=reason,
+            duration_s=0.0,
+            energy_kwh=None,
+            tasks=(),
+            reused=(),
+            failures={},
+            over_budget=over_budget,
+        )

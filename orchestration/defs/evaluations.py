@@ -1,36 +1,18 @@
-"""The catalogue and the evaluations of its models: one dynamic partition per model.
+"""The catalogue and the evaluations of its models: one dynamic partition per model."""
 
-Belongs here: starting evaluators and showing what they answered. What is due, and what an evaluation is, is known by
-`evaluators`.
-"""
-
-import contextlib
 import hashlib
-import sys
-import tempfile
-from datetime import UTC, datetime
-from pathlib import Path
 
 import dagster as dg
-from dagster._core.errors import DagsterPipesExecutionError  # it has no public name
 
-from evaluators import machine
 from evaluators.catalogue.entries import Catalogue
-from evaluators.landing import lifecycle
-from evaluators.models import hub_cache
-from evaluators.plan import PlannedRun, make_spec, plan
-from evaluators.process.night_budget import REMEDY, excess, spent_since
-from evaluators.spec import Spent
-from evaluators.summary import RunSummary
+from evaluators.plan import plan
 from orchestration.defs.resources import Paths, RunLock
-from orchestration.instance.names import CANCEL_TAG, DEVICE_POOL, MODELS, NIGHT_TAG, OWNERS
+from orchestration.instance.names import DEVICE_POOL, MODELS, OWNERS
+from orchestration.launch.suites import evaluate_due, make_room
 from orchestration.ui import evidence_tags
-from orchestration.ui.summaries import energy_chart, markdown_table, scores_table
+from orchestration.ui.summaries import markdown_table, run_metadata
 
 PARTITIONS = dg.DynamicPartitionsDefinition(name=MODELS)
-
-_STOPPED = "stopped by a signal; what was finished is kept, and the rest is due in the next night"
-_IN_THE_LOG = "its own words are in the run's log (stderr)"
 
 
 class EvaluationConfig(dg.Config):
@@ -105,126 +87,13 @@ def model_evaluations(
     )
     for run in planned:
         context.log.info(f"{run.model} on {run.suite}: {'due' if run.due else 'not due'}: {run.reason}")
-    limit, entry = entries.settings.hub_cache_limit, entries.model(context.partition_key)
-    if limit is not None and any(run.due for run in planned):
-        freed = hub_cache.free_to(limit, entries, keep=(entry, *entries.lineage(entry)))
-        if freed.revisions or freed.left_bytes > limit:
-            context.log.info(f"{freed}; settings.hub_cache_limit is {hub_cache.gigabytes(limit)}")
-    night, summaries = _night(context), list[RunSummary]()
-    for run in (run for run in planned if run.due):
-        spent = spent_since(paths.home.landing, entry, night) if entry.budget is not None else Spent()
-        if (why_not := _stopped(context, summaries)) is not None:
-            summaries.append(_without_summary(run, "", f"not begun: {why_not}"))
-        elif (over := excess(entry.budget, spent)) is not None:
-            summaries.append(_without_summary(run, "", f"not begun: {over}: {REMEDY}", over_budget=True))
-        else:
-            summaries.append(_evaluate(context, run, entries, paths, evaluator, config, spent))
+    due = any(run.due for run in planned)
+    if due and (freed := make_room(entries, entries.model(context.partition_key))) is not None:
+        context.log.info(freed)
+    of_a_spec = config.model_dump(exclude={"suites", "control"})
+    summaries = evaluate_due(context, evaluator, paths.home, entries, planned, of_a_spec)
+    metadata = run_metadata(planned, summaries)
     failures = [f"{s.suite}: {s.reason}" for s in summaries if s.status != "completed"]
     if failures:
-        raise dg.Failure("; ".join(failures), metadata=_metadata(planned, summaries))
-    return dg.MaterializeResult(metadata=_metadata(planned, summaries))
-
-
-def _night(context: dg.AssetExecutionContext) -> datetime:
-    """When the night began that the run belongs to; a run by itself is a night of its own."""
-    night = context.run.tags.get(NIGHT_TAG)
-    return datetime.fromisoformat(night) if night else datetime.now(UTC)
-
-
-def _stopped(context: dg.AssetExecutionContext, before: list[RunSummary]) -> str | None:
-    """Why nothing more of this run is evaluated: somebody stopped it; None where nobody did."""
-    run = context.instance.get_run_by_id(context.run_id)
-    if run is not None and CANCEL_TAG in run.tags:
-        return "canceled by `evalwatt cancel`"
-    return next((summary.reason for summary in before if summary.reason == _STOPPED), None)
-
-
-def _evaluate(
-    context: dg.AssetExecutionContext,
-    run: PlannedRun,
-    entries: Catalogue,
-    paths: Paths,
-    evaluator: dg.PipesSubprocessClient,
-    config: EvaluationConfig,
-    spent: Spent,
-) -> RunSummary:
-    spec = make_spec(
-        entries,
-        run,
-        paths.home.path,
-        force=config.force,
-        until_precise=config.until_precise,
-        budget_s=config.budget_s,
-        order_seed=config.order_seed,
-        order_position=config.order_position,
-        spent=spent,
-    )
-    with tempfile.TemporaryDirectory(prefix="evalwatt-") as folder:
-        file = Path(folder, "spec.json")
-        file.write_text(spec.model_dump_json(), encoding="utf-8")
-        command = [sys.executable, "-m", "orchestration.pipes_evaluator", str(file)]
-        kills_before = machine.memory_kills()
-        try:
-            messages = evaluator.run(context=context, command=command).get_custom_messages()
-        except DagsterPipesExecutionError as error:
-            # A crash has no summary; the next suite gets a fresh process, so it is tried all the same.
-            for_memory, canceled = machine.memory_kills() > kills_before, _stopped(context, []) is not None
-            status, reason = _end_of_process(str(error), for_memory=for_memory, canceled=canceled)
-            with contextlib.suppress(OSError):  # on a full disk that is left to the loader
-                lifecycle.close(paths.home.landing, spec.run_id, status, reason)
-            return _without_summary(run, spec.run_id, reason if reason == _STOPPED else f"{reason}; {_IN_THE_LOG}")
-    return (
-        RunSummary.from_json(messages[-1])
-        if messages
-        else _without_summary(run, spec.run_id, f"the evaluator ended without a word; {_IN_THE_LOG}")
-    )
-
-
-def _end_of_process(error: str, *, for_memory: bool, canceled: bool) -> tuple[str, str]:
-    """A crashed evaluator's status and reason. `for_memory`: the kernel has killed for memory meanwhile."""
-    if canceled or error.endswith(("code 130", "code -15", "code -2")):
-        return "interrupted", _STOPPED
-    if not error.endswith("code -9"):
-        return "failed", error
-    if not for_memory:
-        return "interrupted", f"{error}: killed; if nobody did that, memory was short"
-    return "failed", f"{error}: killed for memory; give it more, or choose a smaller batch_size, dtype or model"
-
-
-def _without_summary(run: PlannedRun, run_id: str, reason: str, *, over_budget: bool = False) -> RunSummary:
-    return RunSummary(
-        run_id=run_id,
-        model=run.model,
-        suite=run.suite,
-        status="failed",
-        reason=reason,
-        duration_s=0.0,
-        energy_kwh=None,
-        tasks=(),
-        reused=(),
-        failures={},
-        over_budget=over_budget,
-    )
-
-
-def _metadata(planned: list[PlannedRun], summaries: list[RunSummary]) -> dict[str, dg.MetadataValue]:
-    plan_rows = [[run.suite, "due" if run.due else "not due", run.reason] for run in planned]
-    metadata: dict[str, dg.MetadataValue] = {
-        "plan": dg.MetadataValue.md(markdown_table(["suite", "", "why"], plan_rows)),
-    }
-    if not summaries:
-        return metadata
-    energies = [summary.energy_kwh for summary in summaries]
-    metadata |= {
-        "scores": dg.MetadataValue.md(scores_table(summaries)),
-        "duration_s": dg.MetadataValue.float(round(sum(summary.duration_s for summary in summaries), 1)),
-        "run_ids": dg.MetadataValue.text(", ".join(summary.run_id for summary in summaries if summary.run_id)),
-        "over_budget": dg.MetadataValue.bool(any(summary.over_budget for summary in summaries)),
-    }
-    if notes := [f"{summary.suite}: {summary.budget_note}" for summary in summaries if summary.budget_note]:
-        metadata["budget_notes"] = dg.MetadataValue.text("; ".join(notes))
-    if any(summary.tasks for summary in summaries):
-        metadata["energy_by_task"] = dg.MetadataValue.md(energy_chart(summaries))
-    if None not in energies:
-        metadata["energy_kwh"] = dg.MetadataValue.float(float(f"{sum(e for e in energies if e is not None):.6g}"))
-    return metadata
+        raise dg.Failure("; ".join(failures), metadata=metadata)
+    return dg.MaterializeResult(metadata=metadata)

@@ -1,4 +1,4 @@
-"""A run's summary as Dagster's pages show it: tables and a bar chart in Markdown. Knows nothing of Dagster."""
+"""A run's summary as Dagster's pages show it: figures, tables and a bar chart in Markdown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,34 @@ import base64
 from collections.abc import Sequence
 from html import escape
 
+import dagster as dg
+
+from evaluators.plan import PlannedRun
 from evaluators.summary import RunSummary
+
+
+def run_metadata(planned: Sequence[PlannedRun], summaries: Sequence[RunSummary]) -> dict[str, dg.MetadataValue]:
+    """What was due of a model, and what became of it."""
+    plan_rows = [[run.suite, "due" if run.due else "not due", run.reason] for run in planned]
+    metadata: dict[str, dg.MetadataValue] = {
+        "plan": dg.MetadataValue.md(markdown_table(["suite", "", "why"], plan_rows)),
+    }
+    if not summaries:
+        return metadata
+    metadata |= {
+        "scores": dg.MetadataValue.md(scores_table(summaries)),
+        "duration_s": dg.MetadataValue.float(round(sum(summary.duration_s for summary in summaries), 1)),
+        "run_ids": dg.MetadataValue.text(", ".join(summary.run_id for summary in summaries if summary.run_id)),
+        "over_budget": dg.MetadataValue.bool(any(summary.over_budget for summary in summaries)),
+    }
+    if notes := [f"{summary.suite}: {summary.budget_note}" for summary in summaries if summary.budget_note]:
+        metadata["budget_notes"] = dg.MetadataValue.text("; ".join(notes))
+    if any(summary.tasks for summary in summaries):
+        metadata["energy_by_task"] = dg.MetadataValue.md(energy_chart(summaries))
+    energies = [summary.energy_kwh for summary in summaries if summary.energy_kwh is not None]
+    if len(energies) == len(summaries):
+        metadata["energy_kwh"] = dg.MetadataValue.float(float(f"{sum(energies):.6g}"))
+    return metadata
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
