@@ -40,7 +40,7 @@ def published_runs(ctx: click.Context, param: click.Parameter, incomplete: str) 
     """Runs with published evaluations, newest first."""
     import duckdb
 
-    from orchestration.exports.evidence import run_ids
+    from orchestration.exports.published_runs import run_ids
     from orchestration.home import Home
     from orchestration.warehouse.published import connect
 
@@ -53,7 +53,7 @@ def published_models(ctx: click.Context, param: click.Parameter, incomplete: str
     """Models with published evaluations."""
     import duckdb
 
-    from orchestration.exports.evidence import models
+    from orchestration.exports.published_runs import models
     from orchestration.home import Home
     from orchestration.warehouse.published import connect
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestration.cli import complete, options
-from orchestration.cli import precision as precision_options
+from orchestration.cli import complete, options, repetitions
 
 if TYPE_CHECKING:
     from evaluators.plan import PlannedRun
@@ -28,11 +27,11 @@ if TYPE_CHECKING:
     help="Only this suite; may be repeated.",
 )
 @click.option("--force", is_flag=True, help="Evaluate again what was evaluated before.")
-@precision_options.until_precise
+@repetitions.until_precise
 @options.as_json
 @options.places()
 def command(
-    model: str, suites: tuple[str, ...], force: bool, precision: float | None, budget_s: float, as_json: bool
+    model: str, suites: tuple[str, ...], force: bool, half_width: float | None, budget_s: float, as_json: bool
 ) -> None:
     """Evaluate what is due of one MODEL of the catalogue. `evalwatt build` publishes the result.
 
@@ -62,7 +61,7 @@ def command(
     with foreground(home) as dagster:
         if not (read := dagster.read_catalogue()).succeeded:
             raise click.ClickException("\n".join(read.reasons))
-        config = {"suites": list(suites) or None, "force": force, **precision_options.config(precision, budget_s)}
+        config = {"suites": list(suites) or None, "force": force, **repetitions.config(half_width, budget_s)}
         outcome = dagster.evaluate(model, config, {FOREGROUND_TAG: "true"})
     if as_json:
         _answer(model, planned, evaluated=outcome.succeeded, failures=outcome.reasons)

@@ -17,7 +17,7 @@ from orchestration.cli.errors import WrongUse
 from orchestration.exports import FORMATS
 
 if TYPE_CHECKING:
-    from orchestration.exports.evidence import Left
+    from orchestration.exports.published_runs import Left
 
 
 @click.command("export")
@@ -41,23 +41,23 @@ def command(folder: Path, form: str, model: str | None, run_id: str | None, as_j
 
     from evaluators.catalogue.fields import did_you_mean
     from evaluators.durable import write_durably
-    from orchestration.exports import evidence, files
+    from orchestration.exports import files, published_runs
     from orchestration.home import Home
     from orchestration.warehouse.published import connect
 
     home = Home.from_env()
     with connect(home) as connection:
         try:
-            for what, name, known in (("model", model, evidence.models), ("run", run_id, evidence.run_ids)):
+            for what, name, known in (("model", model, published_runs.models), ("run", run_id, published_runs.run_ids)):
                 if name is not None and name not in (names := known(connection)):
                     raise WrongUse(f"no {what} {name!r} is published{did_you_mean(name, names)}")
-            found = list(evidence.read(connection, home.landing, model, run_id))
+            found = list(published_runs.read(connection, home.landing, model, run_id))
         except (duckdb.BinderException, duckdb.CatalogException):
             raise click.ClickException("another version published this; `evalwatt build` publishes it anew") from None
-    left = [item for item in found if isinstance(item, evidence.Left)]
+    left = [item for item in found if isinstance(item, published_runs.Left)]
     written: list[Path] = []
-    for item in files(form, [item for item in found if isinstance(item, evidence.Run)], datetime.now(UTC)):
-        if isinstance(item, evidence.Left):
+    for item in files(form, [item for item in found if isinstance(item, published_runs.Run)], datetime.now(UTC)):
+        if isinstance(item, published_runs.Left):
             left.append(item)
             continue
         path = folder / item.path

@@ -35,7 +35,7 @@ class _Seconds(click.ParamType):
 
 
 def until_precise(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options, as the arguments `precision` (share of the mean, or None) and `budget_s`."""
+    """The options, as the arguments `half_width` (share of the mean, or None) and `budget_s`."""
     function = click.option(
         "--budget",
         "budget_s",
@@ -46,7 +46,7 @@ def until_precise(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
     return click.option(
         "--until-precise",
-        "precision",
+        "half_width",
         type=_Share(),
         metavar="5%",
         help="Repeat each task, the longest first, at least five times and until the 95 % interval of its energy "
@@ -54,6 +54,6 @@ def until_precise(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
-def config(precision: float | None, budget_s: float) -> dict[str, float]:
+def config(half_width: float | None, budget_s: float) -> dict[str, float]:
     """What the asset's config takes of them."""
-    return {} if precision is None else {"until_precise": precision, "budget_s": budget_s}
+    return {} if half_width is None else {"until_precise": half_width, "budget_s": budget_s}

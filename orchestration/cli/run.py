@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestration.cli import options
-from orchestration.cli import precision as precision_options
+from orchestration.cli import options, repetitions
 
 if TYPE_CHECKING:
     from evaluators.plan import PlannedRun
@@ -22,10 +21,10 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
-@precision_options.until_precise
+@repetitions.until_precise
 @options.as_json
 @options.places()
-def command(precision: float | None, budget_s: float, as_json: bool) -> None:
+def command(half_width: float | None, budget_s: float, as_json: bool) -> None:
     """Plan, evaluate what is due, load, build, check, publish and report; then show the result.
 
     A model that fails does not stop the others; the exit code is 1 then.
@@ -51,7 +50,7 @@ def command(precision: float | None, budget_s: float, as_json: bool) -> None:
         if not (read := dagster.read_catalogue()).succeeded:
             raise click.ClickException("\n".join(read.reasons))
         models, seed = in_order({run.model for run in planned if run.due}, catalogue, started)
-        config = {"order_seed": seed, **precision_options.config(precision, budget_s)}
+        config = {"order_seed": seed, **repetitions.config(half_width, budget_s)}
         night = started.isoformat(timespec="seconds")
         evaluated = _evaluate(dagster, models, config, night)
         _say("loading, building and checking the marts")

@@ -28,7 +28,7 @@ from codecarbon.output_methods.boamps.mapper import BOAMPS_FORMAT_SPEC_URI, BOAM
 
 from evaluators.energy.grid import country_name
 from evaluators.landing.bundles import task_bundle
-from orchestration.exports.evidence import File, Left, Run, TaskEvaluation
+from orchestration.exports.published_runs import File, Left, Run, TaskEvaluation
 
 _FAMILIES = {"multiple_choice": "multipleChoiceQuestionAnswering", "generate_until": "textGeneration"}
 _TIME = "%Y-%m-%d %H:%M:%S"

@@ -19,7 +19,7 @@ from codecarbon.output_methods.emissions_data import EmissionsData
 
 from evaluators.energy.grid import country_name
 from evaluators.records import TaskEmission
-from orchestration.exports.evidence import File, Left, Run
+from orchestration.exports.published_runs import File, Left, Run
 
 _COUNTABLE = (None, "too_short")  # a short window is imprecise, but cannot move the sum by much
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from evaluators.records import TaskResult
-from orchestration.exports.evidence import File, Left, Run, TaskEvaluation
+from orchestration.exports.published_runs import File, Left, Run, TaskEvaluation
 
 SCHEMA_VERSION = "0.3.0"
 _ORGANISATION = "not stated"  # the schema asks for one, and nothing here knows it

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from orchestration.exports.evidence import File, Left, Run, TaskEvaluation
+from orchestration.exports.published_runs import File, Left, Run, TaskEvaluation
 
 # lm-eval's names of the engines that are its own.
 _MODEL_SOURCES = {"transformers": "hf"}

@@ -23,7 +23,7 @@ from lm_eval.loggers import EvaluationTracker
 from lm_eval.utils import get_latest_filename, get_results_filenames, make_table
 
 from orchestration import cli
-from orchestration.exports import boamps, codecarbon, evidence
+from orchestration.exports import boamps, codecarbon, published_runs
 from orchestration.home import Home
 
 SCHEMAS = Path(__file__).parent.parent / "schemas"
@@ -242,7 +242,9 @@ def test_codecarbon_reads_and_continues_its_file(
 
 
 def test_sums_with_an_unknown_window_are_empty_and_named(home: Home, marts: duckdb.DuckDBPyConnection) -> None:
-    run = next(item for item in evidence.read(marts, home.landing, "tuned") if isinstance(item, evidence.Run))
+    run = next(
+        item for item in published_runs.read(marts, home.landing, "tuned") if isinstance(item, published_runs.Run)
+    )
     doubtful = dataclasses.replace(run.windows[0], quality_flags="foreign_load")
     run = dataclasses.replace(
         run,
@@ -252,8 +254,8 @@ def test_sums_with_an_unknown_window_are_empty_and_named(home: Home, marts: duck
         energy_reason="idle: flagged foreign_load",
     )
     left, file = codecarbon.files([run], datetime.now(UTC))
-    assert left == evidence.Left(f"the energy of run {run.run.run_id}", "idle: flagged foreign_load")
-    assert isinstance(file, evidence.File)
+    assert left == published_runs.Left(f"the energy of run {run.run.run_id}", "idle: flagged foreign_load")
+    assert isinstance(file, published_runs.File)
     (row,) = csv.DictReader(io.StringIO(file.text))
     unknown = ("energy_consumed", "cpu_energy", "gpu_energy", "ram_energy", "cpu_power", "emissions", "emissions_rate")
     assert {row[name] for name in unknown} == {""}
@@ -315,10 +317,12 @@ def test_a_doubtful_energy_is_named_where_its_score_is_written(
 
 
 def test_boamps_says_what_quantized_weights_are_computed_in(marts: duckdb.DuckDBPyConnection, home: Home) -> None:
-    run = next(item for item in evidence.read(marts, home.landing, "tuned") if isinstance(item, evidence.Run))
+    run = next(
+        item for item in published_runs.read(marts, home.landing, "tuned") if isinstance(item, published_runs.Run)
+    )
     for quantization, expected in ((None, "bfloat16"), ("Q4_1", "Q4_1 weights, computed in bfloat16")):
         of = dataclasses.replace(run, model=dataclasses.replace(run.model, quantization=quantization, dtype="bfloat16"))
-        file = next(item for item in boamps.files([of], datetime.now(UTC)) if isinstance(item, evidence.File))
+        file = next(item for item in boamps.files([of], datetime.now(UTC)) if isinstance(item, published_runs.File))
         assert json.loads(file.text)["task"]["algorithms"][0]["quantization"] == expected
 
 
