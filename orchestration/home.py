@@ -12,6 +12,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 DBT_PROJECT = PROJECT / "dbt_project"
+MARTS_FILE = "marts.duckdb"  # of a published version
 
 # SQLAlchemy and dbt take the paths of their databases for URLs, Dagster that of its settings for a pattern.
 _REFUSED = "?#%*[]"
@@ -58,6 +59,11 @@ class Home:
     def current(self) -> Path:
         """The symlink to the version that readers see."""
         return self.published / "current"
+
+    @property
+    def marts(self) -> Path:
+        """The published marts, which `warehouse.published` opens."""
+        return self.current / MARTS_FILE
 
     @property
     def sql_history(self) -> Path:

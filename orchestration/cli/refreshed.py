@@ -10,12 +10,11 @@ import click
 if TYPE_CHECKING:
     from orchestration.foreground import Outcome
     from orchestration.home import Home
-    from orchestration.warehouse.published import MARTS_FILE
 
 
 def tell(home: Home, outcome: Outcome, as_json: bool) -> None:
     """Print where the marts and the report are. Raises ClickException where the refresh failed."""
-    marts = home.current / MARTS_FILE
+    marts = home.marts
     if as_json:
         answer = {
             "published": str(marts.resolve()) if outcome.published else None,

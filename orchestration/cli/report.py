@@ -7,7 +7,7 @@ import json
 import click
 
 from orchestration.cli import options
-from orchestration.warehouse.published import MARTS_FILE
+from orchestration.home import MARTS_FILE
 
 
 @click.command("report")

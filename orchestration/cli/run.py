@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from orchestration.foreground import Foreground, Outcome
     from orchestration.home import Home
     from orchestration.nights.message import Message
-    from orchestration.warehouse.published import MARTS_FILE
 
 
 @click.command("run")
@@ -107,7 +106,7 @@ def _show(
     if as_json:
         answer = {
             "evaluated": {model: outcome.succeeded for model, outcome in evaluated.items()},
-            "published": str((home.current / MARTS_FILE).resolve()) if refreshed.published else None,
+            "published": str((home.marts).resolve()) if refreshed.published else None,
             "report": str(home.report_page) if refreshed.succeeded else None,
             "failures": failures,
             "message": message.text(),

@@ -12,13 +12,12 @@ import dagster as dg
 
 from evaluators.machine import project_git_sha
 from orchestration.defs.resources import Paths, RefreshLock
-from orchestration.home import PROJECT
+from orchestration.home import MARTS_FILE, PROJECT
 from orchestration.instance.names import EVALUATIONS, MODELS, OWNERS, WAREHOUSE_POOL
 from orchestration.ui import evidence_tags
 from orchestration.ui.model_figures import SuiteFigures, model_figures
 from orchestration.ui.summaries import markdown_table
 from orchestration.warehouse import publication as library
-from orchestration.warehouse.published import MARTS_FILE
 
 PUBLICATION = dg.AssetKey("publication")
 

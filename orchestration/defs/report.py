@@ -4,10 +4,10 @@ import dagster as dg
 
 from orchestration.defs.publication import PUBLICATION
 from orchestration.defs.resources import Paths, RefreshLock
+from orchestration.home import MARTS_FILE
 from orchestration.instance.names import OWNERS, WAREHOUSE_POOL
 from orchestration.ui import evidence_tags
 from orchestration.warehouse import publication as library
-from orchestration.warehouse.published import MARTS_FILE
 
 
 @dg.asset(

@@ -1,8 +1,8 @@
 """Evaluations in the field's own file formats, one module per format.
 
-Belongs here: turning evaluations (`published_runs`) into the text of files. Does not belong here: any reading besides
-`published_runs`, and figures that the marts have. A figure that is not known is absent from a file, with its reason where
-the format has a place for one; it is never 0. File names are made of ids and hashes, never of a model's name.
+Belongs here: turning evaluations (`published_runs`) into the text of files. Does not belong here: any other reading,
+and figures that the marts have. A figure that is not known is absent from a file, with its reason where the format has
+a place for one; it is never 0. File names are made of ids and hashes, never of a model's name.
 
 A module has `files(runs, now)`: the files of some runs, and what the format cannot hold, as `Left`.
 """

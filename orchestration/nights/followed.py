@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from orchestration.home import Home
-from orchestration.warehouse.published import MARTS_FILE
+from orchestration.warehouse.published import connect
 
 # Of each suite that was asked since the night began the newest run has reached its end, and one of them began after the
 # message.
@@ -40,7 +40,7 @@ def followed(home: Home, kept: Mapping[str, Any]) -> list[bool]:
     lines, at = kept["lines"], kept.get("at")
     if at is None or not home.current.exists():  # kept by an earlier version, or nothing is published
         return [False] * len(lines)
-    with duckdb.connect(home.current / MARTS_FILE, read_only=True) as marts:
+    with connect(home) as marts:
         ((published_at,),) = marts.execute("select published_at from marts.publication").fetchall()
         if published_at <= datetime.fromisoformat(at):
             return [False] * len(lines)

@@ -12,7 +12,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
-import duckdb
 
 from evaluators.catalogue.entries import Settings
 from evaluators.energy import quality
@@ -33,7 +32,7 @@ from orchestration.instance.names import (
 )
 from orchestration.nights import schedule
 from orchestration.nights.message import Line, Message
-from orchestration.warehouse.published import MARTS_FILE
+from orchestration.warehouse.published import connect
 
 _LATE = timedelta(minutes=10)
 KEEP_IT_RUNNING = "keep the daemon running: `systemctl status evalwatt-daemon`; `evalwatt status` says whether it lives"
@@ -256,7 +255,7 @@ class Refreshed:
 
 def _control_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
     days = sorted({run_time(run_id).date() for run_id in run_ids if len(run_id) == RUN_ID_LENGTH})
-    with duckdb.connect(home.current / MARTS_FILE, read_only=True) as connection:
+    with connect(home) as connection:
         drifted = connection.execute(_DRIFTED, {"days": days}).fetchall()
     for machine, reason in drifted:
         remedy = "look for what else runs there, then `evalwatt evaluate MODEL --force` for the night's models"
@@ -265,7 +264,7 @@ def _control_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
 
 def known_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
     """What is known of each suite of the night of which a part is; what to do stands with the doubt."""
-    with duckdb.connect(home.current / MARTS_FILE, read_only=True) as connection:
+    with connect(home) as connection:
         partly = connection.execute(_PARTLY_KNOWN, {"runs": list(run_ids)}).fetchall()
     for model, suite, kwh, known, missing in partly:
         yield Line("energy", f"{model} on {suite}: {kwh * 1000:.3g} Wh for {known}; not known for {missing}")

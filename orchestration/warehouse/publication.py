@@ -31,8 +31,8 @@ from typing import Literal
 
 import duckdb
 
-from orchestration.home import Home
-from orchestration.warehouse.published import MARTS_FILE, NothingPublished
+from orchestration.home import MARTS_FILE, Home
+from orchestration.warehouse.published import NothingPublished
 
 SCHEMA = "marts"
 PUBLICATION = "publication"
@@ -121,7 +121,7 @@ def publish(
 
 def current(home: Home) -> Path:
     """The folder of the version that is served now. Raises NothingPublished."""
-    if not (home.current / MARTS_FILE).exists():
+    if not (home.marts).exists():
         raise NothingPublished(f"nothing is published in {home.published}; run `evalwatt run` first")
     return home.current.resolve()
 

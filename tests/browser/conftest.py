@@ -13,8 +13,7 @@ from playwright.sync_api import Browser, sync_playwright
 from states import REAL
 
 from orchestration import report
-from orchestration.home import Home
-from orchestration.warehouse.published import MARTS_FILE
+from orchestration.home import MARTS_FILE, Home
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 NO_CHROMIUM = "no chromium: on Debian `apt-get install chromium`"
@@ -35,7 +34,7 @@ def home(request: pytest.FixtureRequest, homes: dict[str, Home], tmp_path_factor
     """Published, with its report: the rows of own evaluations and of the leaderboard's states in one file."""
     home = Home(tmp_path_factory.mktemp("reported home"))
     home.current.mkdir(parents=True)
-    file = home.current / MARTS_FILE
+    file = home.marts
     shutil.copyfile(homes["second"].published / MARTS_FILE, file)
     file.chmod(0o644)
     if REAL:

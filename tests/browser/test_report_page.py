@@ -17,9 +17,9 @@ from states import NO_REAL_STATES, REAL
 
 from orchestration import report
 from orchestration.cli import sql
-from orchestration.home import Home
+from orchestration.home import MARTS_FILE, Home
 from orchestration.report import formats, page, queries
-from orchestration.warehouse.published import MARTS_FILE, connect
+from orchestration.warehouse.published import connect
 
 Open = Callable[..., Opened]
 needs_states = pytest.mark.skipif(not REAL, reason=NO_REAL_STATES)
@@ -415,7 +415,7 @@ def test_what_is_known_is_drawn_and_what_is_missing_is_named(
     doubtful_night: tuple[Home, list[str]], tmp_path: Path, opened: Open
 ) -> None:
     home, _ = doubtful_night
-    shown = opened(report.write(home.current / MARTS_FILE, tmp_path))
+    shown = opened(report.write(home.marts, tmp_path))
     evidence = shown.page.locator("#frontier-controls [name=evidence]")
     evidence.select_option(label="Own: mini, m1, bfloat16")
     shown.all_drawn()

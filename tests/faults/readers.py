@@ -10,8 +10,7 @@ from pathlib import Path
 
 from processes import python
 
-from orchestration.home import Home
-from orchestration.warehouse.published import MARTS_FILE
+from orchestration.home import MARTS_FILE, Home
 
 # One read: open what is current, take the build's name and what it says of its rows, and count them.
 READING = """

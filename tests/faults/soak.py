@@ -28,7 +28,6 @@ from readers import Seen, readers
 from tqdm import tqdm
 
 from orchestration.home import Home
-from orchestration.warehouse.published import MARTS_FILE
 
 NIGHTS = 10
 SEED = 20
@@ -119,7 +118,7 @@ def _refresh_undisturbed(home: Home) -> dict[str, float]:
 
 
 def _marts(home: Home) -> dict[str, list[tuple[object, ...]]]:
-    with duckdb.connect(home.current / MARTS_FILE, read_only=True) as connection:
+    with duckdb.connect(home.marts, read_only=True) as connection:
         names = connection.sql("select table_name from duckdb_tables() where table_name <> 'publication'").fetchall()
         return {name: connection.sql(f"from {name} order by all").fetchall() for (name,) in names}
 

@@ -16,10 +16,9 @@ from conftest import SOME_MARTS, Nights
 from dbt_runner import dbt_build
 from processes import python
 
-from orchestration.home import DBT_PROJECT, Home
+from orchestration.home import DBT_PROJECT, MARTS_FILE, Home
 from orchestration.warehouse import load as warehouse
 from orchestration.warehouse import publication
-from orchestration.warehouse.published import MARTS_FILE
 
 Marts = Callable[[Path], dict[str, list[tuple[Any, ...]]]]
 
@@ -45,14 +44,14 @@ def test_03_a_killed_build_is_served_to_nobody_and_the_next_one_succeeds(
         ) as dbt:
             dbt.wait_for("Concurrency: ")
             time.sleep(moments.uniform(0, RUNS_FOR_S))  # the moment is the fault: nothing is waited for
-            assert marts(home.current / MARTS_FILE) == served
+            assert marts(home.marts) == served
             if dbt.process.poll() is None:
                 assert dbt.kill() == -signal.SIGKILL
-        assert marts(home.current / MARTS_FILE) == served
+        assert marts(home.marts) == served
 
     assert warehouse.load(home).loaded_bundles == 0
     dbt_build(home, *SOME_MARTS)
     publication.publish(home)
     undisturbed = marts(nights.after.current / MARTS_FILE)
     assert undisturbed != served
-    assert marts(home.current / MARTS_FILE) == undisturbed
+    assert marts(home.marts) == undisturbed

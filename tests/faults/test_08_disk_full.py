@@ -23,7 +23,6 @@ from evaluators.landing import bundles
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
 from orchestration.warehouse.publication import PublicationRefused, publish
-from orchestration.warehouse.published import MARTS_FILE
 
 SmallDisk = Callable[[Path], Path]
 
@@ -95,11 +94,11 @@ def test_08_a_publication_on_a_full_disk_is_refused_and_the_old_marts_live(
     with pytest.raises(PublicationRefused, match=r"the current version stays: .*No space left on device"):
         publish(home)
     assert [path.name for path in (home.published / "versions").iterdir()] == [before.build_id]
-    with duckdb.connect(home.current / MARTS_FILE, read_only=True) as connection:
+    with duckdb.connect(home.marts, read_only=True) as connection:
         assert connection.sql("select distinct value from marts.mart_a").fetchall() == [(1,)]
     filler.unlink()
     publish(home)
-    with duckdb.connect(home.current / MARTS_FILE, read_only=True) as connection:
+    with duckdb.connect(home.marts, read_only=True) as connection:
         assert connection.sql("select distinct value from marts.mart_a").fetchall() == [(2,)]
 
 

@@ -12,9 +12,8 @@ import duckdb
 from processes import python
 from test_publication import build_marts
 
-from orchestration.home import Home
+from orchestration.home import MARTS_FILE, Home
 from orchestration.warehouse.publication import publish
-from orchestration.warehouse.published import MARTS_FILE
 
 # Changes a row and holds the file, with the change in the log only.
 HOLD = """
@@ -37,7 +36,7 @@ def test_14_whoever_writes_to_the_published_file_disturbs_nobody_after_the_next_
     for path in (first, first / MARTS_FILE):
         assert not path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
         path.chmod(0o755)
-    with python("-c", HOLD, home.current / MARTS_FILE) as analyst:
+    with python("-c", HOLD, home.marts) as analyst:
         analyst.wait_for("holding")
         log = first / f"{MARTS_FILE}.wal"
         assert log.exists()
@@ -55,7 +54,7 @@ def test_14_whoever_writes_to_the_published_file_disturbs_nobody_after_the_next_
 
 
 def _values(home: Home) -> list[tuple[int]]:
-    with duckdb.connect(home.current / MARTS_FILE, read_only=True) as connection:
+    with duckdb.connect(home.marts, read_only=True) as connection:
         values = connection.sql("select distinct value from marts.mart_a").fetchall()
     parquet = str(home.current / "parquet" / "mart_a.parquet")
     assert duckdb.read_parquet(parquet).project("value").distinct().fetchall() == values

@@ -15,7 +15,6 @@ from test_publication import build_marts
 from orchestration.home import Home
 from orchestration.warehouse import publication
 from orchestration.warehouse.publication import PublicationRefused, publish
-from orchestration.warehouse.published import MARTS_FILE
 
 LEAVE_A_LOG = """
 import os, sys
@@ -46,7 +45,7 @@ def test_15_a_log_is_brought_in_before_anything_is_published(home: Home) -> None
     assert _log(home).exists()
     publish(home)
     assert not _log(home).exists()
-    with duckdb.connect(home.current / MARTS_FILE, read_only=True) as connection:
+    with duckdb.connect(home.marts, read_only=True) as connection:
         assert connection.sql("select distinct value from marts.mart_a").fetchall() == [(42,)]
 
 

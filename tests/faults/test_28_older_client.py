@@ -57,7 +57,7 @@ def test_it_reads_what_is_published_twice(tmp_path: Path, client: Path) -> None:
         done = publish(home, checks={"passed": 7})
     parquet = str(done.path / "parquet" / "mart_a.parquet")
     answer = subprocess.run(
-        [sys.executable, "-c", READ, str(home.current / "marts.duckdb"), parquet],
+        [sys.executable, "-c", READ, str(home.marts), parquet],
         env={"PYTHONPATH": str(client), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
@@ -66,7 +66,7 @@ def test_it_reads_what_is_published_twice(tmp_path: Path, client: Path) -> None:
     assert answer.returncode == 0, answer.stderr
     version, rows, comments, build, from_parquet = json.loads(answer.stdout)
     assert version.startswith(OLDER)
-    with duckdb.connect(home.current / "marts.duckdb", read_only=True) as connection:
+    with duckdb.connect(home.marts, read_only=True) as connection:
         ours = json.loads(json.dumps(connection.sql("select * from marts.mart_a").fetchall(), default=str))
     assert len(rows) == 5000
     assert sorted(rows) == sorted(ours)

@@ -26,10 +26,9 @@ from evaluators.energy import Reading
 from evaluators.energy.replay import ReplayMeter
 from evaluators.plan import make_spec, plan
 from evaluators.process import run
-from orchestration.home import DBT_PROJECT, Home
+from orchestration.home import DBT_PROJECT, MARTS_FILE, Home
 from orchestration.warehouse import load as warehouse
 from orchestration.warehouse import publication
-from orchestration.warehouse.published import MARTS_FILE
 
 # A run more idles, loads and warms up once more.
 SETUP_KWH = {f"{phase}_{known}kwh" for phase in ("idle", "load", "warmup") for known in ("", "known_")}
@@ -123,7 +122,7 @@ def test_the_third_night_is_what_it_would_have_been(place: Workplace, tmp_path: 
     }
     # The second attempt was made, and took its energy: that is no loss, and it is not hidden.
     runs = "select model_id, runs from mart_emissions_history order by all"
-    with duckdb.connect(home.current / MARTS_FILE, read_only=True) as connection:
+    with duckdb.connect(home.marts, read_only=True) as connection:
         assert connection.execute(runs).fetchall() == [("tiny-base", 2), ("tiny-tuned", 1)]
         runs = "select model_id, status from fct_evaluation_runs order by started_at"
         ended = [("tiny-base", "interrupted"), ("tiny-base", "completed"), ("tiny-tuned", "completed")]

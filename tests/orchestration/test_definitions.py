@@ -304,7 +304,7 @@ def test_a_failed_check_of_severity_error_stops_the_publication_and_a_warning_do
     def publish(home: Home, checks: dict[str, int], **options: object) -> Publication:
         published.append(dict(checks))
         home.current.mkdir(parents=True)
-        with duckdb.connect(home.current / "marts.duckdb") as connection:
+        with duckdb.connect(home.marts) as connection:
             connection.execute(NOTHING_METERED)
         return Publication("b1", home.current, {"a_mart": 1}, datetime.now(UTC))
 

@@ -91,7 +91,7 @@ def home(homes: dict[str, Home], tmp_path: Path) -> Home:
 
 @pytest.fixture
 def marts(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect(home.current / "marts.duckdb", read_only=True) as connection:
+    with duckdb.connect(home.marts, read_only=True) as connection:
         yield connection
 
 

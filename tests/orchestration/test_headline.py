@@ -11,12 +11,11 @@ import pytest
 from dbt_runner import dbt_build
 from landing_builder import START, BuiltRun, TaskOutcome
 
-from orchestration.home import Home
+from orchestration.home import MARTS_FILE, Home
 from orchestration.report import findings, queries
 from orchestration.ui.model_figures import model_figures
 from orchestration.warehouse import load as warehouse
 from orchestration.warehouse import publication
-from orchestration.warehouse.published import MARTS_FILE
 
 pytestmark = pytest.mark.long
 

@@ -14,7 +14,6 @@ from orchestration.cli import results
 from orchestration.home import Home
 from orchestration.nights import report
 from orchestration.report import findings, page, queries
-from orchestration.warehouse.published import MARTS_FILE
 
 Night = tuple[Home, list[str]]
 
@@ -25,7 +24,7 @@ def home(doubtful_night: Night) -> Home:
 
 
 def asked(home: Home, query: str) -> list[dict[str, Any]]:
-    with duckdb.connect(home.current / MARTS_FILE, read_only=True) as connection:
+    with duckdb.connect(home.marts, read_only=True) as connection:
         result = connection.execute(query)
         names = [column[0] for column in result.description or ()]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
@@ -84,7 +83,7 @@ def test_a_night_shows_what_it_took_but_for_what_it_names(home: Home) -> None:
 
 
 def test_the_page_opens_with_figures(home: Home) -> None:
-    with duckdb.connect(home.current / MARTS_FILE, read_only=True) as connection:
+    with duckdb.connect(home.marts, read_only=True) as connection:
         answers = queries.ask(connection)
     sentence, figures = findings.tonight(answers)
     took = sum(row["energy_known_kwh"] for row in answers["nights"])

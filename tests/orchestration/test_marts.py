@@ -28,9 +28,8 @@ from scipy import stats
 
 from evaluators.records import RECORDS
 from orchestration.dbt_artifacts.column_lineage import column_lineage
-from orchestration.home import PROJECT, Home
+from orchestration.home import MARTS_FILE, PROJECT, Home
 from orchestration.warehouse.built_tables import built_tables
-from orchestration.warehouse.published import MARTS_FILE
 
 MARTS = (
     "dim_models",

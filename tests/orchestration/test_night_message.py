@@ -45,7 +45,6 @@ from orchestration.nights import groups, report
 from orchestration.nights.message import last_kept
 from orchestration.warehouse import load as warehouse
 from orchestration.warehouse.publication import Publication
-from orchestration.warehouse.published import MARTS_FILE
 
 NIGHT = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
 ORIGIN = RemoteInstigatorOrigin(
@@ -208,7 +207,7 @@ def test_what_is_published_and_that_the_machine_drifted(
 ) -> None:
     home, run_id = paths.home, bundles.new_run_id()
     home.current.mkdir(parents=True)
-    with duckdb.connect(home.current / MARTS_FILE) as connection:
+    with duckdb.connect(home.marts) as connection:
         connection.execute(NOTHING_METERED)
         connection.execute(
             "create table mart_emissions_history as select * from (values "

@@ -39,7 +39,7 @@ def build_marts(home: Home, value: int) -> None:
 
 
 def _published(home: Home) -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(home.current / "marts.duckdb", read_only=True)
+    return duckdb.connect(home.marts, read_only=True)
 
 
 def test_publishes_marts_with_constraints_and_comments_and_nothing_else(home: Home) -> None:

@@ -16,10 +16,9 @@ import duckdb
 import pytest
 
 from orchestration import report
-from orchestration.home import Home
+from orchestration.home import MARTS_FILE, Home
 from orchestration.report import findings, formats, page, queries, sections, tables
 from orchestration.report.queries import Answer
-from orchestration.warehouse.published import MARTS_FILE
 
 WITHIN = {"comparability_key": "comparability_key"}
 # Which of a mart's rows the report shows.

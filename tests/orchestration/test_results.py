@@ -14,8 +14,7 @@ import pytest
 from rich.console import Console
 
 from orchestration.cli import results
-from orchestration.home import Home
-from orchestration.warehouse.published import MARTS_FILE
+from orchestration.home import MARTS_FILE, Home
 
 
 @pytest.fixture
@@ -23,7 +22,7 @@ def home(homes: dict[str, Home], tmp_path: Path) -> Home:
     """Two nights of invented runs, published; the score of one pair has no interval."""
     home = Home(tmp_path / "a home")
     home.current.mkdir(parents=True)
-    file = home.current / MARTS_FILE
+    file = home.marts
     shutil.copyfile(homes["second"].published / MARTS_FILE, file)
     file.chmod(0o644)
     with duckdb.connect(file) as connection:
@@ -40,7 +39,7 @@ def shown(home: Home) -> str:
 
 
 def asked(home: Home, query: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(home.current / MARTS_FILE, read_only=True) as connection:
+    with duckdb.connect(home.marts, read_only=True) as connection:
         return connection.execute(query).fetchall()
 
 
