@@ -10,11 +10,11 @@ os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 from functools import partial
 
 import pytest
-from built_once import built_once
-from dbt_runner import dbt_build
-from doubtful_night import build_night
-from metered_nights import build_homes
-from states import NO_REAL_STATES, REAL
+from support.built_once import built_once
+from support.dbt_runner import dbt_build
+from support.doubtful_night import build_night
+from support.metered_nights import build_homes
+from support.states import NO_REAL_STATES, REAL
 
 from evaluators.leaderboards.formats import date_in_name, read
 from evaluators.leaderboards.states import import_state

@@ -68,9 +68,10 @@ def command(evict: bool, limit: int | None, as_json: bool) -> None:
     elif limit is not None:
         freed = hub_cache.free_to(limit, catalogue)
         said.append(str(freed) + ("" if freed.left_bytes <= limit else ": the rest is in use, or cannot be freed"))
-    revisions, prepared = hub_cache.revisions(catalogue), []
+    revisions = hub_cache.revisions(catalogue)
+    found: list[PreparedModel] = []
     try:
-        prepared = prepared.prepared(catalogue, home)
+        found = prepared.prepared(catalogue, home)
     except ModelUnavailable as error:
         said.append(f"prepared models are not listed, because what they are needed for is not known: {error}")
     if as_json:
@@ -80,14 +81,14 @@ def command(evict: bool, limit: int | None, as_json: bool) -> None:
             "hub_cache_bytes": hub_cache.size_bytes(),
             "hub_cache_limit_bytes": catalogue.settings.hub_cache_limit,
             "revisions": [dataclasses.asdict(revision) for revision in revisions],
-            "prepared": [dataclasses.asdict(model) for model in prepared],
+            "prepared": [dataclasses.asdict(model) for model in found],
         }
         print(json.dumps(report, indent=2, default=str))
         return
     for line in said:
         print(line)
     print(f"{hub_cache.path()}: {hub_cache.gigabytes(hub_cache.size_bytes())}")
-    _print(revisions, prepared)
+    _print(revisions, found)
 
 
 def _print(revisions: list[CachedRevision], prepared: list[PreparedModel]) -> None:

@@ -128,8 +128,8 @@ def _suites(catalogue: Catalogue, home: Home, problems: list[str]) -> dict[str, 
 
 def _models(settings: Settings, remedies: list[str]) -> dict[str, Any]:
     """What the hub's cache holds, and whether there is a token for gated models; never which."""
-    from evaluators.leaderboards.hub import TOKEN_VARIABLE
     from evaluators.models import hub_cache
+    from evaluators.models.hub_client import TOKEN_VARIABLE
 
     held, limit = hub_cache.size_bytes(), settings.hub_cache_limit
     if limit is not None and held > limit:

@@ -19,7 +19,7 @@ from evaluators.plan import in_order, plan
 from orchestration.defs.evaluations import catalogue, model_evaluations, sync_partitions
 from orchestration.defs.leaderboard import leaderboard_states
 from orchestration.defs.resources import Paths
-from orchestration.instance.names import DEADLINE, REFRESH_OF_TAG
+from orchestration.instance.names import DEADLINE, EVALUATIONS, REFRESH_OF_TAG
 from orchestration.nights import groups
 from orchestration.nights.cancellation import leave_the_queue
 from orchestration.nights.schedule import NIGHTLY, cron
@@ -76,7 +76,7 @@ def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
             yield dg.RunRequest(
                 run_key=f"{night} {model}",
                 partition_key=model,
-                run_config={"ops": {groups.EVALUATIONS.path[-1]: {"config": config}}},
+                run_config={"ops": {EVALUATIONS: {"config": config}}},
                 # The queue takes them in this order, as far as the pool lets it.
                 tags={**groups.tags(night, len(models), deadline), PRIORITY_TAG: str(-position)},
             )

@@ -51,7 +51,7 @@ def publication_of(marts: list[dg.AssetKey], freshness: dg.FreshnessPolicy) -> d
             paths.home, checks=checks, git_sha=project_git_sha(PROJECT), keep=paths.catalogue().settings.keep_versions
         )
         publish_s = time.monotonic() - began
-        models = set(context.instance.get_dynamic_partitions(str(MODELS.name)))
+        models = set(context.instance.get_dynamic_partitions(MODELS))
         for observation in observations(model_figures(result.path / MARTS_FILE), models):
             context.log_event(observation)
         return dg.MaterializeResult(

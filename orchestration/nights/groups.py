@@ -103,7 +103,7 @@ def refresh_of(instance: dg.DagsterInstance, night: str, now: datetime) -> dg.Da
 
 
 def _evaluates(run: dg.DagsterRun) -> bool:
-    return run.job_name == EVALUATE_JOB or EVALUATIONS in (run.asset_selection or ())
+    return run.job_name == EVALUATE_JOB or dg.AssetKey(EVALUATIONS) in (run.asset_selection or ())
 
 
 def _wants_refresh(run: dg.DagsterRun) -> bool:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from opened import Opened
 from playwright.sync_api import Browser, sync_playwright
-from states import REAL
+from support.opened import Opened
+from support.states import REAL
 
 from orchestration import report
 from orchestration.home import MARTS_FILE, Home

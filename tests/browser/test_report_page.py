@@ -12,8 +12,8 @@ from typing import Any
 import duckdb
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from opened import Opened
-from states import NO_REAL_STATES, REAL
+from support.opened import Opened
+from support.states import NO_REAL_STATES, REAL
 
 from orchestration import report
 from orchestration.cli import sql

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import architectures
 import pytest
-import tiny_models
 import torch
-from equivalence import assert_equal, assert_near
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
+from support import architectures, tiny_models
+from support.equivalence import assert_equal, assert_near
 from transformers import AutoTokenizer
 
 from evaluators.engines.shared_prefix import SharedPrefixLM

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import tiny
-from test_energy import READING
-from test_run import TASKS, next_spec, rows
+from support import tiny
+from support.readings import READING
+from support.tiny import TASKS, next_spec, rows
 
 from evaluators.catalogue.entries import BudgetEntry, CatalogueError, load
 from evaluators.energy import Reading

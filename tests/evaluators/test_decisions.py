@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from landing_builder import START, BuiltRun, TaskOutcome
+from support.landing_builder import START, BuiltRun, TaskOutcome
 
 from evaluators.landing import bundles
 from evaluators.landing.bundles import task_bundle

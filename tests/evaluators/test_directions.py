@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
-import tiny
+from support import tiny
 
 from evaluators.catalogue.entries import load
 from evaluators.landing import bundles

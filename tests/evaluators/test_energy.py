@@ -8,35 +8,18 @@ import os
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
 
 import psutil
 import pytest
+from support.readings import READING, reading
 
-from evaluators.energy import OWN_TIME, Ledger, MeterFailed, Reading, make_meter, quality
+from evaluators.energy import OWN_TIME, Ledger, MeterFailed, make_meter, quality
 from evaluators.energy import cpu_time as cpu_times
 from evaluators.energy.codecarbon import CodecarbonMeter
 from evaluators.energy.cpu_time import CpuTime
 from evaluators.energy.grid import grid
 from evaluators.energy.replay import ReplayMeter
 from evaluators.energy.windows import GpuState
-
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-READING = Reading(
-    started_at=NOON,
-    ended_at=NOON,
-    duration_s=10.0,
-    cpu_energy_kwh=0.002,
-    gpu_energy_kwh=0.005,
-    ram_energy_kwh=0.001,
-    cpu_method="modelled",
-    gpu_method="measured",
-    ram_method="modelled",
-)
-
-
-def reading(**changes: object) -> Reading:
-    return dataclasses.replace(READING, **changes)  # type: ignore[arg-type]
 
 
 def test_energy_is_the_sum_of_the_boundary() -> None:

@@ -7,8 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-import tiny
 from lm_eval.tasks import TaskManager
+from support import tiny
 
 from evaluators.catalogue.entries import load
 from evaluators.harness.lm_eval_tasks import Harness, LoadedTask, TaskUnavailable

@@ -6,59 +6,18 @@ import os
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-import states
-from states import row
+from support import states
+from support.hub_history import History
+from support.states import row
 
 from evaluators.leaderboards import StateRejected, hub
 from evaluators.leaderboards.states import import_state
 from evaluators.models import hub_client
-
-
-@dataclass
-class Commit:
-    commit_id: str
-    created_at: datetime
-
-
-@dataclass
-class History:
-    """A dataset's commits and the files at each of them."""
-
-    folder: Path
-    commits: list[Commit] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
-
-    def commit(self, sha: str, at: datetime, rows: list[dict[str, Any]], *, files: int = 1) -> None:
-        self.commits.insert(0, Commit(sha, at))
-        (self.folder / sha / "data").mkdir(parents=True)
-        for number in range(files):
-            part = rows[number::files]
-            pq.write_table(states.table(part), self.folder / sha / "data" / f"train-{number}.parquet")
-        (self.folder / sha / "README.md").write_text("a card")
-
-    def dataset_info(self, repo_id: str, *, revision: str | None, timeout: float) -> Any:
-        assert repo_id == hub.REPOSITORY
-        assert timeout > 0
-
-    def list_repo_commits(self, repo_id: str, *, repo_type: str, revision: str | None) -> list[Any]:
-        assert (repo_id, repo_type) == (hub.REPOSITORY, "dataset")
-        start = next(i for i, c in enumerate(self.commits) if revision in (None, c.commit_id))
-        return self.commits[start:]
-
-    def list_repo_files(self, repo_id: str, *, repo_type: str, revision: str) -> list[str]:
-        root = self.folder / revision
-        return [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
-
-    def hf_hub_download(self, repo_id: str, filename: str, *, repo_type: str, revision: str) -> str:
-        self.asked.append(f"{revision}/{filename}")
-        return str(self.folder / revision / filename)
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import tiny
 from filelock import FileLock
 from safetensors.torch import load_file, save_file
-from test_models import save_adapter
+from support import tiny
+from support.tiny_models import save_adapter
 
 from evaluators.catalogue.entries import Catalogue, CatalogueError, load
 from evaluators.models import hub_cache, prepared

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
+from support import tiny
 
 from evaluators.catalogue.entries import load
 from evaluators.landing import bundles

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from test_energy import READING
+from support.readings import READING
 
 from evaluators import durable
 from evaluators.landing import bundles

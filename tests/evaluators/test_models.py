@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
+from support import tiny
+from support.tiny_models import save_adapter
 
 from evaluators.catalogue.entries import ModelEntry
 from evaluators.models.builds import train_adapter
@@ -23,25 +24,6 @@ def entry(name: str = "tiny-base", **changes: object) -> ModelEntry:
 def prepared(tmp_path: Path, wanted: ModelEntry, *others: ModelEntry) -> LocalModel:
     known = {model.name: model for model in (wanted, *others)}
     return prepare(wanted, known, tmp_path / "home", tmp_path, lambda line: None)
-
-
-def save_adapter(base: Path, out: Path, rows: int | None = None, kind: str = "LoraConfig", **config: Any) -> None:
-    """Write an adapter whose every weight is random; with `rows`, of the base with so many embeddings."""
-    import peft
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_pretrained(base)
-    if rows is not None:
-        model.resize_token_embeddings(rows)
-    lora = {"r": 2, "target_modules": ["q_proj"], "init_lora_weights": False} if kind == "LoraConfig" else {}
-    adapted = peft.get_peft_model(model, getattr(peft, kind)(task_type="CAUSAL_LM", **lora | config))
-    with torch.no_grad():
-        for weights in adapted.parameters():
-            if weights.requires_grad:
-                weights.add_(torch.randn_like(weights) * 0.3)
-    adapted.save_pretrained(out)
 
 
 def correct(file: Path, old: str, new: str) -> None:

@@ -19,10 +19,10 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
-import states
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from states import ARRIVING, DAY, row, table
+from support import states
+from support.states import ARRIVING, DAY, row, table
 
 from evaluators import durable
 from evaluators.landing import bundles, lifecycle

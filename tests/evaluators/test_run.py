@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import tiny
 from lm_eval.api.instance import Instance
 from scipy import stats
-from test_energy import READING
+from support import tiny
+from support.readings import READING
+from support.tiny import TASKS, next_spec, rows
 
 from evaluators import engines, environment, machine
 from evaluators.catalogue.entries import load
@@ -39,8 +40,6 @@ from evaluators.spec import RunSpec
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
 
-TASKS = ["tiny_one", "tiny_two", "tiny_three"]
-
 
 @pytest.fixture
 def workplace(tmp_path: Path) -> Path:
@@ -49,20 +48,6 @@ def workplace(tmp_path: Path) -> Path:
     tiny.save_generation_task(tmp_path / "tasks")
     tiny.save_catalogue(tmp_path, tasks=[*TASKS, "tiny_text"], models=[tiny.model_entry("tiny-base", "model")])
     return tmp_path
-
-
-def next_spec(workplace: Path) -> RunSpec:
-    catalogue = load(workplace / "catalogue.yml")
-    return make_spec(catalogue, plan(catalogue, workplace / "home")[0], workplace / "home")
-
-
-def rows(workplace: Path, table: str) -> list[dict[str, object]]:
-    found = []
-    for bundle in bundles.bundles(workplace / "home" / "landing"):
-        if table in bundle.files:
-            bundles.verify(bundle.files[table])
-            found += pq.read_table(bundle.files[table]).to_pylist()
-    return found
 
 
 def test_a_run_lands_scores_samples_and_energies(workplace: Path) -> None:

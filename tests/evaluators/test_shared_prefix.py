@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny_models
 import torch
-from equivalence import assert_equal, assert_near
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lm_eval.api.instance import Instance
 from lm_eval.api.registry import get_model
 from lm_eval.models.huggingface import HFLM
-from tiny_models import ARCHITECTURES, LENGTH, OTHERS
+from support import tiny_models
+from support.equivalence import assert_equal, assert_near
+from support.tiny_models import ARCHITECTURES, LENGTH, OTHERS
 
 from evaluators import engines
 from evaluators.engines import transformers

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-import tiny
+from support import tiny
 
 from evaluators import engines
 from evaluators.catalogue.entries import load

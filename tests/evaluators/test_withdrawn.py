@@ -6,8 +6,7 @@ import csv
 from pathlib import Path
 
 import pytest
-import tiny
-import tiny_models
+from support import tiny, tiny_models
 
 from evaluators.catalogue.entries import load
 from evaluators.engines import compatibility

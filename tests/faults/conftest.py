@@ -16,10 +16,10 @@ from typing import Any
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-import tiny
-from built_once import built_once
-from dbt_runner import dbt_build
-from landing_builder import START, BuiltRun, TaskOutcome
+from support import tiny
+from support.built_once import built_once
+from support.dbt_runner import dbt_build
+from support.landing_builder import START, BuiltRun, TaskOutcome
 
 from evaluators.catalogue.entries import load
 from evaluators.landing import bundles

@@ -23,8 +23,8 @@ from pathlib import Path
 import click
 import duckdb
 from conftest import land_night
-from processes import Started, python
-from readers import Seen, readers
+from support.processes import Started, python
+from support.readers import Seen, readers
 from tqdm import tqdm
 
 from orchestration.home import Home
@@ -41,7 +41,7 @@ NICENESS = 10
 REFRESH = """
 import sys, time
 from pathlib import Path
-from dbt_runner import dbt_build
+from support.dbt_runner import dbt_build
 from orchestration import publication, warehouse
 from orchestration.home import Home
 home = Home(Path(sys.argv[1]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 
 from conftest import TASKS, Workplace
-from processes import evaluator
+from support.processes import evaluator
 
 from evaluators.landing import lifecycle
 from orchestration.warehouse import load as warehouse

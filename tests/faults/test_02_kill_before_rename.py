@@ -10,7 +10,7 @@ import signal
 from pathlib import Path
 
 from conftest import TASKS, Workplace
-from processes import evaluator
+from support.processes import evaluator
 
 from evaluators import durable
 from evaluators.landing import bundles

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from conftest import SOME_MARTS, Nights
-from dbt_runner import dbt_build
-from processes import python
+from support.dbt_runner import DBT, dbt_build
+from support.processes import python
 
 from orchestration.home import DBT_PROJECT, MARTS_FILE, Home
 from orchestration.warehouse import load as warehouse
@@ -24,8 +24,6 @@ Marts = Callable[[Path], dict[str, list[tuple[Any, ...]]]]
 
 KILLS = 3
 RUNS_FOR_S = 6.0  # about as long as dbt works on the tables, once it has begun
-
-DBT = "import sys; from dbt.cli.main import cli; cli(sys.argv[1:])"
 
 
 def test_03_a_killed_build_is_served_to_nobody_and_the_next_one_succeeds(

@@ -9,8 +9,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from processes import python
-from test_publication import build_marts
+from support.processes import python
+from support.small_marts import build_marts
 
 from orchestration.home import Home
 from orchestration.warehouse import publication

@@ -8,7 +8,7 @@ from __future__ import annotations
 import psutil
 from conftest import HELD_TASK, TASKS, Workplace
 from dagster import DagsterRunStatus
-from processes import evaluator, python, wait_until
+from support.processes import evaluator, python, wait_until
 
 from orchestration.instance.opening import open_instance
 

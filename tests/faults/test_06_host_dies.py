@@ -13,7 +13,7 @@ from conftest import Workplace
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 from dagster._core.op_concurrency_limits_counter import GlobalOpConcurrencyLimitsCounter
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES, RunsFilter
-from processes import python, wait_until
+from support.processes import python, wait_until
 
 from orchestration.instance.janitor import close_dead_runs
 from orchestration.instance.opening import DEVICE_POOL, open_instance

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import signal
 
-import tiny
 from conftest import HELD_TASK, TASKS, Workplace
-from processes import evaluator
+from support import tiny
+from support.processes import evaluator
 
 from orchestration.warehouse import load as warehouse
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import duckdb
 import pytest
 from conftest import HELD_TASK, TASKS, Workplace
-from processes import evaluator
-from test_publication import build_marts
+from support.processes import evaluator
+from support.small_marts import build_marts
 
 from evaluators import durable
 from evaluators.energy import make_meter

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from landing_builder import START, BuiltRun, TaskOutcome
+from support.landing_builder import START, BuiltRun, TaskOutcome
 
 from evaluators.landing import bundles
 from orchestration.home import Home

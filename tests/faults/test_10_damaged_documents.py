@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 
 import pytest
-import states
 from click.testing import CliRunner
-from landing_builder import BuiltRun, TaskOutcome
+from support import states
+from support.landing_builder import BuiltRun, TaskOutcome
 
 from evaluators.__main__ import main
 from evaluators.landing import bundles, lifecycle

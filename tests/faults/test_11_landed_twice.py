@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 from conftest import SOME_MARTS
-from dbt_runner import dbt_build
+from support.dbt_runner import dbt_build
 
 from evaluators.landing.bundles import END_BUNDLE, bundles, new_run_id
 from evaluators.records import RECORDS

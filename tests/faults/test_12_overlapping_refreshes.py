@@ -9,8 +9,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from landing_builder import BuiltRun, TaskOutcome
-from processes import python
+from support.landing_builder import BuiltRun, TaskOutcome
+from support.processes import python
 
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse

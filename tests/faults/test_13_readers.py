@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
-from readers import readers
-from test_publication import build_marts
+from support.readers import readers
+from support.small_marts import build_marts
 
 from orchestration.home import Home
 from orchestration.warehouse.publication import publish

@@ -9,8 +9,8 @@ import stat
 from pathlib import Path
 
 import duckdb
-from processes import python
-from test_publication import build_marts
+from support.processes import python
+from support.small_marts import build_marts
 
 from orchestration.home import MARTS_FILE, Home
 from orchestration.warehouse.publication import publish

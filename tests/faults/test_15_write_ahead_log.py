@@ -9,8 +9,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from processes import python
-from test_publication import build_marts
+from support.processes import python
+from support.small_marts import build_marts
 
 from orchestration.home import Home
 from orchestration.warehouse import publication

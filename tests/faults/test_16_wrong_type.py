@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
-from landed_files import reason_of_refusal, retyped
+from support.landed_files import reason_of_refusal, retyped
 
 from orchestration.home import Home
 

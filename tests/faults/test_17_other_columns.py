@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from landed_files import Change, as_of, raw_tables, reason_of_refusal, rewrite, with_value
-from landing_builder import START, BuiltRun, TaskOutcome
+from support.landed_files import Change, as_of, raw_tables, reason_of_refusal, rewrite, with_value
+from support.landing_builder import START, BuiltRun, TaskOutcome
 
 from evaluators.engines import TokenCounts
 from evaluators.landing import bundles

@@ -8,12 +8,12 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
-import tiny
-from evaluations import evaluate_all, rows, save_workplace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from landed_files import reason_of_refusal, with_value
-from test_energy import reading
+from support import tiny
+from support.evaluations import evaluate_all, rows, save_workplace
+from support.landed_files import reason_of_refusal, with_value
+from support.readings import reading
 
 from evaluators.energy import quality
 from evaluators.energy.replay import ReplayMeter

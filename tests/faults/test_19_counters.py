@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from evaluations import evaluate_all, may_unshare, rows, save_workplace
-from landed_files import reason_of_refusal, with_value
-from test_energy import reading
+from support.evaluations import evaluate_all, may_unshare, rows, save_workplace
+from support.landed_files import reason_of_refusal, with_value
+from support.readings import reading
 
 from evaluators.energy import OWN_TIME, rapl
 from evaluators.energy.capabilities import describe

@@ -18,7 +18,7 @@ from typing import Any
 import pynvml
 import pytest
 from codecarbon.core import gpu, gpu_nvidia, hardware_cache
-from evaluations import evaluate_all, rows, save_workplace
+from support.evaluations import evaluate_all, rows, save_workplace
 
 from evaluators import machine
 from evaluators.energy import describe, nvml, quality

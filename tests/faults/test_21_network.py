@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from evaluations import evalwatt, rows
-from night import Night, the_night
-from offline import HUB
+from support.evaluations import evalwatt, rows
+from support.night import Night, the_night
+from support.offline import HUB
 
 from evaluators.energy.grid import grid
 

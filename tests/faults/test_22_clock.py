@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
-import tiny
 from dagster._utils.schedules import schedule_execution_time_iterator
-from evaluations import rows, save_workplace, specs, start_evaluator
+from support import tiny
+from support.evaluations import rows, save_workplace, specs, start_evaluator
 
 from evaluators.catalogue.entries import Settings
 from orchestration.defs.automation import nightly_schedule

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-import tiny
-from evaluations import evalwatt, rows, save_workplace
+from support import tiny
+from support.evaluations import evalwatt, rows, save_workplace
 
 from evaluators import machine
 from orchestration.home import Home
@@ -103,7 +103,7 @@ def test_memory_that_is_refused_is_a_failed_row_too(tmp_path: Path) -> None:
         "import numpy\n\ndef mean(values):\n    return numpy.ones(2**56).mean()\n"
     )
     tiny.use_function(tmp_path / "tasks", "tiny_one", "aggregation", "greed.mean")
-    from evaluations import evaluate_all
+    from support.evaluations import evaluate_all
 
     (summary,) = evaluate_all(tmp_path)
     assert set(summary.failures) == {"tiny_one"}

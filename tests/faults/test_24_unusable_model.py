@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import tiny
-from evaluations import evaluate_all, rows, save_workplace
+from support import tiny
+from support.evaluations import evaluate_all, rows, save_workplace
 
 from evaluators.catalogue.entries import CatalogueError, load
 from evaluators.plan import plan

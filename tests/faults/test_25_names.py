@@ -14,12 +14,12 @@ from typing import Any
 
 import duckdb
 import pytest
-import tiny
 import yaml
-from evaluations import evaluate_all, save_workplace
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from landing_builder import BuiltRun, TaskOutcome
+from support import tiny
+from support.evaluations import evaluate_all, save_workplace
+from support.landing_builder import BuiltRun, TaskOutcome
 
 from evaluators.catalogue.entries import CatalogueError, load
 from evaluators.plan import make_spec, plan

@@ -10,9 +10,9 @@ import json
 from pathlib import Path
 
 import pytest
-from evaluations import evaluate_all, rows, save_workplace, specs
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import CachingLM
+from support.evaluations import evaluate_all, rows, save_workplace, specs
 
 from evaluators import engines
 from evaluators.catalogue.entries import CatalogueError, load

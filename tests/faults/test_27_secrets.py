@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import hub_server
 import pyarrow.parquet as pq
 import pytest
-import tiny
-from evaluations import evaluate_all, rows, save_workplace, specs, start_evaluator
-from night import IN_NO_VARIABLE, SECRETS, Night, the_night
+from support import hub_server, tiny
+from support.evaluations import evaluate_all, rows, save_workplace, specs, start_evaluator
+from support.night import IN_NO_VARIABLE, SECRETS, Night, the_night
 
 from evaluators.redaction import BLANK, redact
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import dagster as dg
 import duckdb
 import pytest
-from evaluations import evalwatt
-from night import Night, the_night
+from support.evaluations import evalwatt
+from support.night import Night, the_night
 
 from orchestration.home import Home
 from orchestration.instance.opening import open_instance

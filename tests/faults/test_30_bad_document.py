@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from evaluations import evaluate_all, rows, save_workplace, specs
 from lm_eval.evaluator import simple_evaluate
 from lm_eval.tasks import TaskManager
+from support.evaluations import evaluate_all, rows, save_workplace, specs
 
 from evaluators.catalogue.entries import load
 from evaluators.plan import plan

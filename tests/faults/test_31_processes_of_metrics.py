@@ -18,10 +18,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-import tiny
-from evaluations import evaluate_all, rows, save_workplace, specs
 from filelock import FileLock
-from processes import Evaluator, evaluator, wait_until
+from support import tiny
+from support.evaluations import evaluate_all, rows, save_workplace, specs
+from support.processes import Evaluator, evaluator, wait_until
 
 from evaluators.harness.interruption import Interruption
 from evaluators.landing import lifecycle

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from conftest import SOME_MARTS
-from dbt_runner import dbt_build
-from landed_files import raw_tables
-from landing_builder import START, BuiltRun
+from support.dbt_runner import dbt_build
+from support.landed_files import raw_tables
+from support.landing_builder import START, BuiltRun
 
 from evaluators import durable
 from evaluators.landing import bundles, lifecycle

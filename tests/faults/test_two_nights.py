@@ -14,12 +14,11 @@ from typing import Any
 
 import duckdb
 import pytest
-import tiny
 from conftest import HELD_TASK, SOME_MARTS, TASKS, Workplace
-from dbt_runner import dbt_build
-from processes import evaluator, python
-from test_03_killed_dbt import DBT
-from test_energy import READING
+from support import tiny
+from support.dbt_runner import DBT, dbt_build
+from support.processes import evaluator, python
+from support.readings import READING
 
 from evaluators.catalogue.entries import load
 from evaluators.energy import Reading

@@ -10,10 +10,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster import DagsterInstance, DagsterRunStatus
-from dagster._core.events import JobFailureData, RunFailureReason
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.test_utils import create_run_for_test
+from support.dagster_runs import end
 
 from orchestration.defs import automation
 from orchestration.defs.resources import Paths
@@ -64,23 +64,6 @@ def add_night(instance: DagsterInstance, size: int = 2, deadline: datetime = SOO
         create_run_for_test(instance, groups.EVALUATE_JOB, tags={"dagster/partition": f"m{i}", **tags})
         for i in range(size)
     ]
-
-
-def end(instance: DagsterInstance, run: dg.DagsterRun, status: DagsterRunStatus) -> None:
-    """Through the event log, as a run worker reports it: that sets the run's end time."""
-    events = {
-        DagsterRunStatus.SUCCESS: dg.DagsterEventType.PIPELINE_SUCCESS,
-        DagsterRunStatus.FAILURE: dg.DagsterEventType.PIPELINE_FAILURE,
-        DagsterRunStatus.CANCELED: dg.DagsterEventType.PIPELINE_CANCELED,
-    }
-    failed = status == DagsterRunStatus.FAILURE
-    event = dg.DagsterEvent(
-        event_type_value=events.get(status, dg.DagsterEventType.PIPELINE_START).value,
-        job_name=run.job_name,
-        # A step that failed is not retried, a worker that crashed is.
-        event_specific_data=JobFailureData(None, failure_reason=RunFailureReason.STEP_FAILURE) if failed else None,
-    )
-    instance.report_dagster_event(event, run.run_id)
 
 
 def crash(instance: DagsterInstance, run: dg.DagsterRun) -> None:

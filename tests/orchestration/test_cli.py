@@ -17,8 +17,8 @@ from pathlib import Path
 import click
 import duckdb
 import pytest
-from landing_builder import BuiltRun, TaskOutcome
-from tiny import model_entry, save_catalogue, save_model, save_tasks
+from support.landing_builder import BuiltRun, TaskOutcome
+from support.tiny import model_entry, save_catalogue, save_model, save_tasks
 
 from orchestration import cli
 from orchestration.home import Home

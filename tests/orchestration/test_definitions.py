@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import duckdb
 import pytest
-from test_publication import build_marts
-from tiny import model_entry, save_catalogue
+from support.small_marts import NOTHING_METERED, build_marts
+from support.stand_in import StandIn
+from support.tiny import model_entry, save_catalogue
 
 from evaluators.records import RECORDS
 from orchestration.dbt_artifacts.data_dictionary import marts_in
@@ -29,42 +28,6 @@ from orchestration.home import Home
 from orchestration.instance.housekeeping import delete_old_runs
 from orchestration.instance.opening import open_instance
 from orchestration.warehouse.publication import Publication, current, publish
-
-# What the evaluator's process does, without evaluating: model `slow` is killed, `weak` fails, others are well.
-STAND_IN = """
-import json, os, signal, sys
-from dagster_pipes import open_dagster_pipes
-spec = json.load(open(sys.argv[1]))
-with open_dagster_pipes() as pipes:
-    name = spec["model"]["name"]
-    if name == "slow":
-        os.kill(os.getpid(), signal.SIGKILL)
-    task = dict(task="tiny_one", metric="acc", score=0.5, stderr=0.1, documents=6, duration_s=3.0, energy_kwh=0.002,
-                energy_method="modelled", tokens_prompt=60, tokens_generated=12,
-                tokens_computed=1234, tokens_unshared=12345)
-    failed = name == "weak"
-    pipes.report_custom_message(dict(
-        run_id=spec["run_id"], model=name, suite=spec["suite"]["name"], status="failed" if failed else "completed",
-        reason="no tokenizer; add one" if failed else None, duration_s=4.0, energy_kwh=None if failed else 0.002,
-        tasks=[] if failed else [task], reused=["tiny_two"], failures={}))
-"""
-
-
-NOTHING_METERED = """
-create table mart_model_efficiency (
-    model_key varchar, model_id varchar, suite varchar, score double, energy_kwh double, energy_known_kwh double,
-    tasks_with_energy varchar, tasks_without_energy varchar, joules_per_correct double,
-    comparability_key varchar, headline_rank bigint, basis varchar, is_current boolean
-);
-create table fct_task_evaluations (run_id varchar, model_key varchar, comparability_key varchar)
-"""
-
-
-class StandIn(dg.PipesSubprocessClient):
-    """A Pipes client that starts the stand-in instead of the evaluator."""
-
-    def run(self, *, context: Any, command: Any, **options: Any) -> Any:
-        return super().run(context=context, command=[sys.executable, "-c", STAND_IN, command[-1]], **options)
 
 
 @pytest.fixture

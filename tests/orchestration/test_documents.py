@@ -16,9 +16,9 @@ from pathlib import Path
 
 import click
 import pytest
-from documents import DOCUMENTS, ROOT, Command, commands
-from states import row, save
-from tiny import model_entry, save_catalogue, save_model, save_tasks
+from support.documents import DOCUMENTS, ROOT, Command, commands
+from support.states import row, save
+from support.tiny import model_entry, save_catalogue, save_model, save_tasks
 
 from orchestration.cli import cli
 from orchestration.home import Home

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from dbt_runner import dbt_build
-from landing_builder import BuiltRun, TaskOutcome
-from tiny import model_entry, save_catalogue
+from support.dbt_runner import dbt_build
+from support.landing_builder import BuiltRun, TaskOutcome
+from support.tiny import model_entry, save_catalogue
 
 from orchestration.cli import status
 from orchestration.home import Home

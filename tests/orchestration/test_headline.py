@@ -8,8 +8,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from dbt_runner import dbt_build
-from landing_builder import START, BuiltRun, TaskOutcome
+from support.dbt_runner import dbt_build
+from support.landing_builder import START, BuiltRun, TaskOutcome
 
 from orchestration.home import MARTS_FILE, Home
 from orchestration.report import findings, queries

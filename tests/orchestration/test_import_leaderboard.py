@@ -15,9 +15,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-import states
-from states import row
-from test_hub import History
+from support import states
+from support.hub_history import History
+from support.states import row
 
 from evaluators.leaderboards import hub
 from orchestration import cli

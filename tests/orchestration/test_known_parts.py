@@ -7,8 +7,8 @@ from typing import Any
 
 import duckdb
 import pytest
-from metered_nights import KWH
 from rich.console import Console
+from support.metered_nights import KWH
 
 from orchestration.cli import results
 from orchestration.home import Home

@@ -12,12 +12,12 @@ import dagster as dg
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-import states
-from landed_files import rewrite, with_value
-from landing_builder import BuiltRun, TaskOutcome
-from states import DAY, row
-from test_hub import History
-from tiny import model_entry, save_catalogue
+from support import states
+from support.hub_history import History
+from support.landed_files import rewrite, with_value
+from support.landing_builder import BuiltRun, TaskOutcome
+from support.states import DAY, row
+from support.tiny import model_entry, save_catalogue
 
 from evaluators.leaderboards import formats, hub
 from evaluators.leaderboards.states import Imported, import_state

@@ -10,9 +10,9 @@ from typing import Any
 
 import duckdb
 import pytest
-from dbt_runner import dbt_build
-from example_queries import STUDY, answer_to
-from states import row, save
+from support.dbt_runner import dbt_build
+from support.example_queries import STUDY, answer_to
+from support.states import row, save
 
 from evaluators.leaderboards.formats import read
 from evaluators.leaderboards.states import import_state

@@ -21,10 +21,10 @@ import duckdb
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from dbt_runner import dbt
-from example_queries import OWN, answer_to
-from metered_nights import GEN, KWH, MC, OTHER_SETTINGS, TUNED_GEN, TUNED_MC
 from scipy import stats
+from support.dbt_runner import dbt
+from support.example_queries import OWN, answer_to
+from support.metered_nights import GEN, KWH, MC, OTHER_SETTINGS, TUNED_GEN, TUNED_MC
 
 from evaluators.records import RECORDS
 from orchestration.dbt_artifacts.column_lineage import column_lineage

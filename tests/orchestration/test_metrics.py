@@ -10,9 +10,9 @@ from pathlib import Path
 
 import duckdb
 import lm_eval.api.metrics  # noqa: F401  registers lm-eval's metrics
-from dbt_runner import dbt_build
-from landing_builder import BuiltRun, TaskOutcome
 from lm_eval.api import registry
+from support.dbt_runner import dbt_build
+from support.landing_builder import BuiltRun, TaskOutcome
 
 from orchestration.home import DBT_PROJECT, Home
 from orchestration.warehouse import load as warehouse

@@ -20,7 +20,7 @@ import dagster as dg
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
-from tiny import model_entry, save_catalogue, save_model, save_tasks
+from support.tiny import model_entry, save_catalogue, save_model, save_tasks
 
 from evaluators.catalogue.entries import load
 from evaluators.plan import in_order

@@ -24,9 +24,10 @@ from dagster._core.scheduler.instigation import (
 )
 from dagster._core.test_utils import create_run_for_test
 from dagster._utils.error import SerializableErrorInfo
-from test_automation import end
-from test_definitions import NOTHING_METERED, StandIn
-from tiny import model_entry, save_catalogue
+from support.dagster_runs import end
+from support.small_marts import NOTHING_METERED
+from support.stand_in import StandIn
+from support.tiny import model_entry, save_catalogue
 
 from evaluators.energy import quality
 from evaluators.landing import bundles

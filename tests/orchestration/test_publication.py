@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from support.small_marts import build_marts
 
 from orchestration.home import Home
 from orchestration.warehouse import publication
@@ -24,18 +25,6 @@ def home(tmp_path: Path) -> Home:
     home.path.mkdir()
     build_marts(home, 1)
     return home
-
-
-def build_marts(home: Home, value: int) -> None:
-    """What dbt leaves, in small."""
-    with duckdb.connect(home.warehouse) as connection:
-        connection.execute("create schema if not exists marts; create schema if not exists raw")
-        connection.execute("create or replace table raw.samples as select 'a secret answer' as answer")
-        for mart in ("mart_a", "mart_b"):
-            connection.execute(f"create or replace table marts.{mart} (value bigint not null, name varchar)")
-            connection.execute(f"insert into marts.{mart} select ?, 'x' from range(3)", [value])
-            connection.execute(f"comment on table marts.{mart} is 'it''s a mart; drop table marts.{mart}'")
-            connection.execute(f"comment on column marts.{mart}.value is 'kWh × 2'")
 
 
 def _published(home: Home) -> duckdb.DuckDBPyConnection:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from dbt_runner import dbt_build
-from landing_builder import START, BuiltRun, TaskOutcome
+from support.dbt_runner import dbt_build
+from support.landing_builder import START, BuiltRun, TaskOutcome
 
 from evaluators.energy.short_windows import believed
 from evaluators.summary import TaskSummary

@@ -9,11 +9,11 @@ from typing import Any
 
 import duckdb
 import pytest
-from dbt_runner import dbt_build
-from example_queries import QUERIES, STUDY, answer_to
 from scipy import stats
-from states import NO_REAL_STATES, REAL
-from study_document import DOCUMENT, answer, answers
+from support.dbt_runner import dbt_build
+from support.example_queries import QUERIES, STUDY, answer_to
+from support.states import NO_REAL_STATES, REAL
+from support.study_document import DOCUMENT, answer, answers
 
 from evaluators.leaderboards.formats import date_in_name, read
 from evaluators.leaderboards.states import import_state

@@ -15,8 +15,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from landed_files import OUTCOMES, Change, bundle_of, raw_tables, reason_of_refusal, with_value
-from landing_builder import START, BuiltRun, TaskOutcome
+from support.landed_files import OUTCOMES, Change, bundle_of, raw_tables, reason_of_refusal, with_value
+from support.landing_builder import START, BuiltRun, TaskOutcome
 
 from evaluators.landing import bundles, decisions, lifecycle
 from orchestration.home import Home

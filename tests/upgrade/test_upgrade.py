@@ -14,8 +14,8 @@ from typing import Any
 
 import duckdb
 import pytest
-from built_once import built_once
-from dbt_runner import dbt_build
+from support.built_once import built_once
+from support.dbt_runner import dbt_build
 
 from evaluators.catalogue import entries
 from evaluators.plan import make_spec, plan

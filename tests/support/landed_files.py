@@ -12,12 +12,12 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
-from landing_builder import BuiltRun, TaskOutcome
 
 from evaluators.landing import bundles
 from evaluators.records import BY_TABLE, RECORDS, columns
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
+from support.landing_builder import BuiltRun, TaskOutcome
 
 Change = Callable[[pa.Table], pa.Table]
 

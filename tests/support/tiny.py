@@ -6,6 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
+from evaluators.catalogue.entries import load
+from evaluators.landing import bundles
+from evaluators.plan import make_spec, plan
+from evaluators.spec import RunSpec
+
+TASKS = ["tiny_one", "tiny_two", "tiny_three"]
 WORDS = ("yes no the a is of and to in one two three four five six sky grass blue green red what colour").split()
 
 
@@ -122,3 +130,17 @@ def model_entry(name: str, folder: str, **changes: object) -> dict[str, object]:
         "batch_size": 4,
         "suites": ["tiny"],
     } | changes
+
+
+def next_spec(workplace: Path) -> RunSpec:
+    catalogue = load(workplace / "catalogue.yml")
+    return make_spec(catalogue, plan(catalogue, workplace / "home")[0], workplace / "home")
+
+
+def rows(workplace: Path, table: str) -> list[dict[str, object]]:
+    found = []
+    for bundle in bundles.bundles(workplace / "home" / "landing"):
+        if table in bundle.files:
+            bundles.verify(bundle.files[table])
+            found += pq.read_table(bundle.files[table]).to_pylist()
+    return found

@@ -16,7 +16,7 @@ from evaluators.leaderboards.open_llm_columns import FIELDS, OPTIONAL, TYPES
 from evaluators.records import SCHEMA_VERSION, LeaderboardSnapshot
 
 DAY = date(2025, 1, 9)
-DATA = Path(os.environ.get("EVALWATT_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")).resolve()
+DATA = Path(os.environ.get("EVALWATT_TEST_DATA", Path(__file__).parents[3] / "shared" / "data")).resolve()
 REAL = sorted((DATA / "leaderboard").glob("*.parquet"))
 NO_REAL_STATES = f"no leaderboard states in {DATA}; name its folder in EVALWATT_TEST_DATA"
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-import tiny
 
 from evaluators.catalogue.entries import load
 from evaluators.energy import Meter
@@ -19,6 +18,7 @@ from evaluators.plan import make_spec, plan
 from evaluators.process.run import evaluate
 from evaluators.spec import RunSpec
 from evaluators.summary import RunSummary
+from support import tiny
 
 
 def save_workplace(

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import tiny
-from built_once import built_once
-from evaluations import evalwatt, save_workplace
-from offline import Offline, offline
+
+from support import tiny
+from support.built_once import built_once
+from support.evaluations import evalwatt, save_workplace
+from support.offline import Offline, offline
 
 SECRETS = {
     "HF_TOKEN": "hf_TheCanaryThatNobodyMayHear",

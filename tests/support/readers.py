@@ -8,9 +8,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from processes import python
-
 from orchestration.home import MARTS_FILE, Home
+from support.processes import python
 
 # One read: open what is current, take the build's name and what it says of its rows, and count them.
 READING = """

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from orchestration.home import DBT_PROJECT, Home
 
+# dbt as a program for `python -c`, where a test kills its process.
+DBT = "import sys; from dbt.cli.main import cli; cli(sys.argv[1:])"
+
 
 def dbt(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run one dbt command; the caller looks at the return code."""

@@ -7,13 +7,13 @@ was never evaluated. On `g1` a model beside whose every window other programs ra
 from __future__ import annotations
 
 import pytest
-from dbt_runner import dbt_build
-from landing_builder import BuiltRun, TaskOutcome
-from metered_nights import answers
 
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
 from orchestration.warehouse import publication
+from support.dbt_runner import dbt_build
+from support.landing_builder import BuiltRun, TaskOutcome
+from support.metered_nights import answers
 
 BUSY = "foreign_load"
 BASE = [

@@ -113,3 +113,22 @@ def save(folder: Path, name: str, *, seed: int = 0, tokenizer: dict[str, Any] | 
     model = (AutoModelForSeq2SeqLM if kind == "t5" else AutoModelForCausalLM).from_config(config)
     model.save_pretrained(folder)
     return folder
+
+
+def save_adapter(base: Path, out: Path, rows: int | None = None, kind: str = "LoraConfig", **config: Any) -> None:
+    """Write an adapter whose every weight is random; with `rows`, of the base with so many embeddings."""
+    import peft
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_pretrained(base)
+    if rows is not None:
+        model.resize_token_embeddings(rows)
+    lora = {"r": 2, "target_modules": ["q_proj"], "init_lora_weights": False} if kind == "LoraConfig" else {}
+    adapted = peft.get_peft_model(model, getattr(peft, kind)(task_type="CAUSAL_LM", **lora | config))
+    with torch.no_grad():
+        for weights in adapted.parameters():
+            if weights.requires_grad:
+                weights.add_(torch.randn_like(weights) * 0.3)
+    adapted.save_pretrained(out)

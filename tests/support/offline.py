@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluations import may_unshare
+from support.evaluations import may_unshare
 
 HUB = "huggingface.co"
 

@@ -1,0 +1,1 @@
+"""What tests share: small models, landings, servers, processes. Tests import from here, never from each other."""
