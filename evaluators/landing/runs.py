@@ -59,11 +59,8 @@ class LandedRun:
 
     @cached_property
     def summary(self) -> RunSummary | None:
-        """What the run said at its end; None where its process could not, or that is damaged."""
-        try:
-            return RunSummary.from_json(read_json(self.folder / SUMMARY_FILE))
-        except (KeyError, TypeError):
-            return None
+        """What the run said at its end; None where its process could not."""
+        return summary_in(self.folder)
 
 
 def runs_by_workload(landing: Path, since: datetime | None = None) -> Mapping[tuple[str, str], list[LandedRun]]:
@@ -80,10 +77,12 @@ def runs_by_workload(landing: Path, since: datetime | None = None) -> Mapping[tu
     return found
 
 
-def run_of(landing: Path, run_id: str) -> LandedRun | None:
-    """The run of an id; None where it is not here, or its beginning is damaged."""
-    start = as_started(read_json(landing / run_id / RUN_FILE))
-    return LandedRun(landing / run_id, start) if start is not None else None
+def summary_in(folder: Path) -> RunSummary | None:
+    """What the run in `folder` said at its end; None where it did not, or that is damaged."""
+    try:
+        return RunSummary.from_json(read_json(folder / SUMMARY_FILE))
+    except (KeyError, TypeError):
+        return None
 
 
 def loaded_record(folder: Path) -> EvaluationRun | None:

@@ -36,7 +36,7 @@ def expectations(
     for task in tasks:
         try:
             requests = requests_of(task, lm, _DOCUMENTS)
-            seconds = _at_most_s(speed, requests, task.documents, min(_DOCUMENTS, task.documents), engine)
+            seconds = at_most_s(speed, requests, task.documents, min(_DOCUMENTS, task.documents), engine)
         except Exception:  # a document that cannot be asked fails its task in its own turn
             expected[task.name] = Expected(None, at_most=True)
             continue
@@ -55,7 +55,7 @@ def took_before(landing: Path, model: str, suite: str, machine_id: str) -> dict[
     return found
 
 
-def _at_most_s(speed: Speed, requests: Sequence[Instance], documents: int, sampled: int, engine: Engine) -> float:
+def at_most_s(speed: Speed, requests: Sequence[Instance], documents: int, sampled: int, engine: Engine) -> float:
     """How long a task of `documents` will take at most, from the requests of `sampled` of them."""
     times = documents / max(sampled, 1)
     forwarded = list(_forwarded(requests, engine))

@@ -17,7 +17,7 @@ from evaluators.catalogue.entries import Settings
 from evaluators.energy import quality
 from evaluators.energy.short_windows import believed
 from evaluators.landing.bundles import RUN_ID_LENGTH, run_time
-from evaluators.landing.runs import run_of
+from evaluators.landing.runs import summary_in
 from orchestration.home import Home
 from orchestration.instance.failures import reasons
 from orchestration.instance.names import (
@@ -196,8 +196,7 @@ def _sensor_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
     flagged: dict[str, list[tuple[str, str]]] = {}
     sentences: dict[str, str] = {}  # the first task's stands for the others'
     for run_id in run_ids:
-        run = run_of(home.landing, run_id)
-        if run is None or (summary := run.summary) is None:
+        if (summary := summary_in(home.landing / run_id)) is None:
             continue
         for name in dict.fromkeys(task.task for task in summary.tasks):
             done = [task for task in summary.tasks if task.task == name]

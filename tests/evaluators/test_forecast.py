@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from evaluators.engines.memory import MOST_ROWS
-from evaluators.process.forecast import Answers, Expected, Forecast
+from evaluators.process.expectation import Expected
+from evaluators.process.forecast import Answers, Forecast
 
 RANDOM = random.Random(18)
 DOCUMENTS = 200

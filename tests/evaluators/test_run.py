@@ -33,8 +33,7 @@ from evaluators.landing import bundles, lifecycle
 from evaluators.landing.decisions import exclude
 from evaluators.landing.runs import runs_by_workload
 from evaluators.plan import PlannedRun, in_order, make_spec, plan
-from evaluators.process.expectation import took_before
-from evaluators.process.forecast import expected_s
+from evaluators.process.expectation import at_most_s, took_before
 from evaluators.process.run import evaluate
 from evaluators.spec import RunSpec
 from orchestration.home import Home
@@ -151,7 +150,7 @@ def test_a_prefix_that_an_engine_shares_is_expected_once_a_task(workplace: Path,
         for i, choice in enumerate((" blue", " green"))
     ]
     speed = Speed(read_per_s=1, generated_per_s=1)
-    assert expected_s(speed, requests[:8], 100, 4, engine) == speed.at_most_s(tokens_read, 0)
+    assert at_most_s(speed, requests[:8], 100, 4, engine) == speed.at_most_s(tokens_read, 0)
     engine.counted()
     engine.lm.loglikelihood(requests, disable_tqdm=True)
     # At most about: other documents begin alike, too.
@@ -163,7 +162,7 @@ def test_answers_are_expected_as_long_as_they_may_be(workplace: Path, limit: str
     engine = engines.load("shared-prefix", workplace / "model", dtype="float32", device="cpu", batch_size=4)
     requests = [Instance("generate_until", {}, ("the sky is", {"until": [], limit: 40}), i) for i in range(4)]
     speed = Speed(read_per_s=1e9, generated_per_s=1)
-    assert expected_s(speed, requests, 100, 4, engine) == pytest.approx(speed.at_most_s(0, 100 * 40), abs=0.1)
+    assert at_most_s(speed, requests, 100, 4, engine) == pytest.approx(speed.at_most_s(0, 100 * 40), abs=0.1)
 
 
 def test_a_run_is_announced_by_what_an_earlier_one_took_here(

@@ -18,6 +18,7 @@ from support.dagster_runs import end
 from orchestration.defs import automation
 from orchestration.defs.resources import Paths
 from orchestration.home import Home
+from orchestration.instance.names import EVALUATIONS
 from orchestration.instance.opening import open_instance
 from orchestration.nights import groups
 
@@ -183,7 +184,7 @@ def test_a_backfill_refreshes_once_at_its_own_end(instance: DagsterInstance, sta
         from_failure=False,
         tags={},
         backfill_timestamp=0.0,
-        asset_selection=[groups.EVALUATIONS],
+        asset_selection=[dg.AssetKey(EVALUATIONS)],
     )
     instance.add_backfill(backfill)
     add_run(instance, "base", DagsterRunStatus.SUCCESS, dagster__backfill="abc")

@@ -25,12 +25,13 @@ from dagster._core.scheduler.instigation import (
 from dagster._core.test_utils import create_run_for_test
 from dagster._utils.error import SerializableErrorInfo
 from support.dagster_runs import end
+from support.landing_builder import BuiltRun
 from support.small_marts import NOTHING_METERED
 from support.stand_in import StandIn
 from support.tiny import model_entry, save_catalogue
 
 from evaluators.energy import quality
-from evaluators.landing import bundles
+from evaluators.landing import bundles, lifecycle
 from evaluators.process.night_budget import REMEDY
 from evaluators.summary import RunSummary, TaskSummary
 from orchestration.definitions import build_defs
@@ -40,7 +41,7 @@ from orchestration.defs.publication import publication_of
 from orchestration.defs.raw_tables import raw_tables
 from orchestration.defs.resources import Paths, RefreshLock, default_resources
 from orchestration.home import Home
-from orchestration.instance.names import CANCELED_TAG, DEADLINE, REFRESH_OF_TAG, WAITED_TAG
+from orchestration.instance.names import CANCELED_TAG, DEADLINE, EVALUATIONS, REFRESH_OF_TAG, WAITED_TAG
 from orchestration.instance.opening import open_instance
 from orchestration.nights import groups, report
 from orchestration.nights.message import last_kept
@@ -101,11 +102,9 @@ def a_night(instance: DagsterInstance, paths: Paths) -> None:
     """A model is well, one fails, one has used its budget up, and one is late; as a scheduled night of four."""
     home, tags = paths.home, groups.tags(NIGHT.isoformat(), 4, NIGHT + timedelta(hours=4))
     taken = home.landing / bundles.new_run_id()
-    taken.mkdir(parents=True)
-    facts = {"run_id": taken.name, "model_id": "heavy", "suite": "tiny", "plan_key": "other"}
-    (taken / "run.json").write_text(json.dumps(facts))
-    summary = {"status": "interrupted", "reason": None, "duration_s": 7200.0, "energy_kwh": None, "tasks": []}
-    (taken / "summary.json").write_text(json.dumps(summary))
+    lifecycle.open_run(home.landing, BuiltRun(home.landing, "heavy", (), suite="tiny").end_row(taken.name)).release()
+    summary = RunSummary(taken.name, "heavy", "tiny", "interrupted", None, 7200.0, None, (), (), {})
+    (taken / "summary.json").write_text(json.dumps(dataclasses.asdict(summary)))
 
     definitions = build_defs(paths, {"evaluator": StandIn()})
     assert definitions.resolve_job_def("read_catalogue").execute_in_process(instance=instance).success
@@ -120,7 +119,7 @@ def a_night(instance: DagsterInstance, paths: Paths) -> None:
     end(instance, late, DagsterRunStatus.CANCELED)
     tick(instance, NIGHT, TickStatus.SUCCESS, run_ids=[*ran, late.run_id])
 
-    (good,) = instance.fetch_materializations(groups.EVALUATIONS, limit=1).records
+    (good,) = instance.fetch_materializations(dg.AssetKey(EVALUATIONS), limit=1).records
     landed = home.landing / str(good.asset_materialization.metadata["run_ids"].value)
     landed.mkdir()
     windows = (
