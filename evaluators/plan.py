@@ -79,11 +79,11 @@ def plan(
             if chosen.isdisjoint(entry.suites):
                 own, other = ", ".join(entry.suites), " or ".join(sorted(chosen))
                 raise CatalogueError(f"{entry.name} is not asked {other}; its suites: {own}")
-    past = _Past.read(home / "landing")
+    past, keys = _Past.read(home / "landing"), _PlanKeys(catalogue)
     now = now or datetime.now(UTC)
     workload = _control_due(catalogue, past, now) if control else None
     runs = [
-        _planned(catalogue, entry, catalogue.suite(name), past, force, (entry.name, name) == workload, now)
+        _planned(catalogue, entry, catalogue.suite(name), past, keys, force, (entry.name, name) == workload, now)
         for entry in wanted
         for name in entry.suites
         if chosen is None or name in chosen
@@ -142,11 +142,12 @@ def _planned(
     entry: ModelEntry,
     suite: SuiteEntry,
     past: _Past,
+    keys: _PlanKeys,
     force: bool,
     is_control: bool,
     now: datetime,
 ) -> PlannedRun:
-    key = _plan_key(catalogue, entry, suite)
+    key = keys.of(entry, suite)
     runs, evaluations = past.of(entry.name, suite.name), past.evaluations
     newest = next((run for run in reversed(runs) if run.start.plan_key == key and run.tasks is not None), None)
     tasks = newest.tasks if newest is not None else None
@@ -319,23 +320,34 @@ def _expectation(runs: Sequence[LandedRun]) -> tuple[float | None, float | None,
     return newest.summary.duration_s, newest.summary.energy_kwh, f"as in run {newest.run_id}"
 
 
-def _plan_key(catalogue: Catalogue, entry: ModelEntry, suite: SuiteEntry) -> str:
-    exclude = {"suites", "refresh_every", "batch_size", "budget", "retired"}
-    root = catalogue.path.parent
-    models = [entry, *catalogue.lineage(entry)]
-    # Whether they were repeated often enough is known by what is landed, and once was the rule before it was stated.
-    unsaid = {"description"} | ({"repetitions"} if suite.repetitions == 1 else set())
-    return digest(
-        {
-            "models": [model.model_dump(mode="json", exclude=exclude) for model in models],
-            "weights": [list(_files(root / model.path)) for model in models if model.path is not None],
-            "recipes": [_content(root / model.recipe) for model in models if model.recipe is not None],
-            "suite": suite.model_dump(mode="json", exclude=unsaid),
-            "tasks": [_content(path) for folder in suite.task_folders(root) for path in _task_files(folder)],
-            "seed": catalogue.settings.seed,
-            "lm-eval": version("lm-eval"),
-        }
-    )[:16]
+class _PlanKeys:
+    """Hashes over all that can be known of an entry without loading it. What entries have in common is read once."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._harness_version = version("lm-eval")
+        self._tasks: dict[str, list[str]] = {}  # contents of the task files, by suite
+
+    def of(self, entry: ModelEntry, suite: SuiteEntry) -> str:
+        exclude = {"suites", "refresh_every", "batch_size", "budget", "retired"}
+        root = self._catalogue.path.parent
+        models = [entry, *self._catalogue.lineage(entry)]
+        # Whether they were repeated often enough is known by what is landed; once was the rule before it was stated.
+        unsaid = {"description"} | ({"repetitions"} if suite.repetitions == 1 else set())
+        if suite.name not in self._tasks:
+            files = (path for folder in suite.task_folders(root) for path in _task_files(folder))
+            self._tasks[suite.name] = [_content(path) for path in files]
+        return digest(
+            {
+                "models": [model.model_dump(mode="json", exclude=exclude) for model in models],
+                "weights": [list(_files(root / model.path)) for model in models if model.path is not None],
+                "recipes": [_content(root / model.recipe) for model in models if model.recipe is not None],
+                "suite": suite.model_dump(mode="json", exclude=unsaid),
+                "tasks": self._tasks[suite.name],
+                "seed": self._catalogue.settings.seed,
+                "lm-eval": self._harness_version,
+            }
+        )[:16]
 
 
 def _task_files(folder: Path) -> list[Path]:
