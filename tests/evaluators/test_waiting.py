@@ -72,7 +72,7 @@ def test_they_sleep_while_others_want_a_cpu_and_no_longer(take: Take) -> None:
 # A process of its own: its threads are Python's and libgomp's, and nobody else's.
 COUNTING = """
 import threading, time, psutil, torch
-from evaluators import waiting
+from evaluators.process import waiting
 
 def taken(cpus, done):
     yield 1.0

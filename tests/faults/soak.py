@@ -42,7 +42,8 @@ REFRESH = """
 import sys, time
 from pathlib import Path
 from support.dbt_runner import dbt_build
-from orchestration import publication, warehouse
+from orchestration.warehouse import load as warehouse
+from orchestration.warehouse import publication
 from orchestration.home import Home
 home = Home(Path(sys.argv[1]))
 def say(phase):

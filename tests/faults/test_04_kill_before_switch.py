@@ -19,7 +19,7 @@ from orchestration.warehouse.publication import publish
 DYING = """
 import os, signal, sys
 from pathlib import Path
-from orchestration import publication
+from orchestration.warehouse import publication
 from orchestration.home import Home
 setattr(publication, sys.argv[2], lambda *_: os.kill(os.getpid(), signal.SIGKILL))
 publication.publish(Home(Path(sys.argv[1])))

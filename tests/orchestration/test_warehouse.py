@@ -183,7 +183,8 @@ def test_a_killed_load_leaves_each_bundle_in_or_out(home: Home) -> None:
     script = textwrap.dedent("""
         import os, signal, sys
         from pathlib import Path
-        from orchestration import raw_schema, warehouse
+        from orchestration.warehouse import load as warehouse
+        from orchestration.warehouse import raw_schema
         from orchestration.home import Home
         read, count = raw_schema.read_bundle, 0
         def killing(bundle):
