@@ -1,15 +1,16 @@
 """Energy: meters, windows and the rules that decide whether a figure may be believed.
 
-    windows.py       what a meter answers, and the phases of a run that are cut into windows
-    quality.py       the rules of docs/measurement.md on one window
-    codecarbon.py    the default meter
-    cpu_time.py      whose CPU time a window was, and a processor's energy modelled from it
-    rapl.py          the CPU's energy counters, to see that they did not go back
-    nvml.py          NVIDIA GPUs: energy counter, who shares them, clocks and temperature
-    replay.py        a meter that replays given readings, for tests
-    none.py          the meter that measures nothing and says so
-    grid.py          grams of CO2e per kWh, offline
-    capabilities.py  what would be measured on this machine, and what only modelled
+    windows.py        what a meter answers, and the phases of a run that are cut into windows
+    quality.py        the rules of docs/measurement.md on one window
+    short_windows.py  which of a task's energies count where its windows are short
+    codecarbon.py     the default meter
+    cpu_time.py       whose CPU time a window was, and a processor's energy modelled from it
+    rapl.py           the CPU's energy counters, to see that they did not go back
+    nvml.py           NVIDIA GPUs: energy counter, who shares them, clocks and temperature
+    replay.py         a meter that replays given readings, for tests
+    none.py           the meter that measures nothing and says so
+    grid.py           grams of CO2e per kWh, offline
+    capabilities.py   what would be measured on this machine, and what only modelled
 
 Carbon is not computed here: kWh are stored, kilograms are derived in SQL.
 """

@@ -5,7 +5,7 @@ shared_prefix.py   the default: the same answers with shared prefixes computed o
 vllm.py            lm-eval's own `vllm` backend, for a CUDA device
 
 What shared_prefix is made of: likelihood and decoding say what is forwarded, trie_model forwards it, prefix_trie is the
-trie and tree_attention the attention over it, budget what fits into memory, compatibility which models it can answer.
+trie and tree_attention the attention over it, memory what fits into it, compatibility which models it can answer.
 """
 
 from __future__ import annotations

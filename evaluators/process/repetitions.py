@@ -11,6 +11,8 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 
+from scipy import stats
+
 from evaluators.energy import quality
 from evaluators.energy.short_windows import believed, further_windows
 from evaluators.process.tally import Tally, taken
@@ -42,12 +44,12 @@ def repeat_doubtful(
 def repeat_until_precise(
     tasks: Sequence[str],
     tally: Tally,
-    relative_half_width: float,
+    narrow_enough: float,
     budget_s: float | None,
     again: Callable[[str, int], None],
     say: Callable[[str], None],
 ) -> None:
-    """Evaluate each task again until the interval of its energy is narrow enough, or the time for that has ended.
+    """Evaluate each task again until its interval is `narrow_enough` (see `relative_half_width`), or for `budget_s`.
 
     The longest first: most of the suite's energy is theirs, and most of its uncertainty.
     """
@@ -56,7 +58,7 @@ def repeat_until_precise(
     for task in sorted(tasks, key=lambda task: took.get(task, 0.0), reverse=True):
         while task not in tally.failures:
             done = tally.of(task)
-            why = reason_to_stop(done, relative_half_width, time.perf_counter() - started, budget_s)
+            why = reason_to_stop(done, narrow_enough, time.perf_counter() - started, budget_s)
             if why is not None:
                 say(f"{task}: {why}")
                 break
@@ -75,14 +77,12 @@ def relative_half_width(energies_kwh: Sequence[float]) -> float | None:
 
     Student's t on the logarithm at LOOKED_AT_LEVEL, as it is published for a run that repeated until precise.
     """
-    from scipy.stats import t  # takes longer to import than a plan to be made, which only asks what counts
-
     repetitions = len(energies_kwh)
     if repetitions < FIRST_LOOK:
         return None
     error = statistics.stdev(energies_kwh) / math.sqrt(repetitions) / statistics.fmean(energies_kwh)
     freedom = min(repetitions - 1, 30)  # where the seed student_t ends
-    return math.expm1(float(t.ppf((1 + LOOKED_AT_LEVEL) / 2, freedom)) * error)
+    return math.expm1(float(stats.t.ppf((1 + LOOKED_AT_LEVEL) / 2, freedom)) * error)
 
 
 def reason_to_stop(
