@@ -93,7 +93,8 @@ class Gpu:
         """The energy counter in mJ; without a counter the power in mW, which shows that the GPU answers."""
         counted = self.method == "measured"
         read = pynvml.nvmlDeviceGetTotalEnergyConsumption if counted else pynvml.nvmlDeviceGetPowerUsage
-        return _ask(read, self._handle)
+        answer: int | None = _ask(read, self._handle)
+        return answer
 
 
 def devices() -> list[tuple[str, str]]:

@@ -164,4 +164,5 @@ def _landed(root: Path, run_id: str, record: type[Record], name: str | None = No
 
 def _rows(bundle: bundles.Bundle, record: type[Record]) -> list[dict[str, Any]]:
     bundles.verify(bundle.files[record.table])
-    return pq.ParquetFile(bundle.files[record.table]).read().to_pylist()
+    rows: list[dict[str, Any]] = pq.ParquetFile(bundle.files[record.table]).read().to_pylist()
+    return rows

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from evaluators.catalogue.fields import Duration
 
 
-class _Share(click.ParamType):
+class _Share(click.ParamType[float]):
     name = "percent"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
@@ -24,7 +24,7 @@ class _Share(click.ParamType):
         return share
 
 
-class _Seconds(click.ParamType):
+class _Seconds(click.ParamType[float]):
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
