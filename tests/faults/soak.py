@@ -22,9 +22,9 @@ from pathlib import Path
 
 import click
 import duckdb
-from conftest import land_night
 from support.processes import Started, python
 from support.readers import Seen, readers
+from support.two_nights import land_night
 from tqdm import tqdm
 
 from orchestration.home import Home

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import signal
 
-from conftest import TASKS, Workplace
 from support.processes import evaluator
+from support.workplace import TASKS, Workplace
 
 from evaluators.landing import lifecycle
 from orchestration.warehouse import load as warehouse

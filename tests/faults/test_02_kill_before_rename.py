@@ -9,8 +9,8 @@ import os
 import signal
 from pathlib import Path
 
-from conftest import TASKS, Workplace
 from support.processes import evaluator
+from support.workplace import TASKS, Workplace
 
 from evaluators import durable
 from evaluators.landing import bundles

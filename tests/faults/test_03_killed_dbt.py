@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from conftest import SOME_MARTS, Nights
 from support.dbt_runner import DBT, dbt_build
 from support.processes import python
+from support.two_nights import SOME_MARTS, Nights
 
 from orchestration.home import DBT_PROJECT, MARTS_FILE, Home
 from orchestration.warehouse import load as warehouse

@@ -6,9 +6,9 @@ The orphan cannot land twice, nor use the device beside its successor.
 from __future__ import annotations
 
 import psutil
-from conftest import HELD_TASK, TASKS, Workplace
 from dagster import DagsterRunStatus
 from support.processes import evaluator, python, wait_until
+from support.workplace import HELD_TASK, TASKS, Workplace
 
 from orchestration.instance.opening import open_instance
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from conftest import Workplace
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 from dagster._core.op_concurrency_limits_counter import GlobalOpConcurrencyLimitsCounter
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES, RunsFilter
 from support.processes import python, wait_until
+from support.workplace import Workplace
 
 from orchestration.instance.janitor import close_dead_runs
 from orchestration.instance.opening import DEVICE_POOL, open_instance

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import signal
 
-from conftest import HELD_TASK, TASKS, Workplace
 from support import tiny
 from support.processes import evaluator
+from support.workplace import HELD_TASK, TASKS, Workplace
 
 from orchestration.warehouse import load as warehouse
 

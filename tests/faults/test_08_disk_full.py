@@ -13,9 +13,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import HELD_TASK, TASKS, Workplace
 from support.processes import evaluator
 from support.small_marts import build_marts
+from support.workplace import HELD_TASK, TASKS, Workplace
 
 from evaluators import durable
 from evaluators.energy import make_meter

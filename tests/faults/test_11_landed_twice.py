@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from conftest import SOME_MARTS
 from support.dbt_runner import dbt_build
+from support.two_nights import SOME_MARTS
 
 from evaluators.landing.bundles import END_BUNDLE, bundles, new_run_id
 from evaluators.records import RECORDS

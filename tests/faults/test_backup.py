@@ -11,10 +11,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from conftest import SOME_MARTS
 from support.dbt_runner import dbt_build
 from support.landed_files import raw_tables
 from support.landing_builder import START, BuiltRun
+from support.two_nights import SOME_MARTS
 
 from evaluators import durable
 from evaluators.landing import bundles, lifecycle

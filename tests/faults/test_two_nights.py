@@ -14,11 +14,12 @@ from typing import Any
 
 import duckdb
 import pytest
-from conftest import HELD_TASK, SOME_MARTS, TASKS, Workplace
 from support import tiny
 from support.dbt_runner import DBT, dbt_build
 from support.processes import evaluator, python
 from support.readings import READING
+from support.two_nights import SOME_MARTS
+from support.workplace import HELD_TASK, TASKS, Workplace
 
 from evaluators.catalogue.entries import load
 from evaluators.energy import Reading
