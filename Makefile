@@ -29,7 +29,7 @@ test-slow: setup-dev
 
 # 200 random kills over a whole refresh, for one to two hours; ARGS="--kills 15" for fewer.
 soak: setup-dev
-	PYTHONPATH=tests $(BIN)/python tests/faults/soak.py $(ARGS)
+	$(BIN)/python -m tests.faults.soak $(ARGS)
 
 # Webserver and daemon in one; open the address that it prints.
 ui: setup

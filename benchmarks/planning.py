@@ -76,7 +76,7 @@ def _land(landing: Path, planned: PlannedRun, at: datetime) -> None:
     (landing / run_id / TASKS_FILE).write_text(json.dumps(tasks))
     done = {"metric": "acc", "score": 0.5, "stderr": None, "documents": 100, "duration_s": 10.0, "energy_kwh": 0.001}
     done |= {"energy_method": "measured", "tokens_prompt": 1, "tokens_generated": 1}
-    summary = {
+    summary: dict[str, object] = {
         "run_id": run_id,
         "model": planned.model,
         "suite": planned.suite,

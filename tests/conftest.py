@@ -10,16 +10,16 @@ os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 from functools import partial
 
 import pytest
-from support.built_once import built_once
-from support.dbt_runner import dbt_build
-from support.doubtful_night import build_night
-from support.metered_nights import build_homes
-from support.states import NO_REAL_STATES, REAL
 
 from evaluators.leaderboards.formats import date_in_name, read
 from evaluators.leaderboards.states import import_state
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
+from tests.support.built_once import built_once
+from tests.support.dbt_runner import dbt_build
+from tests.support.doubtful_night import build_night
+from tests.support.metered_nights import build_homes
+from tests.support.states import NO_REAL_STATES, REAL
 
 STUDY_DAY = "2025-01-09"
 

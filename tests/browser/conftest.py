@@ -9,11 +9,11 @@ from pathlib import Path
 import duckdb
 import pytest
 from playwright.sync_api import Browser, sync_playwright
-from support.opened import Opened
-from support.states import REAL
 
 from orchestration import report
 from orchestration.home import MARTS_FILE, Home
+from tests.support.opened import Opened
+from tests.support.states import REAL
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 NO_CHROMIUM = "no chromium: on Debian `apt-get install chromium`"

@@ -12,14 +12,14 @@ from typing import Any
 import duckdb
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from support.opened import Opened
-from support.states import NO_REAL_STATES, REAL
 
 from orchestration import report
-from orchestration.cli import sql
+from orchestration.cli.sql_answer import check_reads
 from orchestration.home import MARTS_FILE, Home
 from orchestration.report import formats, page, queries
 from orchestration.warehouse.published import connect
+from tests.support.opened import Opened
+from tests.support.states import NO_REAL_STATES, REAL
 
 Open = Callable[..., Opened]
 needs_states = pytest.mark.skipif(not REAL, reason=NO_REAL_STATES)
@@ -28,7 +28,7 @@ needs_states = pytest.mark.skipif(not REAL, reason=NO_REAL_STATES)
 def asked(home: Home, statement: str) -> list[dict[str, Any]]:
     """What `evalwatt sql` answers, over its connection."""
     with connect(home) as connection:
-        sql.check_reads(connection, statement)
+        check_reads(connection, statement)
         result = connection.execute(statement)
         names = [column[0] for column in result.description or ()]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

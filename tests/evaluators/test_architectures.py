@@ -9,11 +9,11 @@ import pytest
 import torch
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
-from support import architectures, tiny_models
-from support.equivalence import assert_equal, assert_near
 from transformers import AutoTokenizer
 
 from evaluators.engines.shared_prefix import SharedPrefixLM
+from tests.support import architectures, tiny_models
+from tests.support.equivalence import assert_equal, assert_near
 
 TEXT = tiny_models.TEXT
 STARTS = [TEXT[:60], TEXT[:90], TEXT[:90] + " grass", "four", TEXT[30:75]]

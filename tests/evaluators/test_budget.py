@@ -9,9 +9,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from support import tiny
-from support.readings import READING
-from support.tiny import TASKS, next_spec, rows
 
 from evaluators.catalogue.entries import BudgetEntry, CatalogueError, load
 from evaluators.energy import Reading
@@ -22,6 +19,9 @@ from evaluators.plan import plan
 from evaluators.process.night_budget import Watch, excess, spent_since
 from evaluators.process.run import evaluate
 from evaluators.spec import RunSpec, Spent
+from tests.support import tiny
+from tests.support.readings import READING
+from tests.support.tiny import TASKS, next_spec, rows
 
 WINDOWS = 0.001  # kWh of each replayed window; a run begins with three, and a task has three
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import tiny
 
 from evaluators.catalogue.entries import load
 from evaluators.harness import complaints
@@ -17,6 +16,7 @@ from evaluators.harness.lm_eval_tasks import Harness
 from evaluators.plan import make_spec, plan
 from evaluators.process.run import evaluate
 from evaluators.summary import RunSummary
+from tests.support import tiny
 
 GOOD = {"question": "what colour is sky ?", "choices": ["blue", "green"], "gold": 0}
 REMEDY = "; correct the document, or the task file"

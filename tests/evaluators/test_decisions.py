@@ -8,11 +8,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from support.landing_builder import START, BuiltRun, TaskOutcome
 
 from evaluators.landing import bundles
 from evaluators.landing.bundles import task_bundle
 from evaluators.landing.decisions import DecisionRefused, calibrate, exclude, excluded_runs, include_again
+from tests.support.landing_builder import START, BuiltRun, TaskOutcome
 
 TASK = TaskOutcome("mc", [True, False], 1000.0, duration_s=480.0)
 METERED_KWH = (1000 + 100 + 200 + 100 + 50) / 3.6e6  # inference, idle, load, warm-up, scoring

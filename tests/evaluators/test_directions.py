@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from support import tiny
 
 from evaluators.catalogue.entries import load
 from evaluators.landing import bundles
@@ -14,6 +13,7 @@ from evaluators.plan import make_spec, plan
 from evaluators.process.run import evaluate
 from evaluators.spec import suite_version
 from evaluators.summary import RunSummary
+from tests.support import tiny
 
 
 def workplace(folder: Path) -> None:

@@ -11,7 +11,6 @@ import time
 
 import psutil
 import pytest
-from support.readings import READING, reading
 
 from evaluators.energy import OWN_TIME, Ledger, MeterFailed, make_meter, quality
 from evaluators.energy import cpu_time as cpu_times
@@ -20,6 +19,7 @@ from evaluators.energy.cpu_time import CpuTime
 from evaluators.energy.grid import grid
 from evaluators.energy.replay import ReplayMeter
 from evaluators.energy.windows import GpuState
+from tests.support.readings import READING, reading
 
 
 def test_energy_is_the_sum_of_the_boundary() -> None:

@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import tiny
 
 from evaluators import environment
 from evaluators.catalogue.entries import load
 from evaluators.landing.runs import runs_by_workload
 from evaluators.plan import make_spec, plan
+from tests.support import tiny
 
 LOOK = "from evaluators import environment as e; e.prepare(); print(e.thread_policy())"
 

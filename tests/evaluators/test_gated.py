@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import tiny
-from support.hub_server import REPO, REVISION, Hub, gated_hub
+
+from tests.support import tiny
+from tests.support.hub_server import REPO, REVISION, Hub, gated_hub
 
 MEMBER, STRANGER, INVALID = "hf_TokenWhoseAccountWasLetIn", "hf_TokenOfSomebodyElsesOwn", "hf_TokenThatHasExpiredNow"
 

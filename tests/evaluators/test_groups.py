@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from lm_eval.tasks import TaskManager
-from support import tiny
 
 from evaluators.catalogue.entries import load
 from evaluators.harness.lm_eval_tasks import Harness, LoadedTask, TaskUnavailable
 from evaluators.landing import bundles
 from evaluators.plan import make_spec, plan
 from evaluators.process.run import evaluate
+from tests.support import tiny
 
 SIZES = {"small": 2, "middle": 4, "large": 10}
 SCORES = {"small": 1.0, "middle": 0.5, "large": 0.1}

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from support import states
-from support.hub_history import History
-from support.states import row
 
 from evaluators.leaderboards import StateRejected, hub
 from evaluators.leaderboards.states import import_state
 from evaluators.models import hub_client
+from tests.support import states
+from tests.support.hub_history import History
+from tests.support.states import row
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from safetensors.torch import load_file, save_file
-from support import tiny
-from support.tiny_models import save_adapter
 
 from evaluators.catalogue.entries import Catalogue, CatalogueError, load
 from evaluators.models import hub_cache, prepared
 from evaluators.models.sources import ModelUnavailable, prepare
+from tests.support import tiny
+from tests.support.tiny_models import save_adapter
 
 OLD, NEW, OTHER, DATA = "a" * 40, "b" * 40, "c" * 40, "d" * 40
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import tiny
 
 from evaluators.catalogue.entries import load
 from evaluators.landing import bundles
@@ -20,6 +19,7 @@ from evaluators.models.sources import prepare
 from evaluators.plan import PlannedRun, make_spec, plan
 from evaluators.process import run
 from evaluators.summary import RunSummary
+from tests.support import tiny
 
 Evaluate = Callable[[], RunSummary]
 FILE = Path("model/tokenizer.json")

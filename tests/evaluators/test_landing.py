@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from support.readings import READING
 
 from evaluators import durable
 from evaluators.landing import bundles
 from evaluators.landing.runs import read_json
 from evaluators.process import rows
 from evaluators.records import RECORDS, TaskEmission
+from tests.support.readings import READING
 
 RUN = bundles.new_run_id()
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import tiny
-from support.tiny_models import save_adapter
 
 from evaluators.catalogue.entries import ModelEntry
 from evaluators.models.builds import train_adapter
 from evaluators.models.sources import LocalModel, ModelUnavailable, folders_of, prepare
+from tests.support import tiny
+from tests.support.tiny_models import save_adapter
 
 
 def entry(name: str = "tiny-base", **changes: object) -> ModelEntry:

@@ -21,8 +21,6 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import states
-from support.states import ARRIVING, DAY, row, table
 
 from evaluators import durable
 from evaluators.landing import bundles, lifecycle
@@ -31,6 +29,8 @@ from evaluators.leaderboards import StateRejected, formats
 from evaluators.leaderboards.open_llm import examine
 from evaluators.leaderboards.open_llm_columns import FIELDS, OPTIONAL, TYPES
 from evaluators.leaderboards.states import Imported, import_state
+from tests.support import states
+from tests.support.states import ARRIVING, DAY, row, table
 
 ROWS = [row("b/model"), row("a/model", params_b=-1.0, emissions_published_kg=-1.0), row("c/model", hub_license="mit")]
 Change = Callable[[pa.Table], pa.Table]

@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import tiny
 
 from evaluators.catalogue.entries import load
 from evaluators.harness.lm_eval_tasks import Harness
 from evaluators.plan import make_spec, plan
 from evaluators.process.run import evaluate
+from tests.support import tiny
 
 DATA = Path(os.environ.get("EVALWATT_TEST_DATA", Path(__file__).parents[3] / "shared" / "data")).resolve()
 

@@ -19,9 +19,6 @@ import pyarrow.parquet as pq
 import pytest
 from lm_eval.api.instance import Instance
 from scipy import stats
-from support import tiny
-from support.readings import READING
-from support.tiny import TASKS, next_spec, rows
 
 from evaluators import engines, environment, machine
 from evaluators.catalogue.entries import load
@@ -38,6 +35,9 @@ from evaluators.process.run import evaluate
 from evaluators.spec import RunSpec
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
+from tests.support import tiny
+from tests.support.readings import READING
+from tests.support.tiny import TASKS, next_spec, rows
 
 
 @pytest.fixture

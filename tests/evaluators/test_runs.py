@@ -8,13 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from support import tiny
-from support.landing_builder import START, BuiltRun
 
 from evaluators.catalogue.entries import load
 from evaluators.landing import lifecycle, runs
 from evaluators.landing.bundles import RUN_FILE, SUMMARY_FILE, TASKS_FILE, new_run_id
 from evaluators.plan import plan
+from tests.support import tiny
+from tests.support.landing_builder import START, BuiltRun
 
 
 def begin(landing: Path, model: str, night: int) -> Path:

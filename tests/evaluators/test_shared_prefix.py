@@ -20,15 +20,15 @@ from hypothesis import strategies as st
 from lm_eval.api.instance import Instance
 from lm_eval.api.registry import get_model
 from lm_eval.models.huggingface import HFLM
-from support import tiny_models
-from support.equivalence import assert_equal, assert_near
-from support.tiny_models import ARCHITECTURES, LENGTH, OTHERS
 
 from evaluators import engines
 from evaluators.engines import transformers
 from evaluators.engines.memory import Budget
 from evaluators.engines.shared_prefix import SharedPrefixLM
 from evaluators.engines.tree_attention import Step
+from tests.support import tiny_models
+from tests.support.equivalence import assert_equal, assert_near
+from tests.support.tiny_models import ARCHITECTURES, LENGTH, OTHERS
 
 DATA = Path(os.environ.get("EVALWATT_TEST_DATA", Path(__file__).parents[3] / "shared" / "data")).resolve()
 STORIES = DATA / "models" / "stories260k"

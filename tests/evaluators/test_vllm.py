@@ -9,13 +9,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from support import tiny
 
 from evaluators import engines
 from evaluators.catalogue.entries import load
 from evaluators.engines import Engine, EngineFailed, TokenCounts
 from evaluators.plan import make_spec, plan
 from evaluators.process.run import evaluate
+from tests.support import tiny
 
 
 def open_model(folder: Path, device: str = "cuda:0") -> Engine:

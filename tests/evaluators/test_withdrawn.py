@@ -6,7 +6,6 @@ import csv
 from pathlib import Path
 
 import pytest
-from support import tiny, tiny_models
 
 from evaluators.catalogue.entries import load
 from evaluators.engines import compatibility
@@ -15,6 +14,7 @@ from evaluators.landing import withdrawn
 from evaluators.plan import PlannedRun, make_spec, plan
 from evaluators.process.run import evaluate
 from evaluators.summary import RunSummary
+from tests.support import tiny, tiny_models
 
 SEED = Path(__file__).parents[2] / "dbt_project" / "seeds" / "withdrawn_answers.csv"
 TASKS = ["tiny_one", "tiny_two"]

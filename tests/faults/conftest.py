@@ -13,12 +13,12 @@ from typing import Any
 
 import duckdb
 import pytest
-from support import tiny
-from support.built_once import built_once
-from support.two_nights import Nights, build_nights, copy_of
-from support.workplace import TASKS, Workplace, save_held_workplace, save_workplace
 
 from orchestration.home import Home
+from tests.support import tiny
+from tests.support.built_once import built_once
+from tests.support.two_nights import Nights, build_nights, copy_of
+from tests.support.workplace import TASKS, Workplace, save_held_workplace, save_workplace
 
 
 @pytest.fixture(scope="session")

@@ -22,12 +22,12 @@ from pathlib import Path
 
 import click
 import duckdb
-from support.processes import Started, python
-from support.readers import Seen, readers
-from support.two_nights import land_night
 from tqdm import tqdm
 
 from orchestration.home import Home
+from tests.support.processes import Started, python
+from tests.support.readers import Seen, readers
+from tests.support.two_nights import land_night
 
 NIGHTS = 10
 SEED = 20
@@ -41,7 +41,7 @@ NICENESS = 10
 REFRESH = """
 import sys, time
 from pathlib import Path
-from support.dbt_runner import dbt_build
+from tests.support.dbt_runner import dbt_build
 from orchestration.warehouse import load as warehouse
 from orchestration.warehouse import publication
 from orchestration.home import Home

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import signal
 
-from support.processes import evaluator
-from support.workplace import TASKS, Workplace
-
 from evaluators.landing import lifecycle
 from orchestration.warehouse import load as warehouse
+from tests.support.processes import evaluator
+from tests.support.workplace import TASKS, Workplace
 
 MAY_DIFFER = {
     *("run_id", "status", "reason", "started_at", "ended_at", "duration_s", "command"),

@@ -9,12 +9,11 @@ import os
 import signal
 from pathlib import Path
 
-from support.processes import evaluator
-from support.workplace import TASKS, Workplace
-
 from evaluators import durable
 from evaluators.landing import bundles
 from orchestration.warehouse import load as warehouse
+from tests.support.processes import evaluator
+from tests.support.workplace import TASKS, Workplace
 
 
 def die_at_the_second_task() -> None:

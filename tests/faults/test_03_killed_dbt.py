@@ -12,13 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from support.dbt_runner import DBT, dbt_build
-from support.processes import python
-from support.two_nights import SOME_MARTS, Nights
-
 from orchestration.home import DBT_PROJECT, MARTS_FILE, Home
 from orchestration.warehouse import load as warehouse
 from orchestration.warehouse import publication
+from tests.support.dbt_runner import DBT, dbt_build
+from tests.support.processes import python
+from tests.support.two_nights import SOME_MARTS, Nights
 
 Marts = Callable[[Path], dict[str, list[tuple[Any, ...]]]]
 

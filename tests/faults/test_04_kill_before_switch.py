@@ -9,12 +9,12 @@ import signal
 from pathlib import Path
 
 import pytest
-from support.processes import python
-from support.small_marts import build_marts
 
 from orchestration.home import Home
 from orchestration.warehouse import publication
 from orchestration.warehouse.publication import publish
+from tests.support.processes import python
+from tests.support.small_marts import build_marts
 
 DYING = """
 import os, signal, sys

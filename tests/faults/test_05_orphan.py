@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import psutil
 from dagster import DagsterRunStatus
-from support.processes import evaluator, python, wait_until
-from support.workplace import HELD_TASK, TASKS, Workplace
 
 from orchestration.instance.opening import open_instance
+from tests.support.processes import evaluator, python, wait_until
+from tests.support.workplace import HELD_TASK, TASKS, Workplace
 
 EVALUATE = ("-m", "orchestration.cli", "evaluate", "tiny-base")
 ANY_VERB = """

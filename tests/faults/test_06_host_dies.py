@@ -12,11 +12,11 @@ import pytest
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 from dagster._core.op_concurrency_limits_counter import GlobalOpConcurrencyLimitsCounter
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES, RunsFilter
-from support.processes import python, wait_until
-from support.workplace import Workplace
 
 from orchestration.instance.janitor import close_dead_runs
 from orchestration.instance.opening import DEVICE_POOL, open_instance
+from tests.support.processes import python, wait_until
+from tests.support.workplace import Workplace
 
 EVALUATE = ("-m", "orchestration.cli", "evaluate", "tiny-base")
 

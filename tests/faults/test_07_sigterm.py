@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import signal
 
-from support import tiny
-from support.processes import evaluator
-from support.workplace import HELD_TASK, TASKS, Workplace
-
 from orchestration.warehouse import load as warehouse
+from tests.support import tiny
+from tests.support.processes import evaluator
+from tests.support.workplace import HELD_TASK, TASKS, Workplace
 
 
 def test_07_a_terminated_evaluation_lands_its_end_and_keeps_its_energy(held_workplace: Workplace) -> None:

@@ -13,9 +13,6 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from support.processes import evaluator
-from support.small_marts import build_marts
-from support.workplace import HELD_TASK, TASKS, Workplace
 
 from evaluators import durable
 from evaluators.energy import make_meter
@@ -23,6 +20,9 @@ from evaluators.landing import bundles
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
 from orchestration.warehouse.publication import PublicationRefused, publish
+from tests.support.processes import evaluator
+from tests.support.small_marts import build_marts
+from tests.support.workplace import HELD_TASK, TASKS, Workplace
 
 SmallDisk = Callable[[Path], Path]
 

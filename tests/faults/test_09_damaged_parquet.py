@@ -12,11 +12,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from support.landing_builder import START, BuiltRun, TaskOutcome
 
 from evaluators.landing import bundles
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
+from tests.support.landing_builder import START, BuiltRun, TaskOutcome
 
 OUTCOMES = (TaskOutcome("mc", [True, False], 100.0), TaskOutcome("gen", [True, True], 200.0, tokens_out=[3, 4]))
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from support import states
-from support.landing_builder import BuiltRun, TaskOutcome
 
 from evaluators.__main__ import main
 from evaluators.landing import bundles, lifecycle
 from orchestration.cli.import_leaderboard import command
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
+from tests.support import states
+from tests.support.landing_builder import BuiltRun, TaskOutcome
 
 NOT_JSON = pytest.mark.parametrize(
     "content", ["", "{", "[]", "null", '{"run_id": "x"}', "<html>404</html>"], ids=lambda content: content or "empty"

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from support.dbt_runner import dbt_build
-from support.two_nights import SOME_MARTS
 
 from evaluators.landing.bundles import END_BUNDLE, bundles, new_run_id
 from evaluators.records import RECORDS
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
+from tests.support.dbt_runner import dbt_build
+from tests.support.two_nights import SOME_MARTS
 
 
 def test_11_a_run_that_landed_twice_changes_no_mart(

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from support.landing_builder import BuiltRun, TaskOutcome
-from support.processes import python
 
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
+from tests.support.landing_builder import BuiltRun, TaskOutcome
+from tests.support.processes import python
 
 # The first steps of the job `refresh`, with its own resources: dbt would only take longer.
 LOAD = """

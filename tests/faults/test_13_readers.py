@@ -8,11 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
-from support.readers import readers
-from support.small_marts import build_marts
 
 from orchestration.home import Home
 from orchestration.warehouse.publication import publish
+from tests.support.readers import readers
+from tests.support.small_marts import build_marts
 
 PUBLICATIONS = 20
 

@@ -9,11 +9,11 @@ import stat
 from pathlib import Path
 
 import duckdb
-from support.processes import python
-from support.small_marts import build_marts
 
 from orchestration.home import MARTS_FILE, Home
 from orchestration.warehouse.publication import publish
+from tests.support.processes import python
+from tests.support.small_marts import build_marts
 
 # Changes a row and holds the file, with the change in the log only.
 HOLD = """

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from support.processes import python
-from support.small_marts import build_marts
 
 from orchestration.home import Home
 from orchestration.warehouse import publication
 from orchestration.warehouse.publication import PublicationRefused, publish
+from tests.support.processes import python
+from tests.support.small_marts import build_marts
 
 LEAVE_A_LOG = """
 import os, sys

@@ -10,9 +10,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
-from support.landed_files import reason_of_refusal, retyped
 
 from orchestration.home import Home
+from tests.support.landed_files import reason_of_refusal, retyped
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.landed_files import Change, as_of, raw_tables, reason_of_refusal, rewrite, with_value
-from support.landing_builder import START, BuiltRun, TaskOutcome
 
 from evaluators.engines import TokenCounts
 from evaluators.landing import bundles
@@ -22,6 +20,8 @@ from evaluators.records import SCHEMA_VERSION, TaskEmission
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
 from orchestration.warehouse import raw_schema
+from tests.support.landed_files import Change, as_of, raw_tables, reason_of_refusal, rewrite, with_value
+from tests.support.landing_builder import START, BuiltRun, TaskOutcome
 
 SCHEMA = bundles.arrow_schema(TaskEmission)
 

@@ -10,10 +10,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import tiny
-from support.evaluations import evaluate_all, rows, save_workplace
-from support.landed_files import reason_of_refusal, with_value
-from support.readings import reading
 
 from evaluators.energy import quality
 from evaluators.energy.replay import ReplayMeter
@@ -21,6 +17,10 @@ from evaluators.landing import bundles
 from evaluators.records import TaskEmission
 from orchestration.home import Home
 from orchestration.warehouse import raw_schema
+from tests.support import tiny
+from tests.support.evaluations import evaluate_all, rows, save_workplace
+from tests.support.landed_files import reason_of_refusal, with_value
+from tests.support.readings import reading
 
 EMISSIONS = pa.table(
     {name: [None] for name in bundles.arrow_schema(TaskEmission).names},

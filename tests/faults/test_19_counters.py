@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.evaluations import evaluate_all, may_unshare, rows, save_workplace
-from support.landed_files import reason_of_refusal, with_value
-from support.readings import reading
 
 from evaluators.energy import OWN_TIME, rapl
 from evaluators.energy.capabilities import describe
 from evaluators.energy.replay import ReplayMeter
 from orchestration.home import Home
+from tests.support.evaluations import evaluate_all, may_unshare, rows, save_workplace
+from tests.support.landed_files import reason_of_refusal, with_value
+from tests.support.readings import reading
 
 # A processor with RAPL: codecarbon and our own reader see the files of `sys` where the kernel's are otherwise.
 WITH_RAPL = ("unshare", "-m", "sh", "-c", 'mount --bind "$0" /sys/class && exec "$@"')

@@ -18,7 +18,6 @@ from typing import Any
 import pynvml
 import pytest
 from codecarbon.core import gpu, gpu_nvidia, hardware_cache
-from support.evaluations import evaluate_all, rows, save_workplace
 
 from evaluators import machine
 from evaluators.energy import describe, nvml, quality
@@ -26,6 +25,7 @@ from evaluators.energy.codecarbon import CodecarbonMeter
 from evaluators.energy.nvml import Gpu, GpuWindow
 from evaluators.energy.windows import GpuState
 from evaluators.records import PHASES
+from tests.support.evaluations import evaluate_all, rows, save_workplace
 
 LOST = pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
 NOT_HERE = 2**22 + 1  # no process has a number as high

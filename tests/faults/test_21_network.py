@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.evaluations import evalwatt, rows
-from support.night import Night, the_night
-from support.offline import HUB
 
 from evaluators.energy.grid import grid
+from tests.support.evaluations import evalwatt, rows
+from tests.support.night import Night, the_night
+from tests.support.offline import HUB
 
 
 @pytest.fixture

@@ -16,13 +16,13 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
-from support import tiny
-from support.evaluations import rows, save_workplace, specs, start_evaluator
 
 from evaluators.catalogue.entries import Settings
 from orchestration.defs.automation import nightly_schedule
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
+from tests.support import tiny
+from tests.support.evaluations import rows, save_workplace, specs, start_evaluator
 
 COMPILER = shutil.which("cc") or shutil.which("gcc")
 WRONG_CLOCK = r"""

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from support import tiny
-from support.evaluations import evalwatt, rows, save_workplace
 
 from evaluators import machine
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
+from tests.support import tiny
+from tests.support.evaluations import evalwatt, rows, save_workplace
 
 LIMIT_BYTES = 2_500_000_000  # for the command line, Dagster and one evaluator at a time; a gigabyte does
 GROUPS = Path("/sys/fs/cgroup/memory") if Path("/sys/fs/cgroup/memory").is_dir() else Path("/sys/fs/cgroup")
@@ -103,7 +103,7 @@ def test_memory_that_is_refused_is_a_failed_row_too(tmp_path: Path) -> None:
         "import numpy\n\ndef mean(values):\n    return numpy.ones(2**56).mean()\n"
     )
     tiny.use_function(tmp_path / "tasks", "tiny_one", "aggregation", "greed.mean")
-    from support.evaluations import evaluate_all
+    from tests.support.evaluations import evaluate_all
 
     (summary,) = evaluate_all(tmp_path)
     assert set(summary.failures) == {"tiny_one"}

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import tiny
-from support.evaluations import evaluate_all, rows, save_workplace
 
 from evaluators.catalogue.entries import CatalogueError, load
 from evaluators.plan import plan
+from tests.support import tiny
+from tests.support.evaluations import evaluate_all, rows, save_workplace
 
 Damage = Callable[[Path], object]
 

@@ -17,9 +17,6 @@ import pytest
 import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from support import tiny
-from support.evaluations import evaluate_all, save_workplace
-from support.landing_builder import BuiltRun, TaskOutcome
 
 from evaluators.catalogue.entries import CatalogueError, load
 from evaluators.plan import make_spec, plan
@@ -28,6 +25,9 @@ from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
 from orchestration.warehouse import publication
 from orchestration.warehouse.published import connect
+from tests.support import tiny
+from tests.support.evaluations import evaluate_all, save_workplace
+from tests.support.landing_builder import BuiltRun, TaskOutcome
 
 HOSTILE = (
     "a,trust_remote_code=True",

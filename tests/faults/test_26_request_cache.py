@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import CachingLM
-from support.evaluations import evaluate_all, rows, save_workplace, specs
 
 from evaluators import engines
 from evaluators.catalogue.entries import CatalogueError, load
@@ -22,6 +21,7 @@ from evaluators.engines import EngineFailed
 from evaluators.harness.interruption import Interruption
 from evaluators.harness.metered import MeteredLM
 from evaluators.spec import SpecError, read
+from tests.support.evaluations import evaluate_all, rows, save_workplace, specs
 
 KEYS = ("use_cache", "cache_requests")
 

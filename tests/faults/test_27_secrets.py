@@ -14,11 +14,11 @@ from typing import Any
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-from support import hub_server, tiny
-from support.evaluations import evaluate_all, rows, save_workplace, specs, start_evaluator
-from support.night import IN_NO_VARIABLE, SECRETS, Night, the_night
 
 from evaluators.redaction import BLANK, redact
+from tests.support import hub_server, tiny
+from tests.support.evaluations import evaluate_all, rows, save_workplace, specs, start_evaluator
+from tests.support.night import IN_NO_VARIABLE, SECRETS, Night, the_night
 
 
 @pytest.fixture

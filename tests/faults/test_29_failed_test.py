@@ -9,11 +9,11 @@ from pathlib import Path
 import dagster as dg
 import duckdb
 import pytest
-from support.evaluations import evalwatt
-from support.night import Night, the_night
 
 from orchestration.home import Home
 from orchestration.instance.opening import open_instance
+from tests.support.evaluations import evalwatt
+from tests.support.night import Night, the_night
 
 
 @pytest.fixture
@@ -48,7 +48,9 @@ def test_the_last_version_stays_and_the_message_says_where_the_rows_are(night: N
         (run,) = instance.get_runs(dg.RunsFilter(job_name="refresh"), limit=1)
         entries = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
         checks = [entry.get_dagster_event().asset_check_evaluation_data for entry in entries]
-    remedies = [check.metadata["remedy"].value for check in checks if not check.passed and "remedy" in check.metadata]
+    remedies = [
+        str(check.metadata["remedy"].value) for check in checks if not check.passed and "remedy" in check.metadata
+    ]
     assert len(remedies) == len(kept)
     assert all(any(f"select * from {table}\n" in remedy for remedy in remedies) for table in kept)
     assert not any("remedy" in check.metadata for check in checks if check.passed)

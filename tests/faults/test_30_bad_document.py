@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from lm_eval.evaluator import simple_evaluate
 from lm_eval.tasks import TaskManager
-from support.evaluations import evaluate_all, rows, save_workplace, specs
 
 from evaluators.catalogue.entries import load
 from evaluators.plan import plan
+from tests.support.evaluations import evaluate_all, rows, save_workplace, specs
 
 TASKS = ("tiny_one", "tiny_two", "tiny_three")
 

@@ -19,13 +19,13 @@ from pathlib import Path
 import psutil
 import pytest
 from filelock import FileLock
-from support import tiny
-from support.evaluations import evaluate_all, rows, save_workplace, specs
-from support.processes import Evaluator, evaluator, wait_until
 
 from evaluators.harness.interruption import Interruption
 from evaluators.landing import lifecycle
 from evaluators.process import guard
+from tests.support import tiny
+from tests.support.evaluations import evaluate_all, rows, save_workplace, specs
+from tests.support.processes import Evaluator, evaluator, wait_until
 
 # Each ends with a metric that never ends by itself; `STARTED` appears when its processes run.
 _METRICS = """

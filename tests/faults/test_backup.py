@@ -11,15 +11,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from support.dbt_runner import dbt_build
-from support.landed_files import raw_tables
-from support.landing_builder import START, BuiltRun
-from support.two_nights import SOME_MARTS
-
 from evaluators import durable
 from evaluators.landing import bundles, lifecycle
 from orchestration.home import PROJECT, Home
 from orchestration.warehouse import load as warehouse
+from tests.support.dbt_runner import dbt_build
+from tests.support.landed_files import raw_tables
+from tests.support.landing_builder import START, BuiltRun
+from tests.support.two_nights import SOME_MARTS
 
 
 def commands(beginning: str) -> list[str]:

@@ -14,12 +14,6 @@ from typing import Any
 
 import duckdb
 import pytest
-from support import tiny
-from support.dbt_runner import DBT, dbt_build
-from support.processes import evaluator, python
-from support.readings import READING
-from support.two_nights import SOME_MARTS
-from support.workplace import HELD_TASK, TASKS, Workplace
 
 from evaluators.catalogue.entries import load
 from evaluators.energy import Reading
@@ -29,6 +23,12 @@ from evaluators.process import run
 from orchestration.home import DBT_PROJECT, MARTS_FILE, Home
 from orchestration.warehouse import load as warehouse
 from orchestration.warehouse import publication
+from tests.support import tiny
+from tests.support.dbt_runner import DBT, dbt_build
+from tests.support.processes import evaluator, python
+from tests.support.readings import READING
+from tests.support.two_nights import SOME_MARTS
+from tests.support.workplace import HELD_TASK, TASKS, Workplace
 
 # A run more idles, loads and warms up once more.
 SETUP_KWH = {f"{phase}_{known}kwh" for phase in ("idle", "load", "warmup") for known in ("", "known_")}

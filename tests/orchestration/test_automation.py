@@ -13,7 +13,6 @@ from dagster import DagsterInstance, DagsterRunStatus
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.test_utils import create_run_for_test
-from support.dagster_runs import end
 
 from orchestration.defs import automation
 from orchestration.defs.resources import Paths
@@ -21,6 +20,7 @@ from orchestration.home import Home
 from orchestration.instance.names import EVALUATIONS
 from orchestration.instance.opening import open_instance
 from orchestration.nights import groups
+from tests.support.dagster_runs import end
 
 CATALOGUE = """
 settings: {{nightly_at: "03:30", time_zone: Europe/Berlin, deadline: 4h}}

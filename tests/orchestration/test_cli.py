@@ -17,12 +17,12 @@ from pathlib import Path
 import click
 import duckdb
 import pytest
-from support.landing_builder import BuiltRun, TaskOutcome
-from support.tiny import model_entry, save_catalogue, save_model, save_tasks
 
 from orchestration import cli
 from orchestration.home import Home
 from orchestration.warehouse.published import connect
+from tests.support.landing_builder import BuiltRun, TaskOutcome
+from tests.support.tiny import model_entry, save_catalogue, save_model, save_tasks
 
 Run = Callable[..., tuple[int, str, str]]
 

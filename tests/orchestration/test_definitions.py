@@ -11,9 +11,6 @@ from pathlib import Path
 import dagster as dg
 import duckdb
 import pytest
-from support.small_marts import NOTHING_METERED, build_marts
-from support.stand_in import StandIn
-from support.tiny import model_entry, save_catalogue
 
 from evaluators.records import RECORDS
 from orchestration.dbt_artifacts.data_dictionary import marts_in
@@ -28,6 +25,9 @@ from orchestration.home import Home
 from orchestration.instance.housekeeping import delete_old_runs
 from orchestration.instance.opening import open_instance
 from orchestration.warehouse.publication import Publication, current, publish
+from tests.support.small_marts import NOTHING_METERED, build_marts
+from tests.support.stand_in import StandIn
+from tests.support.tiny import model_entry, save_catalogue
 
 
 @pytest.fixture

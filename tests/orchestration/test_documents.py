@@ -16,12 +16,12 @@ from pathlib import Path
 
 import click
 import pytest
-from support.documents import DOCUMENTS, ROOT, Command, commands
-from support.states import row, save
-from support.tiny import model_entry, save_catalogue, save_model, save_tasks
 
 from orchestration.cli import cli
 from orchestration.home import Home
+from tests.support.documents import DOCUMENTS, ROOT, Command, commands
+from tests.support.states import row, save
+from tests.support.tiny import model_entry, save_catalogue, save_model, save_tasks
 
 COMMANDS = commands()
 # What a command may need: words of its comment, `needs …`.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.example_queries import OWN, QUERIES, STUDY
+
+from tests.support.example_queries import OWN, QUERIES, STUDY
 
 
 def test_there_are_twenty_of_them_and_the_studys_six_among_them() -> None:

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from support.dbt_runner import dbt_build
-from support.landing_builder import BuiltRun, TaskOutcome
-from support.tiny import model_entry, save_catalogue
 
 from orchestration.cli import status
 from orchestration.home import Home
 from orchestration.nights.message import Line, Message, keep
 from orchestration.warehouse import load as warehouse
 from orchestration.warehouse import publication
+from tests.support.dbt_runner import dbt_build
+from tests.support.landing_builder import BuiltRun, TaskOutcome
+from tests.support.tiny import model_entry, save_catalogue
 
 pytestmark = pytest.mark.long
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from support.dbt_runner import dbt_build
-from support.landing_builder import START, BuiltRun, TaskOutcome
 
 from orchestration.home import MARTS_FILE, Home
 from orchestration.report import findings, queries
 from orchestration.ui.model_figures import model_figures
 from orchestration.warehouse import load as warehouse
 from orchestration.warehouse import publication
+from tests.support.dbt_runner import dbt_build
+from tests.support.landing_builder import START, BuiltRun, TaskOutcome
 
 pytestmark = pytest.mark.long
 

@@ -15,14 +15,14 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from support import states
-from support.hub_history import History
-from support.states import row
 
 from evaluators.leaderboards import hub
 from orchestration import cli
 from orchestration.home import Home
 from orchestration.instance.opening import open_instance
+from tests.support import states
+from tests.support.hub_history import History
+from tests.support.states import row
 
 Run = Callable[..., tuple[int, str, str]]
 

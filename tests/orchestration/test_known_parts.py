@@ -8,12 +8,12 @@ from typing import Any
 import duckdb
 import pytest
 from rich.console import Console
-from support.metered_nights import KWH
 
 from orchestration.cli import results
 from orchestration.home import Home
 from orchestration.nights import report
 from orchestration.report import findings, page, queries
+from tests.support.metered_nights import KWH
 
 Night = tuple[Home, list[str]]
 

@@ -12,12 +12,6 @@ import dagster as dg
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-from support import states
-from support.hub_history import History
-from support.landed_files import rewrite, with_value
-from support.landing_builder import BuiltRun, TaskOutcome
-from support.states import DAY, row
-from support.tiny import model_entry, save_catalogue
 
 from evaluators.leaderboards import formats, hub
 from evaluators.leaderboards.states import Imported, import_state
@@ -30,6 +24,12 @@ from orchestration.instance.opening import open_instance
 from orchestration.ui import state_events
 from orchestration.warehouse import load as warehouse
 from orchestration.warehouse import raw_schema
+from tests.support import states
+from tests.support.hub_history import History
+from tests.support.landed_files import rewrite, with_value
+from tests.support.landing_builder import BuiltRun, TaskOutcome
+from tests.support.states import DAY, row
+from tests.support.tiny import model_entry, save_catalogue
 
 ROWS = [row("a/model", params_b=-1.0, emissions_published_kg=-1.0), row("b/model", hub_license="mit")]
 

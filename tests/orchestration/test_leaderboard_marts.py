@@ -10,14 +10,14 @@ from typing import Any
 
 import duckdb
 import pytest
-from support.dbt_runner import dbt_build
-from support.example_queries import STUDY, answer_to
-from support.states import row, save
 
 from evaluators.leaderboards.formats import read
 from evaluators.leaderboards.states import import_state
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
+from tests.support.dbt_runner import dbt_build
+from tests.support.example_queries import STUDY, answer_to
+from tests.support.states import row, save
 
 FIRST, SECOND, THIRD = date(2030, 5, 1), date(2030, 5, 2), date(2030, 5, 9)
 

@@ -22,14 +22,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from scipy import stats
-from support.dbt_runner import dbt
-from support.example_queries import OWN, answer_to
-from support.metered_nights import GEN, KWH, MC, OTHER_SETTINGS, TUNED_GEN, TUNED_MC
 
 from evaluators.records import RECORDS
 from orchestration.dbt_artifacts.column_lineage import column_lineage
 from orchestration.home import MARTS_FILE, PROJECT, Home
 from orchestration.warehouse.built_tables import built_tables
+from tests.support.dbt_runner import dbt
+from tests.support.example_queries import OWN, answer_to
+from tests.support.metered_nights import GEN, KWH, MC, OTHER_SETTINGS, TUNED_GEN, TUNED_MC
 
 MARTS = (
     "dim_models",

@@ -11,11 +11,11 @@ from pathlib import Path
 import duckdb
 import lm_eval.api.metrics  # noqa: F401  registers lm-eval's metrics
 from lm_eval.api import registry
-from support.dbt_runner import dbt_build
-from support.landing_builder import BuiltRun, TaskOutcome
 
 from orchestration.home import DBT_PROJECT, Home
 from orchestration.warehouse import load as warehouse
+from tests.support.dbt_runner import dbt_build
+from tests.support.landing_builder import BuiltRun, TaskOutcome
 
 SEED = {row["metric"]: row for row in csv.DictReader((DBT_PROJECT / "seeds" / "metrics.csv").open())}
 

@@ -20,7 +20,6 @@ import dagster as dg
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
-from support.tiny import model_entry, save_catalogue, save_model, save_tasks
 
 from evaluators.catalogue.entries import load
 from evaluators.plan import in_order
@@ -29,6 +28,7 @@ from orchestration.cli.results import explanations, show_published
 from orchestration.home import Home
 from orchestration.instance.opening import open_instance
 from orchestration.nights import groups
+from tests.support.tiny import model_entry, save_catalogue, save_model, save_tasks
 
 # A metric that stands still until it is let go.
 HOLDING = """

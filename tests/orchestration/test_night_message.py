@@ -24,11 +24,6 @@ from dagster._core.scheduler.instigation import (
 )
 from dagster._core.test_utils import create_run_for_test
 from dagster._utils.error import SerializableErrorInfo
-from support.dagster_runs import end
-from support.landing_builder import BuiltRun
-from support.small_marts import NOTHING_METERED
-from support.stand_in import StandIn
-from support.tiny import model_entry, save_catalogue
 
 from evaluators.energy import quality
 from evaluators.landing import bundles, lifecycle
@@ -47,6 +42,11 @@ from orchestration.nights import groups, report
 from orchestration.nights.message import last_kept
 from orchestration.warehouse import load as warehouse
 from orchestration.warehouse.publication import Publication
+from tests.support.dagster_runs import end
+from tests.support.landing_builder import BuiltRun
+from tests.support.small_marts import NOTHING_METERED
+from tests.support.stand_in import StandIn
+from tests.support.tiny import model_entry, save_catalogue
 
 NIGHT = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
 ORIGIN = RemoteInstigatorOrigin(

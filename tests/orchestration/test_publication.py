@@ -10,11 +10,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from support.small_marts import build_marts
 
 from orchestration.home import Home
 from orchestration.warehouse import publication
 from orchestration.warehouse.publication import NothingPublished, PublicationRefused, publish
+from tests.support.small_marts import build_marts
 
 HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); input()"
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from support.dbt_runner import dbt_build
-from support.landing_builder import START, BuiltRun, TaskOutcome
 
 from evaluators.energy.short_windows import believed
 from evaluators.summary import TaskSummary
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
+from tests.support.dbt_runner import dbt_build
+from tests.support.landing_builder import START, BuiltRun, TaskOutcome
 
 Case = dict[str, str]
 CASES: list[Case] = list(csv.DictReader((Path(__file__).parents[1] / "short_windows.csv").open(encoding="utf-8")))

@@ -10,15 +10,15 @@ from typing import Any
 import duckdb
 import pytest
 from scipy import stats
-from support.dbt_runner import dbt_build
-from support.example_queries import QUERIES, STUDY, answer_to
-from support.states import NO_REAL_STATES, REAL
-from support.study_document import DOCUMENT, answer, answers
 
 from evaluators.leaderboards.formats import date_in_name, read
 from evaluators.leaderboards.states import import_state
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
+from tests.support.dbt_runner import dbt_build
+from tests.support.example_queries import QUERIES, STUDY, answer_to
+from tests.support.states import NO_REAL_STATES, REAL
+from tests.support.study_document import DOCUMENT, answer, answers
 
 pytestmark = pytest.mark.skipif(not REAL, reason=NO_REAL_STATES)
 

@@ -15,12 +15,12 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from support.landed_files import OUTCOMES, Change, bundle_of, raw_tables, reason_of_refusal, with_value
-from support.landing_builder import START, BuiltRun, TaskOutcome
 
 from evaluators.landing import bundles, decisions, lifecycle
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
+from tests.support.landed_files import OUTCOMES, Change, bundle_of, raw_tables, reason_of_refusal, with_value
+from tests.support.landing_builder import START, BuiltRun, TaskOutcome
 
 HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); input()"
 

@@ -152,8 +152,8 @@ def configuration(kind: str, changes: Mapping[str, Any] = {}) -> PreTrainedConfi
     for name in getattr(CONFIG_MAPPING[kind], "sub_configs", {}):
         part = (default.get(name) or {}).get("model_type")
         if part in CONFIG_MAPPING:
-            fields[name] = configuration(part).to_dict()
-    fields |= CHANGES.get(kind, {}) | changes
+            fields[name] = configuration(str(part)).to_dict()
+    fields |= {**CHANGES.get(kind, {}), **changes}
     return CONFIG_MAPPING[kind](**{name: value for name, value in fields.items() if value is not None})
 
 

@@ -11,9 +11,9 @@ import pytest
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
 from orchestration.warehouse import publication
-from support.dbt_runner import dbt_build
-from support.landing_builder import BuiltRun, TaskOutcome
-from support.metered_nights import answers
+from tests.support.dbt_runner import dbt_build
+from tests.support.landing_builder import BuiltRun, TaskOutcome
+from tests.support.metered_nights import answers
 
 BUSY = "foreign_load"
 BASE = [

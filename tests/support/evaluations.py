@@ -18,7 +18,7 @@ from evaluators.plan import make_spec, plan
 from evaluators.process.run import evaluate
 from evaluators.spec import RunSpec
 from evaluators.summary import RunSummary
-from support import tiny
+from tests.support import tiny
 
 
 def save_workplace(
@@ -62,7 +62,7 @@ def start_evaluator(
         [*wrapper, sys.executable, "-m", "evaluators", str(path)],
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"} | (environment or {}),
+        env=os.environ | {"PYTHONUNBUFFERED": "1"} | dict(environment or {}),
     )
 
 
@@ -85,7 +85,7 @@ def evalwatt(
     return subprocess.run(
         [*wrapper, sys.executable, "-m", "orchestration.cli", *arguments],
         cwd=folder,
-        env=inherited | (environment or {}),
+        env=inherited | dict(environment or {}),
         capture_output=True,
         text=True,
         check=False,

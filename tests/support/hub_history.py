@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from evaluators.leaderboards import hub
-from support import states
+from tests.support import states
 
 
 @dataclass

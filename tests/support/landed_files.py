@@ -17,7 +17,7 @@ from evaluators.landing import bundles
 from evaluators.records import BY_TABLE, RECORDS, columns
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
-from support.landing_builder import BuiltRun, TaskOutcome
+from tests.support.landing_builder import BuiltRun, TaskOutcome
 
 Change = Callable[[pa.Table], pa.Table]
 

@@ -20,8 +20,8 @@ from evaluators.landing.bundles import END_BUNDLE, bundles
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
 from orchestration.warehouse import publication
-from support.dbt_runner import dbt_build
-from support.landing_builder import START, BuiltRun, TaskOutcome
+from tests.support.dbt_runner import dbt_build
+from tests.support.landing_builder import START, BuiltRun, TaskOutcome
 
 KWH = 3.6e6  # joules
 NIGHT_2 = START + timedelta(days=1)

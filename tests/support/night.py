@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from support import tiny
-from support.built_once import built_once
-from support.evaluations import evalwatt, save_workplace
-from support.offline import Offline, offline
+from tests.support import tiny
+from tests.support.built_once import built_once
+from tests.support.evaluations import evalwatt, save_workplace
+from tests.support.offline import Offline, offline
 
 SECRETS = {
     "HF_TOKEN": "hf_TheCanaryThatNobodyMayHear",

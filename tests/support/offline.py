@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.evaluations import may_unshare
+from tests.support.evaluations import may_unshare
 
 HUB = "huggingface.co"
 

@@ -36,7 +36,7 @@ class Started:
         self.process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=cwd,
-            env=kept | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": os.pathsep.join(paths)} | environment,
+            env=kept | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": os.pathsep.join(paths)} | dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=self._out,
             stderr=self._err,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestration.home import MARTS_FILE, Home
-from support.processes import python
+from tests.support.processes import python
 
 # One read: open what is current, take the build's name and what it says of its rows, and count them.
 READING = """

@@ -30,5 +30,5 @@ with open_dagster_pipes() as pipes:
 class StandIn(dg.PipesSubprocessClient):
     """A Pipes client that starts the stand-in instead of the evaluator."""
 
-    def run(self, *, context: Any, command: Any, **options: Any) -> Any:
+    def run(self, *, context: Any, command: Any, **options: Any) -> Any:  # type: ignore[override]
         return super().run(context=context, command=[sys.executable, "-c", STAND_IN, command[-1]], **options)

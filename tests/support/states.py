@@ -86,7 +86,7 @@ def as_records(rows: Sequence[dict[str, Any]], source: str, day: date = DAY) -> 
     """What has to be landed of rows that are right."""
 
     def record(given: dict[str, Any]) -> dict[str, Any]:
-        values = {FIELDS[column]: None if value == "" else value for column, value in given.items()}
+        values: dict[str, Any] = {FIELDS[column]: None if value == "" else value for column, value in given.items()}
         for name in ("upload_to_hub_date", "submission_date"):
             values[name] = values[name] and date.fromisoformat(values[name])
         return {"snapshot_date": day, "schema_version": SCHEMA_VERSION, "source": source, "model_html": None, **values}

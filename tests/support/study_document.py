@@ -1,6 +1,6 @@
 """docs/study.md: its queries and the answers that stand under them.
 
-`python tests/support/study_document.py WAREHOUSE` writes the answers anew.
+`python -m tests.support.study_document WAREHOUSE` writes the answers anew.
 """
 
 from __future__ import annotations

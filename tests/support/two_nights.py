@@ -10,8 +10,8 @@ from pathlib import Path
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
 from orchestration.warehouse import publication
-from support.dbt_runner import dbt_build
-from support.landing_builder import START, BuiltRun, TaskOutcome
+from tests.support.dbt_runner import dbt_build
+from tests.support.landing_builder import START, BuiltRun, TaskOutcome
 
 # Seeds and models down to the marts of measured evaluations: half the time, and what a fault does is the same.
 SOME_MARTS = (

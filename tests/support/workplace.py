@@ -14,7 +14,7 @@ from evaluators.landing import bundles
 from evaluators.plan import make_spec, plan
 from evaluators.spec import RunSpec
 from orchestration.home import Home
-from support import tiny
+from tests.support import tiny
 
 TASKS = ("tiny_one", "tiny_two", "tiny_three")
 HELD_TASK = "tiny_held"

@@ -14,14 +14,14 @@ from typing import Any
 
 import duckdb
 import pytest
-from support.built_once import built_once
-from support.dbt_runner import dbt_build
 
 from evaluators.catalogue import entries
 from evaluators.plan import make_spec, plan
 from evaluators.process.run import evaluate
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
+from tests.support.built_once import built_once
+from tests.support.dbt_runner import dbt_build
 
 KEPT = Path(__file__).parent / "0.1.0"
 BASE, TUNED = "SmolLM2-135M-Instruct", "SmolLM2-135M-short-answers"
