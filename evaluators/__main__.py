@@ -20,7 +20,8 @@ def main(arguments: list[str]) -> int:
     except SpecError as error:
         print(error, file=sys.stderr)
         return 2
-    from evaluators.process.run import Interrupted, evaluate
+    from evaluators.harness.interruption import Interrupted
+    from evaluators.process.run import evaluate
 
     try:
         summary = evaluate(spec)

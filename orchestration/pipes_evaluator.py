@@ -17,9 +17,11 @@ from evaluators import environment
 
 def main(spec_file: Path) -> int:
     """Evaluate what the spec says. Returns the exit code."""
-    from evaluators.process.run import Interrupted, TaskSummary, evaluate
+    from evaluators.harness.interruption import Interrupted
+    from evaluators.process.run import evaluate
     from evaluators.redaction import redact
     from evaluators.spec import read
+    from evaluators.summary import TaskSummary
 
     with open_dagster_pipes() as pipes:
 

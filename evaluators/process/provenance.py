@@ -149,9 +149,10 @@ def _has_hashes(model: ModelFacts, run: Path) -> bool:
     expected = {"tokenizer_hash": model.tokenizer_hash, "chat_template_hash": model.template_hash}
     try:
         (file,) = (run / bundles.SETUP_BUNDLE).glob(f"{Model.table}.*")
-        return pq.read_table(file, columns=list(expected)).to_pylist() == [expected]
+        (landed,) = pq.read_table(file, columns=list(expected)).to_pylist()
     except (OSError, ValueError):  # damaged, or put into quarantine: it proves nothing
         return False
+    return bool(landed == expected)
 
 
 def start_record(spec: RunSpec, meter: Meter) -> EvaluationRun:

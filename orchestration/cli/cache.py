@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from evaluators.models.prepared import PreparedModel
 
 
-class _Size(click.ParamType):
+class _Size(click.ParamType[int]):
     name = "SIZE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:

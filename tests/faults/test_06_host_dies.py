@@ -14,7 +14,8 @@ from dagster._core.op_concurrency_limits_counter import GlobalOpConcurrencyLimit
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES, RunsFilter
 
 from orchestration.instance.janitor import close_dead_runs
-from orchestration.instance.opening import DEVICE_POOL, open_instance
+from orchestration.instance.names import DEVICE_POOL
+from orchestration.instance.opening import open_instance
 from tests.support.processes import python, wait_until
 from tests.support.workplace import Workplace
 

@@ -233,7 +233,7 @@ def test_codecarbon_reads_and_continues_its_file(
     assert float(mini["emissions"]) == pytest.approx(joules / 3.6e6 * 0.6)
     assert float(mini["cpu_power"]) == pytest.approx(0.9 * joules / float(mini["duration"]))
     assert (mini["gpu_energy"], mini["water_consumed"], mini["on_cloud"]) == ("", "", "")
-    again = {name: value or None for name, value in repeated.items()}
+    again: dict[str, Any] = {name: value or None for name, value in repeated.items()}
     with caplog.at_level(logging.WARNING, logger="codecarbon"):
         FileOutput("emissions.csv", str(Path(file).parent), on_csv_write="update").out(EmissionsData(**again), None)
     assert [path.name for path in Path(file).parent.iterdir()] == ["emissions.csv"]  # none was set aside as foreign

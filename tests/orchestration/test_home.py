@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from orchestration.home import Home, HomeRefused
-from orchestration.instance.opening import DEVICE_POOL, open_instance
+from orchestration.instance.names import DEVICE_POOL
+from orchestration.instance.opening import open_instance
 
 
 @pytest.mark.parametrize("name", ["a?b", "50%", "a%20b", "a#b", "?", "[a]", "a*", "line\nbreak", "tab\t"])

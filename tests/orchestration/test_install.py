@@ -236,7 +236,7 @@ class Place:
         return (self.project / ".venv" / "install.log").read_text()
 
     def packages(self) -> dict[str, str]:
-        command = [
+        command: list[str | Path] = [
             self.project / ".venv/bin/python",
             "-m",
             "pip",

@@ -20,4 +20,4 @@ def built_once(factory: pytest.TempPathFactory, name: str, build: Callable[[], T
     with FileLock(f"{kept}.lock"):
         if not kept.exists():
             kept.write_bytes(pickle.dumps(build()))
-        return pickle.loads(kept.read_bytes())  # type: ignore[no-any-return]
+        return pickle.loads(kept.read_bytes())
