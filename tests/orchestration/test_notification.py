@@ -51,11 +51,11 @@ def log() -> list[str]:
 
 
 @contextmanager
-def serving(server: socketserver.BaseServer) -> Iterator[int]:
+def serving(server: socketserver.TCPServer) -> Iterator[int]:
     """The port of a server that answers while the block lasts."""
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield server.server_address[1]
+        yield int(server.server_address[1])
     finally:
         server.shutdown()
         server.server_close()
@@ -89,7 +89,7 @@ class Mailbox:
     @contextmanager
     def serving(self, tls: ssl.SSLContext | None = None) -> Iterator[int]:
         """Its port."""
-        options = {"tls_context": tls, "authenticator": self._log_in, "auth_required": tls is not None}
+        options: dict[str, Any] = {"tls_context": tls, "authenticator": self._log_in, "auth_required": tls is not None}
         controller = Controller(self, hostname="127.0.0.1", port=_free_port(), **options)
         controller.start()
         try:
