@@ -18,7 +18,7 @@ from lm_eval.api.model import LM, CachingLM
 from evaluators.energy import Ledger
 from evaluators.engines import Engine, EngineFailed
 from evaluators.harness.interruption import Interruption
-from evaluators.harness.lm_eval_tasks import tokens_read
+from evaluators.harness.outcomes import tokens_read
 
 _WARMUP_TEXT = "The quick brown fox jumps over the lazy dog, and the dog does not mind. " * 8
 _WARMUP_REQUESTS = 4

@@ -12,8 +12,9 @@ from lm_eval.models.utils import normalize_gen_kwargs
 
 from evaluators.engines import Engine
 from evaluators.engines.prefix_trie import Trie, key
-from evaluators.harness.lm_eval_tasks import LoadedTask, encoded_pair, requests_of
+from evaluators.harness.lm_eval_tasks import LoadedTask
 from evaluators.harness.metered import MeteredLM, Speed
+from evaluators.harness.outcomes import encoded_pair, requests_of
 from evaluators.landing.runs import runs_by_workload
 
 _DOCUMENTS = 4  # of a task, whose requests are built to judge it

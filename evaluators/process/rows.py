@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from evaluators.energy import Reading, quality
 from evaluators.engines import TokenCounts
-from evaluators.harness.lm_eval_tasks import LoadedTask, Outcome
+from evaluators.harness.lm_eval_tasks import LoadedTask
+from evaluators.harness.outcomes import Outcome
 from evaluators.hashing import digest
 from evaluators.records import SCHEMA_VERSION, Sample, TaskEmission, TaskResult
 

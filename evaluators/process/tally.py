@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 
 from evaluators.energy import OWN_TIME, Reading, quality
 from evaluators.engines import TokenCounts
-from evaluators.harness.lm_eval_tasks import LoadedTask, Outcome
+from evaluators.harness.lm_eval_tasks import LoadedTask
+from evaluators.harness.outcomes import Outcome
 from evaluators.landing.runs import PlannedTask
 from evaluators.records import EvaluationRun
 from evaluators.spec import RunSpec, Spent

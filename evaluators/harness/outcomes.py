@@ -1,0 +1,188 @@
+"""One task asked with lm-eval, and what it answers: scores and per-document samples. lm-eval's string keys end here.
+
+One lm-eval call per task, with a model that is kept: lm-eval would otherwise merge all tasks' requests, write at the
+very end, and lose everything to one bad document. Does not belong here: loading tasks (`lm_eval_tasks`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from lm_eval.api.instance import Instance
+from lm_eval.api.model import LM, TemplateLM
+from lm_eval.evaluator import evaluate
+
+from evaluators.harness.lm_eval_tasks import LoadedTask, TaskUnavailable
+
+RANDOM_SEED = 0  # of Python's own generator, as lm-eval's command line sets it
+# Of a bootstrapped standard error, known to 2 % then. lm-eval's own 100,000 take mcc minutes for eight documents, in
+# processes that it forks: 1,000 are one of its chunks, so further processes would gain nothing.
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One metric of one task. `stderr` is None where lm-eval has no estimate."""
+
+    metric: str
+    filter: str
+    value: float
+    stderr: float | None
+    higher_is_better: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document's outcome under the primary metric; tokens as the model's tokenizer counts them."""
+
+    document_id: int
+    document_hash: str
+    prompt_hash: str
+    target_hash: str
+    score: float | None
+    requests: int
+    tokens_prompt: int
+    tokens_generated: int
+    characters_generated: int | None
+    target: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that lm-eval found out about a task."""
+
+    scores: tuple[Score, ...]
+    documents: tuple[Document, ...]
+    binary: bool
+
+    @property
+    def requests(self) -> int:
+        return sum(document.requests for document in self.documents)
+
+    @property
+    def tokens_prompt(self) -> int:
+        return sum(document.tokens_prompt for document in self.documents)
+
+    @property
+    def tokens_generated(self) -> int:
+        return sum(document.tokens_generated for document in self.documents)
+
+
+def run_task(loaded: LoadedTask, lm: LM, tokenizer: TemplateLM, seed: int) -> Outcome:
+    """Evaluate one task with lm-eval and parse what it answers. Raises whatever the task's code raises."""
+    random.seed(RANDOM_SEED)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    loaded.task.set_fewshot_seed(seed=seed)
+    os.environ["DISABLE_MULTIPROC"] = "1"  # lm-eval's word for a bootstrap in this process
+    results = evaluate(
+        lm=lm,
+        task_dict={"tasks": {loaded.name: loaded.task}, "groups": {}, "group_map": {}},
+        limit=loaded.limit,
+        bootstrap_iters=RESAMPLES,
+        apply_chat_template=loaded.apply_chat_template,
+        fewshot_as_multiturn=loaded.apply_chat_template,
+    )
+    if results is None:
+        raise RuntimeError("lm-eval returned nothing; only one process may evaluate")
+    scores = _scores(results["results"][loaded.name], results["higher_is_better"][loaded.name])
+    if (loaded.metric, loaded.filter) not in {(score.metric, score.filter) for score in scores}:
+        known = ", ".join(f"{score.metric},{score.filter}" for score in scores)
+        raise TaskUnavailable(
+            f"task {loaded.name} has no metric {loaded.metric},{loaded.filter}; "
+            f"set the suite's `primary` to one of: {known}"
+        )
+    samples = [sample for sample in results["samples"][loaded.name] if sample["filter"] == loaded.filter]
+    documents = tuple(_document(sample, loaded, tokenizer) for sample in samples)
+    values = {document.score for document in documents}
+    return Outcome(scores, documents, binary=loaded.binary if loaded.binary is not None else values <= {0.0, 1.0})
+
+
+def requests_of(loaded: LoadedTask, lm: LM, documents: int) -> list[Instance]:
+    """The requests of the task's first documents, to judge how long it will take."""
+    loaded.task.build_all_requests(
+        limit=min(documents, loaded.documents),
+        rank=0,
+        world_size=1,
+        apply_chat_template=loaded.apply_chat_template,
+        fewshot_as_multiturn=loaded.apply_chat_template,
+        chat_template=lm.apply_chat_template if loaded.apply_chat_template else None,
+        tokenizer_name=lm.tokenizer_name if loaded.apply_chat_template else "",
+    )
+    return list(loaded.task.instances)
+
+
+def tokens_read(arguments: Sequence[Any], lm: TemplateLM) -> int:
+    """Tokens that an engine must read for a request: the context and, for log-likelihoods, the continuation."""
+    if len(arguments) > 1 and isinstance(arguments[1], str):
+        return sum(map(len, encoded_pair(arguments[0], arguments[1], lm)))
+    return len(lm.tok_encode(arguments[0]))
+
+
+def encoded_pair(context: str, continuation: str, lm: TemplateLM) -> tuple[Sequence[int], Sequence[int]]:
+    """A log-likelihood's tokens as lm-eval asks for them: behind nothing stands the model's prefix token, unless the
+    continuation begins with it."""
+    if context:
+        return lm._encode_pair(context, continuation)
+    tokens = lm.tok_encode(continuation, add_special_tokens=False)
+    if tokens[:1] == [lm.prefix_token_id]:
+        return tokens[:1], tokens[1:]
+    return [lm.prefix_token_id], tokens
+
+
+def _document(sample: dict[str, Any], loaded: LoadedTask, lm: TemplateLM) -> Document:
+    arguments, answers = sample["arguments"], [resps[0] for resps in sample["resps"]]
+    generated = [answer for answer in answers if isinstance(answer, str)]
+    if generated:
+        answer = generated[0]
+    elif loaded.task.OUTPUT_TYPE == "multiple_choice":
+        best = max(range(len(answers)), key=lambda i: answers[i][0])
+        answer = arguments[best][1]
+    else:
+        answer = json.dumps(answers[0])
+    value = sample.get(loaded.metric)
+    return Document(
+        document_id=int(sample["doc_id"]),
+        document_hash=sample["doc_hash"],
+        prompt_hash=sample["prompt_hash"],
+        target_hash=sample["target_hash"],
+        score=float(value) if isinstance(value, int | float | np.number) else None,
+        requests=len(arguments),
+        tokens_prompt=sum(tokens_read(request, lm) for request in arguments),
+        tokens_generated=sum(len(lm.tok_encode(text, add_special_tokens=False)) for text in generated),
+        characters_generated=sum(map(len, generated)) if generated else None,
+        target=str(sample["target"]),
+        answer=str(answer),
+    )
+
+
+def _scores(results: dict[str, Any], higher_is_better: dict[str, Any]) -> tuple[Score, ...]:
+    """lm-eval's `metric,filter` and `metric_stderr,filter` keys as rows."""
+    scores = []
+    for key, value in results.items():
+        metric, _, filter_name = key.partition(",")
+        if not filter_name or metric.endswith("_stderr") or not isinstance(value, int | float | np.number):
+            continue
+        if not math.isfinite(value):
+            raise ValueError(f"its metric {key} is {value}, which is no score; mend the task's metric or its documents")
+        stderr = results.get(f"{metric}_stderr,{filter_name}")
+        known = isinstance(stderr, int | float | np.number) and math.isfinite(stderr)
+        scores.append(
+            Score(
+                metric=metric,
+                filter=filter_name,
+                value=float(value),
+                stderr=float(stderr) if known else None,  # type: ignore[arg-type]
+                higher_is_better=higher_is_better.get(metric) is not False,
+            )
+        )
+    return tuple(scores)
