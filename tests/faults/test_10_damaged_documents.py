@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -61,7 +62,7 @@ def test_10_a_leaderboard_file_is_rejected_by_name(
     table = states.table([states.row(f"a/model-{number}") for number in range(3)])
     path = tmp_path / f"contents_{states.DAY}{suffix}"
     if suffix == ".parquet":
-        states.pq.write_table(table, path)
+        pq.write_table(table, path)
     elif suffix == ".csv":
         table.to_pandas().to_csv(path, index=False)
     else:

@@ -182,7 +182,7 @@ def test_the_device_is_found_by_its_uuid_wherever_it_is_in_the_machine(library: 
         meter.start()
         library.devices[1].shown = 5000 + 3600
         reading = meter.stop()
-        watched = meter._tracker._gpu_ids
+        watched = meter._tracker._gpu_ids  # type: ignore[attr-defined]
     finally:
         meter.close()
     assert reading.gpu_energy_kwh == pytest.approx(1e-6)

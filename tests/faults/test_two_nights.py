@@ -48,7 +48,7 @@ def replay() -> None:
         while True:
             yield READING
 
-    run.make_meter = lambda *_, **__: ReplayMeter(readings())
+    run.make_meter = lambda *_, **__: ReplayMeter(readings())  # type: ignore[attr-defined]
 
 
 @pytest.fixture

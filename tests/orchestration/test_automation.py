@@ -17,7 +17,7 @@ from dagster._core.test_utils import create_run_for_test
 from orchestration.defs import automation
 from orchestration.defs.resources import Paths
 from orchestration.home import Home
-from orchestration.instance.names import EVALUATIONS
+from orchestration.instance.names import DEADLINE_TAG, EVALUATIONS, NIGHT_SIZE_TAG
 from orchestration.instance.opening import open_instance
 from orchestration.nights import groups
 from tests.support.dagster_runs import end
@@ -199,8 +199,8 @@ def test_the_schedule_plans_one_run_per_due_model(instance: DagsterInstance, pat
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 3 * * *", "Europe/Berlin")
     requests = evaluate_schedule(schedule, instance, paths)
     assert sorted(str(request.partition_key) for request in requests) == ["base", "other"]
-    assert {request.tags[groups.NIGHT_SIZE_TAG] for request in requests} == {"2"}
-    assert {request.tags[groups.DEADLINE_TAG] for request in requests} == {"2126-01-02T06:30:00+00:00"}
+    assert {request.tags[NIGHT_SIZE_TAG] for request in requests} == {"2"}
+    assert {request.tags[DEADLINE_TAG] for request in requests} == {"2126-01-02T06:30:00+00:00"}
     assert set(instance.get_dynamic_partitions("models")) == {"base", "other"}
 
 
@@ -223,12 +223,14 @@ def test_the_schedule_starts_nothing_that_still_runs(instance: DagsterInstance, 
         add_run(instance, model)
     schedule = automation.nightly_schedule(paths.catalogue().settings)
     (skip,) = evaluate_schedule(schedule, instance, paths)
+    assert isinstance(skip, dg.SkipReason)
     assert skip.skip_message == "nothing to start: base: being evaluated already; other: being evaluated already"
 
 
 def test_the_schedule_begins_nothing_after_the_deadline(instance: DagsterInstance, paths: Paths) -> None:
     schedule = automation.nightly_schedule(paths.catalogue().settings)
     (skip,) = evaluate_schedule(schedule, instance, paths, at="2026-01-02T03:30:00+01:00")
+    assert isinstance(skip, dg.SkipReason)
     assert skip.skip_message == "no daemon ran before the night's deadline; what is due stays due"
 
 
