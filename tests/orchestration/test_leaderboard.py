@@ -13,10 +13,9 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from evaluators import records
 from evaluators.leaderboards import formats, hub
 from evaluators.leaderboards.states import Imported, import_state
-from evaluators.records import LeaderboardSnapshot
+from evaluators.records import BY_TABLE, LeaderboardSnapshot
 from orchestration.definitions import build_defs
 from orchestration.defs.checks import quarantine_is_empty
 from orchestration.defs.resources import LeaderboardHub, Paths
@@ -249,7 +248,7 @@ def test_dagster_is_told_of_every_state_once(instance: dg.DagsterInstance, home:
 
 def load_raw(definitions: dg.Definitions, instance: dg.DagsterInstance) -> dict[str, Any]:
     key = dg.AssetKey(["raw", "leaderboard_snapshots"])
-    selection = [dg.AssetKey(["raw", r]) for r in ("loads", *records.BY_TABLE)]
+    selection = [dg.AssetKey(["raw", r]) for r in ("loads", *BY_TABLE)]
     job = definitions.resolve_job_def("refresh")
     assert state_events.STATES_KEY not in job.asset_layer.selected_asset_keys, "a refresh imports nothing itself"
     assert job.execute_in_process(instance=instance, asset_selection=selection).success
