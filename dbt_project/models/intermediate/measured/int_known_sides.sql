@@ -23,7 +23,7 @@ known as (
             and paired_tasks.task = tasks.task
 ),
 
--- As mart_model_efficiency does for a suite.
+-- As int_measured_efficiency does for a suite.
 summed as (
     select
         comparability_key,

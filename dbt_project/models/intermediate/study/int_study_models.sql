@@ -1,4 +1,4 @@
-{#- Inlined: it draws on marts, and nothing but the claims draws on it. -#}
+{#- Inlined: nothing but the claims draws on it. -#}
 {{ config(materialized='ephemeral') }}
 
 with leaderboard as (
@@ -7,8 +7,12 @@ with leaderboard as (
 ),
 
 measured as (
-    select * from {{ ref('mart_model_efficiency') }}
-    where basis = 'measured' and is_current
+    select * from {{ ref('int_measured_efficiency') }}
+    where is_current
+),
+
+models as (
+    select * from {{ ref('int_metered_models') }}
 ),
 
 -- Metered models are compared within one comparability key.
@@ -34,15 +38,16 @@ final as (
     select
         measured.basis,
         headline.as_of,
-        measured.model_id as model,
-        measured.provider,
-        measured.params_b,
-        measured.params_b as params_trusted_b,
-        measured.bucket,
+        models.model_id as model,
+        models.provider,
+        models.params_b,
+        models.params_b as params_trusted_b,
+        models.bucket,
         measured.score,
         measured.emissions_kg,
         false as is_multi_run
     from measured
+    inner join models on measured.model_key = models.model_key
     inner join headline on measured.comparability_key = headline.comparability_key
 )
 

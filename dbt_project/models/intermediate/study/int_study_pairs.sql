@@ -1,4 +1,4 @@
-{#- Inlined: it draws on marts, and nothing but the claims draws on it. -#}
+{#- Inlined: nothing but the claims draws on it. -#}
 {{ config(materialized='ephemeral') }}
 
 with leaderboard as (
@@ -11,12 +11,12 @@ bases as (
 ),
 
 measured as (
-    select * from {{ ref('mart_base_vs_finetuned_deltas') }}
-    where basis = 'measured' and scope = 'suite'
+    select * from {{ ref('int_measured_deltas') }}
+    where scope = 'suite'
 ),
 
 models as (
-    select * from {{ ref('dim_models') }}
+    select * from {{ ref('int_metered_models') }}
 ),
 
 size_classes as (
