@@ -13,8 +13,6 @@ import duckdb
 import pytest
 
 from evaluators.records import RECORDS
-from orchestration.dbt_artifacts.data_dictionary import marts_in
-from orchestration.dbt_artifacts.manifest import manifest
 from orchestration.definitions import build_defs
 from orchestration.defs.freshness import every_night
 from orchestration.defs.housekeeping import housekeeping
@@ -114,12 +112,6 @@ def test_every_check_says_what_it_holds_and_how_to_mend_it(definitions: dg.Defin
     description = str(specs[key].description)
     assert description.startswith("characters is NULL or a finite number that is not negative. ")
     assert "`evalwatt build`" in description
-
-
-def test_every_mart_has_an_exposure() -> None:
-    document = json.loads(manifest().read_bytes())
-    exposed = {parent for exposure in document["exposures"].values() for parent in exposure["depends_on"]["nodes"]}
-    assert {f"model.evalwatt.{mart}" for mart in marts_in(document)} == exposed
 
 
 def test_dbt_tests_are_checks_also_on_the_sources(definitions: dg.Definitions) -> None:
