@@ -32,12 +32,12 @@ def column_lineage(manifest: Mapping[str, Any]) -> dict[str, ColumnSources]:
 
     `manifest` is one that dbt wrote after building, with compiled code; models without it are left out, and so are
     those whose SQL sqlglot cannot read. A column that is computed from nothing (a constant, a count of rows) has no
-    sources. Ephemeral models are none of their own: what reads them reads their parents.
+    sources.
     """
     nodes = {**manifest["sources"], **manifest["nodes"]}
     tables = {key: node for key, node in nodes.items() if node["resource_type"] in ("source", "seed", "model")}
-    models = {key for key, node in tables.items() if node.get("compiled_code") and not _is_ephemeral(node)}
-    parents = {key: set(_parents(tables, key)) for key in models}
+    models = {key for key, node in tables.items() if node.get("compiled_code")}
+    parents = {key: set(tables[key]["depends_on"]["nodes"]) for key in models}
     schema = MappingSchema(dialect=DIALECT)
     for node in tables.values():  # models too: incremental ones read what they were
         _add(schema, node, node["columns"])
@@ -63,18 +63,6 @@ def kept(file: Path, project: str, manifest: Mapping[str, Any]) -> dict[str, Col
     if os.access(file.parent, os.W_OK):  # not in a read-only checkout
         write_durably(file, json.dumps({"project": project, "lineage": found}).encode())
     return found
-
-
-def _is_ephemeral(node: Mapping[str, Any]) -> bool:
-    return bool(node["resource_type"] == "model" and node["config"]["materialized"] == "ephemeral")
-
-
-def _parents(tables: Mapping[str, Mapping[str, Any]], key: str) -> Iterator[str]:
-    for parent in tables[key]["depends_on"]["nodes"]:
-        if _is_ephemeral(tables[parent]):
-            yield from _parents(tables, parent)
-        else:
-            yield parent
 
 
 def _add(schema: MappingSchema, node: Mapping[str, Any], columns: Iterable[str]) -> None:

@@ -70,6 +70,9 @@ def _meaning(test: Mapping[str, Any]) -> str:
             return f"{column} is never NULL."
         case "unique":
             return f"No two rows have the same {column}."
+        case "relationships":
+            to, where = arguments["to"].split("'")[1], test["config"]["where"]
+            return f"{column} is NULL or a {arguments['field']} of {to}{f', where {where}' if where else ''}."
         case "accepted_values":
             return f"{column} is one of: {', '.join(arguments['values'])}."
         case _:

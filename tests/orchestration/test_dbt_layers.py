@@ -1,8 +1,8 @@
 """dbt's layers, and what every model owes its reader, held over dbt's manifest.
 
-Dagster's assets would not do: ephemeral models are missing among them. The rules are dbt-project-evaluator's, as far as
-they fit. Two do not: a model may have any number of children (an intermediate is there to be shared), and a step that
-only one model reads may be rejoined with what it is made from (it is a model of its own to be tested).
+The rules are dbt-project-evaluator's, as far as they fit. Two do not: a model may have any number of children (an
+intermediate is there to be shared), and a step that only one model reads may be rejoined with what it is made from (it
+is a model of its own to be tested).
 
 An exception names its reason, and one that nothing needs any more fails its test.
 """
@@ -44,6 +44,16 @@ READ_ACROSS = {
     "fct_evaluation_runs": {"stg_evaluation_runs": STAGED},
 }
 NOT_READ = {"loads": "the loader's own: which bundles are in the tables"}
+WITH_ITS_RUN = "it arrives with a run, whose freshness is that of evaluation_runs"
+WITHOUT_FRESHNESS = {
+    **dict.fromkeys(("models", "task_results", "task_emissions", "samples"), WITH_ITS_RUN),
+    **dict.fromkeys(("exclusions", "calibrations"), "a person's decision comes when it comes"),
+    "leaderboard_snapshots": "the leaderboard has ended: no newer state will come",
+    "loads": "a rebuild loads what is old",
+}
+NOT_IN_THE_DIMENSION = {
+    ("fct_evaluation_runs", "model_key"): "of a run whose set-up did not arrive only the key is known"
+}
 MANY_PARENTS = {
     "int_task_evaluations": "it is where all that was landed of a task evaluation comes together",
     "int_measured_deltas": "both sides of a pair, on a task, a suite and the known tasks, with its statistics",
@@ -54,7 +64,7 @@ Node = Mapping[str, Any]
 
 @pytest.fixture(scope="module")
 def nodes() -> dict[str, Node]:
-    """Models, seeds and sources by dbt's id, each with `parents` and `children` by id."""
+    """Models, seeds and sources by dbt's id, each with `parents` and `children` by id, and its generic `tests`."""
     document = json.loads(manifest().read_bytes())
     found = {**document["nodes"], **document["sources"]}
     kept = {key: node for key, node in found.items() if node["resource_type"] in ("model", "seed", "source")}
@@ -64,7 +74,7 @@ def nodes() -> dict[str, Node]:
             **node,
             "parents": [parent for parent in document["parent_map"][key] if parent in kept],
             "children": document["child_map"][key],
-            "tests": [test["test_metadata"]["name"] for test in tests if test.get("attached_node") == key],
+            "tests": [test["test_metadata"] for test in tests if test["attached_node"] == key],
         }
         for key, node in kept.items()
     }
@@ -125,12 +135,40 @@ def test_a_source_is_staged_once_and_a_staging_model_has_one_source(
             assert [child for child in nodes[source]["children"] if child.startswith("model.")] == [model["unique_id"]]
 
 
+def test_it_is_said_how_fresh_a_source_has_to_be(nodes: dict[str, Node]) -> None:
+    sources = [node for node in nodes.values() if node["resource_type"] == "source"]
+    assert {source["name"] for source in sources if not source["loaded_at_field"]} == set(WITHOUT_FRESHNESS)
+
+
 def offenders(models: Mapping[str, Node], is_wrong: Callable[[Node], object]) -> set[str]:
     return {name for name, model in models.items() if is_wrong(model)}
 
 
 def test_every_model_opens_with_its_grain(models: dict[str, Node]) -> None:
     assert not offenders(models, lambda model: not model["description"].startswith("One row per "))
+
+
+def test_every_model_has_a_key(models: dict[str, Node]) -> None:
+    assert not offenders(models, lambda model: "primary_key" not in [test["name"] for test in model["tests"]])
+
+
+def test_the_models_that_marts_name_are_in_the_dimension(models: dict[str, Node]) -> None:
+    marts = {name: model for name, model in models.items() if folder(model) == "marts" and name != "dim_models"}
+    keys = {
+        (name, column) for name, mart in marts.items() for column in mart["columns"] if column.endswith("model_key")
+    }
+    tested = {
+        (name, test["kwargs"]["column_name"])
+        for name, mart in marts.items()
+        for test in mart["tests"]
+        if test["name"] == "relationships" and test["kwargs"]["to"] == "ref('dim_models')"
+    }
+    assert keys - tested == set(NOT_IN_THE_DIMENSION)
+
+
+def test_every_model_is_an_asset(models: dict[str, Node]) -> None:
+    """An ephemeral one is none, and its tests would be observations of an asset that nobody makes."""
+    assert not offenders(models, lambda model: model["config"]["materialized"] == "ephemeral")
 
 
 def test_sources_and_their_columns_are_described(nodes: dict[str, Node]) -> None:
@@ -171,7 +209,7 @@ def test_no_more_than_three_views_hang_on_one_another(nodes: dict[str, Node], mo
     """What is read through views is computed by each reader."""
 
     def views(node: Node) -> int:
-        if node["resource_type"] != "model" or node["config"]["materialized"] not in ("view", "ephemeral"):
+        if node["resource_type"] != "model" or node["config"]["materialized"] != "view":
             return 0
         return 1 + max(views(nodes[parent]) for parent in node["parents"])
 

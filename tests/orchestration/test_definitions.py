@@ -108,10 +108,17 @@ def test_every_check_says_what_it_holds_and_how_to_mend_it(definitions: dg.Defin
     graph = definitions.resolve_asset_graph()
     specs = {key: graph.get(key) for key in graph.asset_check_keys}
     assert all(node.description for node in specs.values())
-    (key,) = [key for key in specs if key.name == "not_negative_mart_verbosity_characters"]
-    description = str(specs[key].description)
-    assert description.startswith("characters is NULL or a finite number that is not negative. ")
-    assert "`evalwatt build`" in description
+    for name, meaning in (
+        ("not_negative_mart_verbosity_characters", "characters is NULL or a finite number that is not negative."),
+        (
+            "relationships_fct_task_evaluations_run_id__run_id__ref_fct_evaluation_runs_",
+            "run_id is NULL or a run_id of fct_evaluation_runs, where is_valid.",
+        ),
+    ):
+        (key,) = [key for key in specs if key.name == name]
+        description = str(specs[key].description)
+        assert description.startswith(f"{meaning} ")
+        assert "`evalwatt build`" in description
 
 
 def test_dbt_tests_are_checks_also_on_the_sources(definitions: dg.Definitions) -> None:

@@ -568,22 +568,25 @@ def test_every_column_that_was_built_has_a_lineage(homes: dict[str, Home]) -> No
     built = built_tables(homes["mixed"].warehouse)
     models = [n for n in manifest["nodes"].values() if n["resource_type"] == "model"]
     for model in models:
-        if model["config"]["materialized"] != "ephemeral":
-            columns = built[f"{model['schema']}.{model['name']}"].columns
-            assert set(lineage[model["name"]]) == set(columns), model["name"]
+        columns = built[f"{model['schema']}.{model['name']}"].columns
+        assert set(lineage[model["name"]]) == set(columns), model["name"]
     sources = {
-        f"{mart}.{column}": {f"{key.rpartition('.')[2]}.{name}" for key, name in found}
-        for mart in MARTS
-        for column, found in lineage[mart].items()
+        f"{model}.{column}": {f"{key.rpartition('.')[2]}.{name}" for key, name in found}
+        for model, columns in lineage.items()
+        for column, found in columns.items()
     }
     assert sources["fct_evaluation_runs.task_failures"] == {"stg_evaluation_runs.task_failures_json"}
     assert sources["mart_emissions_history.control_flag"] == {"int_control_nights.control_flag"}
     assert {"int_task_efficiency.energy_kwh", "int_task_efficiency.correct_answers"} <= sources[
         "mart_verbosity.joules_per_correct"
     ]
-    # through ephemeral models, and through unions by name
-    assert "int_leaderboard_pairs.emissions_ratio" in sources["mart_study_claims.effect"]
-    constants = {column for column, found in sources.items() if not found}
+    # through unions, by position and by name
+    assert sources["int_study_pairs.ratio"] == {
+        "int_leaderboard_pairs.emissions_ratio",
+        "int_measured_deltas.energy_ratio",
+    }
+    assert sources["mart_study_claims.effect"] == {"int_study_model_claims.effect", "int_study_pair_claims.effect"}
+    constants = {column for column, found in sources.items() if not found and column.partition(".")[0] in MARTS}
     assert constants <= {
         *(f"{mart}.basis" for mart in MARTS),
         "mart_model_efficiency.tasks_covered",

@@ -1,6 +1,3 @@
-{#- Inlined, as what it draws on. -#}
-{{ config(materialized='ephemeral') }}
-
 with claims as (
     select * from {{ ref('study_claims') }}
 ),

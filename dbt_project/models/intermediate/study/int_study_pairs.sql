@@ -1,5 +1,4 @@
-{#- Inlined: nothing but the claims draws on it. -#}
-{{ config(materialized='ephemeral') }}
+{{ config(materialized='view') }}
 
 with leaderboard as (
     select * from {{ ref('int_leaderboard_pairs') }}
