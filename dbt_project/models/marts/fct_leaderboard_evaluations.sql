@@ -1,6 +1,6 @@
 {{ config(
-    materialized='incremental', incremental_strategy='append', on_schema_change='fail',
-    pre_hook="{{ forget_changed(ref('int_leaderboard_evaluations'), key=['as_of', 'eval_name']) }}",
+    materialized='incremental', incremental_strategy='by_evidence', on_schema_change='fail',
+    unique_key=['as_of', 'eval_name'], meta={'evidence': 'int_leaderboard_evaluations'},
     post_hook="
         update {{ this }} set evidence_through = (select max(as_of) from {{ this }})
         where evidence_through != (select max(as_of) from {{ this }})
@@ -9,7 +9,7 @@
 
 with evaluations as (
     select * from {{ ref('int_leaderboard_evaluations') }} as all_evaluations
-    where {{ is_missing('all_evaluations', key=['as_of', 'eval_name']) }}
+    where {{ is_missing('all_evaluations', ['as_of', 'eval_name']) }}
 ),
 
 -- What is known of a row rests on every state, what is not known too.

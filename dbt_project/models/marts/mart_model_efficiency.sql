@@ -1,6 +1,6 @@
 {{ config(
-    materialized='incremental', incremental_strategy='append', on_schema_change='fail',
-    pre_hook="{{ forget_changed(ref('int_leaderboard_by_basis'), key=['as_of', 'eval_name', 'basis']) }}",
+    materialized='incremental', incremental_strategy='by_evidence', on_schema_change='fail',
+    unique_key=['as_of', 'eval_name', 'basis'], meta={'evidence': 'int_leaderboard_efficiency'},
     post_hook="{{ renew_is_current() }}"
 ) }}
 
@@ -10,7 +10,7 @@ with measured as (
 
 leaderboard as (
     select * from {{ ref('int_leaderboard_efficiency') }} as all_rows
-    where {{ is_missing('all_rows', key=['as_of', 'eval_name', 'basis']) }}
+    where {{ is_missing('all_rows', ['as_of', 'eval_name', 'basis']) }}
 ),
 
 models as (

@@ -1,6 +1,6 @@
 {{ config(
-    materialized='incremental', incremental_strategy='append', on_schema_change='fail',
-    pre_hook="{{ forget_changed(ref('int_leaderboard_evidence')) }}", post_hook="{{ renew_evidence_through() }}"
+    materialized='incremental', incremental_strategy='by_evidence', on_schema_change='fail',
+    post_hook="{{ renew_evidence_through() }}"
 ) }}
 
 with evaluations as (

@@ -1,6 +1,6 @@
 {{ config(
-    materialized='incremental', incremental_strategy='append', on_schema_change='fail',
-    pre_hook="{{ forget_changed(ref('int_leaderboard_evidence')) }}", post_hook="{{ renew_evidence_through() }}"
+    materialized='incremental', incremental_strategy='by_evidence', on_schema_change='fail',
+    post_hook="{{ renew_evidence_through() }}"
 ) }}
 
 with claims as (
@@ -9,7 +9,7 @@ with claims as (
 
 population as (
     select * from {{ ref('int_study_models') }} as study_models
-    where {{ is_missing('study_models') }}
+    where basis = 'measured' or {{ is_of_a_missing_state('study_models') }}
 ),
 
 answers as (

@@ -1,6 +1,6 @@
 {{ config(
-    materialized='incremental', incremental_strategy='append', on_schema_change='fail',
-    pre_hook="{{ forget_changed(ref('int_leaderboard_row_evidence'), key=['as_of', 'eval_name']) }}"
+    materialized='incremental', incremental_strategy='by_evidence', on_schema_change='fail',
+    unique_key=['as_of', 'eval_name'], meta={'evidence': 'int_leaderboard_row_evidence'}
 ) }}
 
 with evaluations as (
@@ -9,7 +9,7 @@ with evaluations as (
 
 evidence as (
     select * from {{ ref('int_leaderboard_row_evidence') }} as row_evidence
-    where {{ is_missing('row_evidence', key=['as_of', 'eval_name']) }}
+    where {{ is_missing('row_evidence', ['as_of', 'eval_name']) }}
 ),
 
 final as (

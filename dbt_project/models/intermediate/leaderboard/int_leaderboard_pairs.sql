@@ -1,6 +1,5 @@
 {{ config(
-    materialized='incremental', incremental_strategy='append', on_schema_change='fail',
-    pre_hook="{{ forget_changed(ref('int_leaderboard_evidence')) }}"
+    materialized='incremental', incremental_strategy='by_evidence', on_schema_change='fail'
 ) }}
 
 with evaluations as (
