@@ -29,7 +29,7 @@ from orchestration.home import MARTS_FILE, PROJECT, Home
 from orchestration.warehouse.built_tables import built_tables
 from tests.support.dbt_runner import dbt
 from tests.support.example_queries import OWN, answer_to
-from tests.support.metered_nights import GEN, KWH, MC, OTHER_SETTINGS, TUNED_GEN, TUNED_MC
+from tests.support.metered_nights import GEN, KWH, MC, NIGHT_2, OTHER_SETTINGS, TUNED_GEN, TUNED_MC
 
 MARTS = (
     "dim_models",
@@ -103,6 +103,17 @@ def test_the_models_unit_tests_hold(homes: dict[str, Home], tmp_path: Path) -> N
     done = dbt(Home(tmp_path), "test", "--resource-type", "unit_test")
     assert done.returncode == 0, done.stdout[-4000:]
     assert re.search(r"PASS=[1-9]", done.stdout)
+
+
+def test_a_landing_is_as_fresh_as_its_newest_run(homes: dict[str, Home], tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    shutil.copy(homes["second"].warehouse, home.warehouse)
+    done = dbt(home, "source", "freshness")
+    assert done.returncode == 1, done.stdout
+    (source,) = json.loads((home.dbt_target / "sources.json").read_bytes())["results"]
+    assert source["unique_id"] == "source.evalwatt.raw.evaluation_runs"
+    assert source["status"] == "error"
+    assert source["max_loaded_at"].startswith(f"{NIGHT_2:%Y-%m-%dT%H}")
 
 
 def test_efficiency_of_the_base(first: duckdb.DuckDBPyConnection) -> None:
