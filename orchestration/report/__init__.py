@@ -2,8 +2,12 @@
 
 queries.py   the queries, run and shown as they stand
 findings.py  the night in one sentence, the study's questions with their answers
-tables.py    rows into tables (cells.py)    charts.py   Vega specifications
-sections.py  what the page has         page.py     one file of it all
+tables.py    rows into tables (cells.py)    charts.py   Vega specifications (palette.py: their colours)
+sections.py  what the page has              page.py     one file of it all
+
+The page's script is the ES modules of static/: page.js starts the parts, which have a module each (frontier.js,
+finetunes.js, comparisons.js, verbosity.js, nights.js, scenarios.js); the others draw, format and choose for them.
+script.py    how the page carries the modules, and the constants that they take from Python (constants.js)
 """
 
 from __future__ import annotations

@@ -9,6 +9,10 @@ from typing import Any
 from orchestration.report import formats
 from orchestration.report.queries import Row
 
+# Characters: a cell with more is wide, one with fewer is short.
+WIDE = 60
+SHORT = 14
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -18,6 +22,13 @@ class Cell:
     sort: Any = None
     verdict: str | None = None
     details: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def width(self) -> str:
+        """The style sheet's class for it."""
+        if self.details or len(self.text) > WIDE:
+            return "wide"
+        return "short" if len(self.text) < SHORT else ""
 
 
 @dataclass(frozen=True)

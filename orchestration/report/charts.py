@@ -2,7 +2,7 @@
 
 Belongs here: marks, scales and axes. A specification names its datasets and holds no rows: the page's script fills
 them from the queries' rows. Colours are the style sheet's (`var(--ink)`), resolved when a chart is drawn, so that light
-and dark are in one place; `energy`, `mass` and `figure` are the script's own formats.
+and dark are in one place; `energy`, `mass`, `joules` and `figure` are the script's own formats.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from typing import Any
 import altair as alt
 import vl_convert
 
+from orchestration.report.findings import PUBLISHED
+from orchestration.report.palette import GRID, INK, MUTED, PAPER
+
 Layers = alt.LayerChart | alt.FacetChart  # what Altair says that layers are
 
-INK, MUTED, GRID, PAPER = "var(--ink)", "var(--muted)", "var(--grid)", "var(--paper)"
 TIP = {"expr": "'tip'"}  # the mark has one; the script writes it
 
 _CONFIG: dict[str, Any] = {
@@ -171,7 +173,7 @@ def marginal() -> Layers:
     return alt.layer(
         steps.mark_circle(size=110, opacity=1, tooltip=TIP).encode(color=_OWN_COLOUR),
         # one above its point and one below: on a narrow page they would touch
-        steps.mark_text(dy=alt.ExprRef("datum.basis === 'leaderboard_published' ? 15 : -13")).encode(text="label:N"),
+        steps.mark_text(dy=alt.ExprRef(f"datum.basis === '{PUBLISHED}' ? 15 : -13")).encode(text="label:N"),
     ).properties(height=230)
 
 

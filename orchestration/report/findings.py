@@ -20,7 +20,8 @@ TOLD_NOT = "cannot be told"
 PHASES = ("idle", "load", "warmup", "inference", "scoring")
 SUITE, KNOWN_TASKS = "suite", "known_tasks"  # scopes of a pair: all tasks, or those whose energies are known
 
-_CONTROL = {"no control": "did not run"}
+CONTROL = {"no control": "did not run"}  # flags that are said in other words
+SMALL = 10  # billion parameters: below it a model is small
 
 Answers = Mapping[str, Answer]
 
@@ -110,7 +111,7 @@ def tonight(answers: Answers) -> tuple[str, list[Figure]]:
             if len(metered) < len(own):
                 who = f"of the {len(metered)} with an energy {cheap['model']} "
             sentence += f" and {who}takes the least energy for a correct answer{_sureness(cheap, own)}"
-    flags = ", ".join(sorted({str(_CONTROL.get(row["control_flag"], row["control_flag"])) for row in rows}))
+    flags = ", ".join(sorted({str(CONTROL.get(row["control_flag"], row["control_flag"])) for row in rows}))
     return f"{sentence}.", [
         _best(best),
         _cheapest(cheap, own, _own_pairs(answers)),
@@ -277,7 +278,7 @@ def _words(row: Row, answers: Answers) -> str:
 
 def _own_small(answers: Answers) -> list[Finding]:
     own = [row for row in answers["own_models"].where(comparability_key=main_key(answers)) if row["score"] is not None]
-    small = [row for row in own if row["params_b"] is not None and row["params_b"] < 10]
+    small = [row for row in own if row["params_b"] is not None and row["params_b"] < SMALL]
     if not small:
         return []
     best = max(small, key=lambda row: row["score"])
@@ -290,7 +291,7 @@ def _own_small(answers: Answers) -> list[Finding]:
         )
     else:
         took = f"; its energy is not known ({best['missing_reason']})"
-    words = f"best below 10 B: {best['model']}, {formats.points(best['score'])} points{took}"
+    words = f"best below {SMALL} B: {best['model']}, {formats.points(best['score'])} points{took}"
     return [Finding(MEASURED, None, None, words)]
 
 

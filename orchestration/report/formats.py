@@ -1,6 +1,7 @@
 """Figures as people read them: units that fit the size, three digits, and never a zero for what is not known.
 
-The page's script has the same rules for what it shows itself (`static/formats.js`); a test holds the two together.
+The page's script has the same rules for what it shows itself (`static/formats.js`), with these units and digits; a test
+holds the two together.
 """
 
 from __future__ import annotations
@@ -9,22 +10,23 @@ import math
 from collections.abc import Mapping
 
 NOT_KNOWN = "not known"
+DIGITS = 3
 
-_ENERGY = ((1e3, "MWh"), (1.0, "kWh"), (1e-3, "Wh"), (1e-6, "mWh"))  # in kWh
-_MASS = ((1e3, "t"), (1.0, "kg"), (1e-3, "g"), (1e-6, "mg"))  # in kg
+ENERGY = ((1e3, "MWh"), (1.0, "kWh"), (1e-3, "Wh"), (1e-6, "mWh"))  # in kWh
+MASS = ((1e3, "t"), (1.0, "kg"), (1e-3, "g"), (1e-6, "mg"))  # in kg
 
 
 def energy(kwh: float | None) -> str:
     """Of kWh: 0.249 Wh."""
-    return _scaled(kwh, _ENERGY)
+    return _scaled(kwh, ENERGY)
 
 
 def mass(kg: float | None) -> str:
     """Of kg: 91.8 mg."""
-    return _scaled(kg, _MASS)
+    return _scaled(kg, MASS)
 
 
-def number(value: float | None, digits: int = 3) -> str:
+def number(value: float | None, digits: int = DIGITS) -> str:
     """Three significant digits without an exponent: 0.345, 12.3, 2,742."""
     if value is None or not math.isfinite(value):
         return NOT_KNOWN

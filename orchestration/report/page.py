@@ -1,7 +1,7 @@
 """The page: one file with its data, its charts, its style and its scripts inside, so that it needs no network.
 
 Belongs here: putting it together and writing it in one step. Whatever comes from the rows is escaped: as HTML by
-Jinja, as JSON in a script by `_json`.
+Jinja, as JSON in a script by `_json`. What the script is made of, script.py says.
 """
 
 from __future__ import annotations
@@ -17,10 +17,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from orchestration.report import charts, findings, sections
+from orchestration.report import charts, findings, script, sections
 from orchestration.report.findings import Answers
-
-_SCRIPTS = ("formats.js", "data.js", "tables.js", "charts.js", "frontier.js", "comparisons.js", "nights.js", "page.js")
 
 
 def render(answers: Answers) -> str:
@@ -44,9 +42,11 @@ def render(answers: Answers) -> str:
             questions=findings.questions(answers),
             sections=sections.sections(answers),
             queries={name: answer.sql for name, answer in answers.items()},
-            style=Markup(_static("report.css")),
+            style=Markup(_style()),
             runtime=Markup(charts.runtime()),
-            script=Markup("\n".join(map(_static, _SCRIPTS))),
+            modules=_json(script.import_map()),
+            entry=script.ENTRY,
+            constants=_json(script.constants()),
             specifications=_json(charts.specifications()),
             data=_json({name: answer.encoded() for name, answer in answers.items()}),
         )
@@ -92,5 +92,5 @@ def _json(value: Any) -> Markup:
     return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))
 
 
-def _static(name: str) -> str:
-    return (resources.files(__package__) / "static" / name).read_text(encoding="utf-8")
+def _style() -> str:
+    return (resources.files(__package__) / "static" / "report.css").read_text(encoding="utf-8")

@@ -17,6 +17,15 @@ NO_LEADERBOARD = (
     "`evalwatt build` brings it into the tables."
 )
 NO_OWN = "Nothing was evaluated here yet: `evalwatt run` evaluates the catalogue's models."
+NO_INTERVALS = (
+    "These energies have no intervals: one takes three repetitions (repetitions: 3 in the suite, or "
+    "evalwatt evaluate MODEL --force --until-precise 5%)."
+)
+NAMEPLATE = "nameplate power × hours"
+
+FAMILY_CHARTS = {"families-70": "65–80 B", "families-7": "7–9 B"}  # the size classes that the study looks at
+FEWEST_IN_A_BOX = 5  # quartiles of fewer models would be made up
+LEADERBOARD_GRID = "leaderboard"  # the scenario that the leaderboard's own figures are of
 
 
 @dataclass(frozen=True)
@@ -108,7 +117,7 @@ def _finetunes(answers: Answers) -> Section:
             Chart("arrows", "arrows", "From the base to the fine-tune", "○ base, ● fine-tune, lines: 95 % intervals")
         )
     reading = "● per run, ○ as published, ○ alone: not known per run; left of the line: less than the base"
-    for place, size_class in (("families-70", "65–80 B"), ("families-7", "7–9 B")):
+    for place, size_class in FAMILY_CHARTS.items():
         if answers["families"].where(size_class=size_class):
             charts.append(Chart(place, "families", f"{size_class}: median emissions against the base's", reading))
     return Section(
@@ -150,7 +159,7 @@ def _size(answers: Answers) -> Section:
                 "own-sizes",
                 "sizes",
                 "Own models by size class",
-                "box: middle half, bar: median, ◆ mean; of fewer than five models each: ●",
+                f"box: middle half, bar: median, ◆ mean; of fewer than {FEWEST_IN_A_BOX} models each: ●",
             )
         )
     return Section(
@@ -293,8 +302,7 @@ def _methods(answers: Answers) -> Section:
         queries=("methods", "publication"),
         method="`modelled_own_time`: the processor's rating and watts per memory module, by the evaluator's own CPU "
         "time. `modelled`: the same by the machine's load, and the memory's by the clock. `integrated`: "
-        "sampled power. `measured`: an energy counter. `nameplate power × hours`: what the leaderboard "
-        "multiplies.",
+        f"sampled power. `measured`: an energy counter. `{NAMEPLATE}`: what the leaderboard multiplies.",
     )
 
 

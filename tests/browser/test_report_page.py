@@ -74,7 +74,9 @@ def test_charts_of_own_models_begin_with_the_key_that_the_claims_are_about(home:
     for form in ("pairs", "verbosity"):
         chosen = shown.page.locator(f"#{form}-controls [name=evidence]").evaluate("select => select.value")
         assert chosen == headline["comparability_key"], form
-    sizes = shown.page.evaluate("[...new Set(ownSizes().map((row) => row.comparability_key))]")
+    sizes = shown.ask(
+        "comparisons.js", "({ ownSizes }) => [...new Set(ownSizes().map((row) => row.comparability_key))]"
+    )
     assert sizes == [headline["comparability_key"]]
 
 
@@ -92,8 +94,7 @@ def test_filters_and_the_state_change_what_is_shown(home: Home, opened: Open) ->
     shown.page.wait_for_function(
         "n => document.getElementById('frontier-count').textContent.startsWith(`${n} of`)", arg=expected["n"]
     )
-    drawn = shown.page.evaluate("CHARTS.get('frontier').view.data('points').length")
-    assert 0 < drawn <= expected["n"]
+    assert 0 < len(shown.drawn("frontier", "points")) <= expected["n"]
     first = shown.page.locator("#models tbody tr").all_inner_texts()
     form.locator("[name=name]").fill("instruct")
     shown.page.wait_for_function(
@@ -288,18 +289,22 @@ def test_rows_are_counted_again_in_another_state(home: Home, opened: Open) -> No
 def test_few_own_models_are_points_and_no_box(home: Home, opened: Open) -> None:
     shown = opened(home.report_page)
     shown.all_drawn()
-    data = {name: shown.page.evaluate(f"CHARTS.get('own-sizes').view.data('{name}')") for name in ("boxes", "models")}
-    assert not data["boxes"]
-    key = data["models"][0]["row"]["comparability_key"]
+    assert not shown.drawn("own-sizes", "boxes")
+    models = shown.drawn("own-sizes", "models")
+    key = models[0]["row"]["comparability_key"]
     (expected,) = asked(
         home,
         "select count(*) as n from marts.mart_model_efficiency where basis = 'measured' and is_current "
         "and emissions_kg is not null and bucket is not null and params_b is not null and score is not null "
         f"and comparability_key = '{key}'",
     )
-    assert len(data["models"]) == expected["n"]
-    enough = "sizesChart('own-sizes', ownSizes().map((row) => ({ ...row, n: 5 }))).data"
-    assert shown.page.evaluate(f"[{enough}.boxes.length > 0, {enough}.models.length]") == [True, 0]
+    assert len(models) == expected["n"]
+    enough = shown.ask(
+        "comparisons.js",
+        "({ ownSizes, ownSizesChart }) => ownSizesChart(ownSizes().map((row) => ({ ...row, n: 5 }))).data",
+    )
+    assert enough["boxes"]
+    assert not enough["models"]
 
 
 def test_a_pairs_verdicts_stand_beside_its_task(home: Home, opened: Open) -> None:
@@ -318,6 +323,20 @@ def test_a_pairs_verdicts_stand_beside_its_task(home: Home, opened: Open) -> Non
     )
     assert cells[3].startswith(row["verdict"])
     assert cells[4].startswith(formats.ratio(row["joules_per_correct_ratio"]))
+
+
+def test_verbosity_is_drawn_of_the_evidence_that_is_chosen(home: Home, opened: Open) -> None:
+    shown = opened(home.report_page)
+    chart = shown.page.locator("#verbosity-chart")
+    chart.scroll_into_view_if_needed()
+    evidence = shown.page.locator("#verbosity-controls [name=evidence]")
+    keys = evidence.evaluate("select => [...select.options].map((option) => option.value)")
+    assert len(keys) > 1
+    for number, key in enumerate(keys[::-1], start=2):
+        shown.page.wait_for_function(f"document.getElementById('verbosity-chart').dataset.drawn === '{number - 1}'")
+        evidence.select_option(key)
+        shown.page.wait_for_function(f"document.getElementById('verbosity-chart').dataset.drawn === '{number}'")
+        assert {point["row"]["comparability_key"] for point in shown.drawn("verbosity", "words")} == {key}
 
 
 def test_own_energies_without_an_interval_say_what_gives_one(home: Home, opened: Open) -> None:
@@ -391,7 +410,8 @@ def test_script_and_page_have_one_way_to_write_figures(home: Home, opened: Open)
         ("ratio", formats.ratio),
         ("figure", formats.number),
     ):
-        assert shown.page.evaluate(f"values => values.map({name})", values) == list(map(form, values)), name
+        written = shown.ask("formats.js", f"(formats, values) => values.map(formats.{name})", values)
+        assert written == list(map(form, values)), name
 
 
 def test_an_empty_and_a_hostile_page_work_too(homes: dict[str, Home], opened: Open, tmp_path: Path) -> None:
@@ -420,11 +440,9 @@ def test_what_is_known_is_drawn_and_what_is_missing_is_named(
     evidence.select_option(label="Own: mini, m1, bfloat16")
     shown.all_drawn()
     assert "833\u00a0mWh without late, odd" in shown.page.locator("#models tr", has_text="base").last.inner_text()
-    bars = shown.page.evaluate("CHARTS.get('nights').view.data('bars')")
     took = sum(row["energy_known_kwh"] for row in shown.rows("nights") if row["machine"] == "m1")
-    assert isclose(sum(bar["kwh"] for bar in bars), took, rel_tol=1e-5)
-    scopes = shown.page.evaluate("CHARTS.get('arrows').view.data('pairs').map(({row}) => row.scope)")
-    assert sorted(scopes) == ["known_tasks", "task", "task"]
+    assert isclose(sum(bar["kwh"] for bar in shown.drawn("nights", "bars")), took, rel_tol=1e-5)
+    assert sorted(pair["row"]["scope"] for pair in shown.drawn("arrows", "pairs")) == ["known_tasks", "task", "task"]
     suite, known, *_ = shown.page.locator("#pairs tbody tr").all_inner_texts()
     assert "all of mini" in suite
     assert "2 of 4 tasks of mini: gen, mc" in known

@@ -23,6 +23,16 @@ class Opened:
                 "place => place.dataset.drawn || place.querySelector('.nothing')", arg=place.element_handle()
             )
 
+    def ask(self, module: str, question: str, *arguments: Any) -> Any:
+        """What a function of a module of the page's script, and of the arguments, gives."""
+        return self.page.evaluate(f"async (given) => ({question})(await import('{module}'), ...given)", list(arguments))
+
     def rows(self, query: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.page.evaluate("name => rows(name)", query)
+        found: list[dict[str, Any]] = self.ask("rows.js", "({ rows }, query) => rows(query)", query)
+        return found
+
+    def drawn(self, chart: str, dataset: str) -> list[dict[str, Any]]:
+        """What a chart draws of one of its datasets."""
+        question = "({ CHARTS }, chart, dataset) => CHARTS.get(chart).view.data(dataset)"
+        found: list[dict[str, Any]] = self.ask("charts.js", question, chart, dataset)
         return found

@@ -1,34 +1,27 @@
 // What starts: each part in a task of its own, so that the page can be used meanwhile.
 
-const DARK = matchMedia("(prefers-color-scheme: dark)");
-const theme = () => document.documentElement.dataset.theme ?? (DARK.matches ? "dark" : "light");
+import { redrawAll } from "./charts.js";
+import { startComparisons } from "./comparisons.js";
+import { showPairs, startPairs } from "./finetunes.js";
+import { showFrontier, startFrontier } from "./frontier.js";
+import { startNights } from "./nights.js";
+import { state } from "./rows.js";
+import { startScenarios } from "./scenarios.js";
+import { countRows, sortable } from "./tables.js";
+import { startPrinting, startTheme } from "./theme.js";
+import { startVerbosity } from "./verbosity.js";
 
-function showTheme() {
-  document.getElementById("theme").textContent = theme() === "dark" ? "Light" : "Dark";
-  redraw();
-}
+const COPIED_FOR = 2000; // ms
 
-function startTheme() {
-  try {
-    const kept = localStorage.getItem("evalwatt-theme");
-    if (kept) document.documentElement.dataset.theme = kept;
-  } catch { /* a page opened from a file may have no storage */ }
-  document.getElementById("theme").addEventListener("click", () => {
-    document.documentElement.dataset.theme = theme() === "dark" ? "light" : "dark";
-    try { localStorage.setItem("evalwatt-theme", theme()); } catch { /* as above */ }
-    showTheme();
-  });
-  DARK.addEventListener("change", showTheme);
-  showTheme();
-}
+const tables = () => [...document.querySelectorAll("table.sortable")];
 
 function startState() {
   document.getElementById("state")?.addEventListener("change", () => {
     for (const each of document.querySelectorAll("[data-state]")) each.hidden = each.dataset.state !== state();
-    document.querySelectorAll("table.sortable").forEach(countRows);
-    frontierState();
-    pairState();
-    redraw();
+    tables().forEach(countRows);
+    showFrontier();
+    showPairs();
+    redrawAll();
   });
 }
 
@@ -36,42 +29,40 @@ function startCopying() {
   const said = document.getElementById("said");
   for (const button of document.querySelectorAll(".copy")) {
     button.addEventListener("click", async () => {
-      const code = document.getElementById(button.dataset.copies);
-      try {
-        await navigator.clipboard.writeText(code.textContent);
-      } catch { // no clipboard without a permission: select it, and the browser's own way may do
-        getSelection().selectAllChildren(code);
-        document.execCommand("copy");
-      }
-      button.textContent = said.textContent = "Copied";
-      setTimeout(() => { button.textContent = "Copy"; said.textContent = ""; }, 2000);
+      await copy(document.getElementById(button.dataset.copies));
+      button.textContent = "Copied";
+      said.textContent = "Copied";
+      setTimeout(() => {
+        button.textContent = "Copy";
+        said.textContent = "";
+      }, COPIED_FOR);
     });
   }
 }
 
-// Paper is light and narrow, and its charts are lines instead of pixels: those on the screen are drawn again for it. What
-// draws is asynchronous but never waits, so every chart is there before the browser lays out the paper.
-function startPrinting() {
-  let closed = [];
-  addEventListener("beforeprint", () => {
-    document.documentElement.dataset.printing = "";
-    closed = [...document.querySelectorAll("details:not([open])")];
-    for (const each of closed) each.open = true;
-    for (const [id, each] of CHARTS) {
-      SIGHT.unobserve(each.place);
-      each.seen = true;
-      draw(id);
-    }
-  });
-  addEventListener("afterprint", () => {
-    delete document.documentElement.dataset.printing;
-    for (const each of closed) each.open = false;
-    redraw();
-  });
+async function copy(code) {
+  try {
+    await navigator.clipboard.writeText(code.textContent);
+  } catch {
+    // no clipboard without a permission: select it, and the browser's own way may do
+    getSelection().selectAllChildren(code);
+    document.execCommand("copy");
+  }
 }
 
-const PARTS = [startTheme, startState, startCopying, startPrinting, startFrontier, startPairs, startComparisons, startNights, startScenarios,
-  ...[...document.querySelectorAll("table.sortable")].map((table) => () => sortable(table))];
+const PARTS = [
+  startTheme,
+  startState,
+  startCopying,
+  startPrinting,
+  startFrontier,
+  startPairs,
+  startComparisons,
+  startVerbosity,
+  startNights,
+  startScenarios,
+  ...tables().map((table) => () => sortable(table)),
+];
 
 function startNext() {
   PARTS.shift()();

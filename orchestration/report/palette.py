@@ -1,0 +1,32 @@
+"""What is drawn in which colour and shape. A colour is a name of the style sheet, which has a light and a dark one."""
+
+from __future__ import annotations
+
+from orchestration.report.findings import MEASURED, PER_RUN, PUBLISHED
+
+INK, MUTED, GRID, PAPER, OTHER = (f"var(--{name})" for name in ("ink", "muted", "grid", "paper", "other"))
+# For values that have none of their own, the most frequent first.
+COLOURS = BLUE, ORANGE, GREEN, PINK, YELLOW, SKY = tuple(f"var(--c{number})" for number in range(1, 7))
+
+BASES = {PER_RUN: BLUE, PUBLISHED: YELLOW, MEASURED: GREEN}
+
+# Providers and groups of fine-tunes, in the order in which they are explained.
+GROUPS = {
+    "official": {"colour": ORANGE, "words": "official release of the publisher"},
+    "official, other": {"colour": YELLOW, "words": "other official"},
+    "community": {"colour": BLUE, "words": "community"},
+    "own": {"colour": GREEN, "words": "own"},
+}
+
+# The phases as they are stacked, from below.
+PHASES = {"inference": BLUE, "scoring": SKY, "warmup": YELLOW, "load": PINK, "idle": OTHER}
+
+# The control workload's flags. Where it did not run, nothing is marked.
+CONTROL_MARKS = {
+    "steady": {"shape": "circle", "character": "●", "colour": GREEN},
+    "drifted": {"shape": "triangle-up", "character": "▲", "colour": ORANGE},
+    "learning": {"shape": "diamond", "character": "◆", "colour": YELLOW},
+    "no figure": {"shape": "cross", "character": "✚", "colour": MUTED},
+}
+
+SCENARIOS = {"chosen": ORANGE, "others": BLUE}

@@ -1,0 +1,36 @@
+// What a chart's figures rest on: an own comparability key, or a basis of the leaderboard. Energies of two of them are
+// never in one chart.
+
+import { BASES, MEASURED, PER_RUN, PUBLISHED } from "./constants.js";
+import { distinct } from "./lists.js";
+import { keyPart, rows, state } from "./rows.js";
+
+export const LISTED = [PER_RUN, PUBLISHED]; // of the leaderboard, the one to look at first
+
+export const isOwn = (evidence) => !LISTED.includes(evidence);
+
+// Own comparability keys, the one that the claims are about first.
+export function byHeadline(keys) {
+  const rank = new Map(rows("own_models").map((row) => [row.comparability_key, row.headline_rank]));
+  const place = (key) => rank.get(key) ?? Number.MAX_VALUE;
+  return distinct(keys).toSorted((a, b) => place(a) - place(b));
+}
+
+// The evidence that a query's rows have, as options: [value, words].
+export function evidences(query) {
+  const own = rows(query).filter((row) => (row.basis ?? MEASURED) === MEASURED);
+  const keys = byHeadline(own.map((row) => row.comparability_key));
+  const names = keys.map(shortName);
+  const isUnique = (name) => names.indexOf(name) === names.lastIndexOf(name);
+  const options = keys.map((key, i) => [key, isUnique(names[i]) ? names[i] : longName(key, i)]);
+  return state() ? [...options, ...LISTED.map((basis) => [basis, BASES[basis]])] : options;
+}
+
+function shortName(key) {
+  const [suite] = keyPart(key, "suite").split("@");
+  return `Own: ${suite}, ${keyPart(key, "machine")}, ${keyPart(key, "precision")}`;
+}
+
+function longName(key, i) {
+  return `${shortName(key)}, ${keyPart(key, "suite")}, ${keyPart(key, "engine")} (${i + 1})`;
+}

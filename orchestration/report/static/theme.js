@@ -1,0 +1,52 @@
+// Light and dark, and paper.
+
+import { drawAll, redrawAll } from "./charts.js";
+
+const DARK = matchMedia("(prefers-color-scheme: dark)");
+const KEPT = "evalwatt-theme";
+const SWITCH = document.getElementById("theme");
+
+const theme = () => document.documentElement.dataset.theme ?? (DARK.matches ? "dark" : "light");
+
+export function startTheme() {
+  const kept = stored((storage) => storage.getItem(KEPT));
+  if (kept) document.documentElement.dataset.theme = kept;
+  SWITCH.addEventListener("click", () => {
+    document.documentElement.dataset.theme = theme() === "dark" ? "light" : "dark";
+    stored((storage) => storage.setItem(KEPT, theme()));
+    showTheme();
+  });
+  DARK.addEventListener("change", showTheme);
+  showTheme();
+}
+
+function showTheme() {
+  SWITCH.textContent = theme() === "dark" ? "Light" : "Dark";
+  redrawAll();
+}
+
+// A page opened from a file may have no storage.
+function stored(use) {
+  try {
+    return use(localStorage);
+  } catch {
+    return null;
+  }
+}
+
+// Paper is light and narrow, and its charts are lines instead of pixels: those on the screen are drawn again for it.
+// What draws is asynchronous but never waits, so every chart is there before the browser lays out the paper.
+export function startPrinting() {
+  let closed = [];
+  addEventListener("beforeprint", () => {
+    document.documentElement.dataset.printing = "";
+    closed = [...document.querySelectorAll("details:not([open])")];
+    for (const each of closed) each.open = true;
+    drawAll();
+  });
+  addEventListener("afterprint", () => {
+    delete document.documentElement.dataset.printing;
+    for (const each of closed) each.open = false;
+    redrawAll();
+  });
+}
