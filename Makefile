@@ -41,6 +41,8 @@ lint: setup-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint dbt_project
+	$(BIN)/oxlint
+	$(BIN)/oxfmt --check '**/*.js'
 
 bench: setup-dev
 	$(BIN)/python -m benchmarks $(ARGS)
