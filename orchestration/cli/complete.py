@@ -42,9 +42,9 @@ def published_runs(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
     from orchestration.exports.published_runs import run_ids
     from orchestration.home import Home
-    from orchestration.warehouse.published import connect
+    from orchestration.warehouse.published import NothingPublished, connect
 
-    with suppress(click.ClickException, duckdb.Error), connect(Home.from_env()) as connection:
+    with suppress(NothingPublished, duckdb.Error), connect(Home.from_env()) as connection:
         return [run_id for run_id in run_ids(connection) if run_id.startswith(incomplete)]
     return []
 
@@ -55,8 +55,8 @@ def published_models(ctx: click.Context, param: click.Parameter, incomplete: str
 
     from orchestration.exports.published_runs import models
     from orchestration.home import Home
-    from orchestration.warehouse.published import connect
+    from orchestration.warehouse.published import NothingPublished, connect
 
-    with suppress(click.ClickException, duckdb.Error), connect(Home.from_env()) as connection:
+    with suppress(NothingPublished, duckdb.Error), connect(Home.from_env()) as connection:
         return [name for name in models(connection) if name.startswith(incomplete)]
     return []

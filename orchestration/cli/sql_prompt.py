@@ -26,7 +26,7 @@ from orchestration.cli.show import console
 from orchestration.cli.sql_answer import answer
 from orchestration.cli.sql_completion import Names
 from orchestration.home import Home
-from orchestration.warehouse.published import connect
+from orchestration.warehouse.published import NothingPublished, connect
 
 _HELP = r"""\d        the tables, and what one row of each is
 \d TABLE  its columns, and what they mean
@@ -45,7 +45,7 @@ _COLUMNS = """
 
 
 def prompt(home: Home) -> None:
-    """Ask and answer until Ctrl-D or \\q. Raises ClickException where nothing is published."""
+    """Ask and answer until Ctrl-D or \\q. Raises NothingPublished."""
     published = _Published(home)
     print(f"Published {published.when()}. \\d shows the tables, \\? helps, \\q ends; a statement ends with `;`.")
     session: PromptSession[str] = PromptSession(
@@ -74,6 +74,8 @@ def prompt(home: Home) -> None:
                 answer(published.connection, text)
         except click.ClickException as error:
             error.show()
+        except NothingPublished as error:
+            print(f"Error: {error}", file=sys.stderr)
         except (KeyboardInterrupt, duckdb.InterruptException):
             print("stopped", file=sys.stderr)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluators.leaderboards import hub
+from evaluators.models import hub_client
 from orchestration import cli
 from orchestration.home import Home
 from orchestration.instance.opening import open_instance
@@ -148,7 +148,7 @@ def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> History:
     made = History(tmp_path / "hub_files")
     for day in (8, 9, 10):
         made.commit(f"sha{day}", datetime(2025, 1, day, 12, tzinfo=UTC), ROWS)
-    monkeypatch.setattr(hub, "connect", lambda: made)
+    monkeypatch.setattr(hub_client, "connect", lambda: made)
     return made
 
 

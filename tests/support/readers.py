@@ -16,8 +16,8 @@ READING = """
 import json, os, sys
 from pathlib import Path
 import duckdb
+from orchestration.home import MARTS_FILE, Home
 from orchestration.warehouse import publication
-from orchestration.home import Home
 home, stop, report = Home(Path(sys.argv[1])), Path(sys.argv[2]), Path(sys.argv[3])
 reads, errors, torn, backwards, builds, last = 0, [], 0, 0, [], ""
 parent = os.getppid()
