@@ -1,7 +1,7 @@
 """What has to be made once before a model can be loaded: conversions, adapters, merges.
 
 Belongs here: each build, and the store that keeps its result whole. Does not belong here: which build a catalogue
-entry needs (`models`).
+entry needs (`sources`).
 """
 
 from __future__ import annotations

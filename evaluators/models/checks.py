@@ -1,7 +1,7 @@
 """What stands in the way of a model that is here, as sentences, known before its weights are loaded.
 
 Belongs here: what transformers and the tokenizer can be asked. Does not belong here: whether its files are there
-(`models`).
+(`sources`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The files of a model's folder that change its answers beside its weights and configuration.
 
-Belongs here: which files these are, and their digest. Does not belong here: weights, and whose folder it is (`models`).
+Belongs here: which files these are, and their digest. Does not belong here: weights, and whose folder it is
+(`sources`).
 """
 
 from __future__ import annotations

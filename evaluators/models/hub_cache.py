@@ -1,7 +1,7 @@
 """The hub's cache on this machine: what lies in it, what the catalogue still names, and freeing the rest.
 
 Belongs here: revisions of models and data sets that huggingface_hub downloaded; its own functions list and delete them.
-Does not belong here: models that were made from them (`prepared_models`).
+Does not belong here: models that were made from them (`prepared`).
 
 The cache may serve several installations. Whoever loads a repository holds a shared lock beside it, which dies with the
 process; what is locked is not freed. The lock's file also says when the repository was used last, since file systems

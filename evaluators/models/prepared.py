@@ -1,6 +1,6 @@
 """Models that were converted, trained or merged here: which of them the catalogue still needs, and freeing the rest.
 
-Belongs here: the folders in EVALWATT_HOME/models. Does not belong here: which folders an entry needs (`models`), or
+Belongs here: the folders in EVALWATT_HOME/models. Does not belong here: which folders an entry needs (`sources`), or
 what was downloaded (`hub_cache`).
 """
 

@@ -36,7 +36,7 @@ _METERED = """
 
 
 def followed(home: Home, kept: Mapping[str, Any]) -> list[bool]:
-    """For each line of a message as `night_message.keep` wrote it, whether its remedy was followed."""
+    """For each line of a message as `message.keep` wrote it, whether its remedy was followed."""
     lines, at = kept["lines"], kept.get("at")
     if at is None or not home.current.exists():  # kept by an earlier version, or nothing is published
         return [False] * len(lines)

@@ -1,4 +1,4 @@
-"""What a night's message says, and the file that keeps it. Pure: who finds out what happened is `night_report`."""
+"""What a night's message says, and the file that keeps it. Pure: who finds out what happened is `report`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Finds out what happened in a night: from Dagster's runs, from what was landed, and from the published control.
 
-Belongs here: reading. The words and their file are `night_message`'s, bringing them to people is `notification`'s.
+Belongs here: reading. The words and their file are `message`'s, bringing them to people is `notification`'s.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 
 from evaluators.catalogue.entries import load
 from evaluators.landing import lifecycle, runs
@@ -87,3 +88,22 @@ def test_a_plan_reads_each_runs_beginning_once_and_only_the_newest_ends(tmp_path
     assert [run.expected_duration_s for run in planned] == [1.0] * 3
     assert read[RUN_FILE] == 30
     assert read[SUMMARY_FILE] == 3, "years of nights are not read"
+
+
+def test_a_task_file_is_part_of_the_plan_of_its_own_suite_only(tmp_path: Path) -> None:
+    document = yaml.safe_load(
+        tiny.save_catalogue(tmp_path, tasks=["tiny_one"], models=[tiny.model_entry("m", "model")]).read_text()
+    )
+    document["suites"]["other"] = document["suites"]["tiny"] | {"include_path": "other_tasks"}
+    document["models"][0]["suites"] = ["tiny", "other"]
+    path.write_text(yaml.safe_dump(document))
+    (tmp_path / "other_tasks").mkdir()
+
+    def keys() -> dict[str, str]:
+        planned = plan(load(path), tmp_path / "home")
+        return {run.suite: run.plan_key for run in planned}
+
+    before = keys()
+    (tmp_path / "other_tasks" / "a_task.yaml").write_text("task: a_task")
+    after = keys()
+    assert (before["tiny"], before["other"] != after["other"]) == (after["tiny"], True)

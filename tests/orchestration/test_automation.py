@@ -176,6 +176,18 @@ def test_manual_launches_refresh_one_by_one_and_foreground_runs_never(instance: 
     assert tick(instance)[0] == [f"run {run.run_id} until {run.run_id}"]
 
 
+def test_what_dagsters_page_materializes_is_an_evaluation_by_its_assets(instance: DagsterInstance) -> None:
+    assets = {"evaluates": EVALUATIONS, "does_not": "catalogue"}
+    runs = {
+        name: create_run_for_test(instance, "__ASSET_JOB", asset_selection=frozenset([dg.AssetKey(asset)]))
+        for name, asset in assets.items()
+    }
+    for run in runs.values():
+        end(instance, run, DagsterRunStatus.SUCCESS)
+    evaluates = runs["evaluates"].run_id
+    assert tick(instance)[0] == [f"run {evaluates} until {evaluates}"]
+
+
 @pytest.mark.parametrize("status", [BulkActionStatus.COMPLETED_FAILED, BulkActionStatus.CANCELED])
 def test_a_backfill_refreshes_once_at_its_own_end(instance: DagsterInstance, status: BulkActionStatus) -> None:
     backfill = PartitionBackfill(
