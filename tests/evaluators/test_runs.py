@@ -91,9 +91,8 @@ def test_a_plan_reads_each_runs_beginning_once_and_only_the_newest_ends(tmp_path
 
 
 def test_a_task_file_is_part_of_the_plan_of_its_own_suite_only(tmp_path: Path) -> None:
-    document = yaml.safe_load(
-        tiny.save_catalogue(tmp_path, tasks=["tiny_one"], models=[tiny.model_entry("m", "model")]).read_text()
-    )
+    path = tiny.save_catalogue(tmp_path, tasks=["tiny_one"], models=[tiny.model_entry("m", "model")])
+    document = yaml.safe_load(path.read_text())
     document["suites"]["other"] = document["suites"]["tiny"] | {"include_path": "other_tasks"}
     document["models"][0]["suites"] = ["tiny", "other"]
     path.write_text(yaml.safe_dump(document))
