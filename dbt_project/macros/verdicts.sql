@@ -2,3 +2,39 @@
 {% macro in_words(code) -%}
     replace({{ code }}, '_', ' ')
 {%- endmacro %}
+
+{#-
+A verdict on two models with what it is limited by: "less, one row a side". A limit is said where a direction is.
+-#}
+{% macro verdict_in_words(verdict_code, reason_code) -%}
+    {{ in_words(verdict_code) }} || case
+        when {{ verdict_code }} not in ('less', 'more') then ''
+        when {{ reason_code }} = 'too_few_repetitions' then ', energy repeated too rarely to be sure'
+        when {{ reason_code }} = 'one_row_a_side' then ', one row a side'
+        else ''
+    end
+{%- endmacro %}
+
+{#- Why two models cannot be compared, in words; `of_sides` is what the sides say, where the reason lies with them. -#}
+{% macro reason_in_words(reason_code, of_sides='null') -%}
+    case {{ reason_code }}
+        when 'asked_differently' then 'asked differently'
+        when 'no_mean_over_documents' then 'a metric is no mean over the documents'
+        when 'different_documents' then 'the two did not answer the same documents'
+        when 'at_or_below_chance' then 'a task is at or below chance, where the score stops falling'
+        when 'nothing_is_generated' then 'nothing is generated'
+        when 'one_generated_nothing' then 'one of the two generated nothing'
+        when 'too_few_documents' then 'too few documents'
+        when 'one_row_a_side' then 'one row a side'
+        else {{ of_sides }}
+    end
+{%- endmacro %}
+
+{#- What the sides say of why a figure is missing, each with its name but where both say the same. -#}
+{% macro reason_of_sides(reason) -%}
+    coalesce(
+        case when base.{{ reason }} = finetuned.{{ reason }} then base.{{ reason }} end,
+        'base: ' || base.{{ reason }},
+        'fine-tuned: ' || finetuned.{{ reason }}
+    )
+{%- endmacro %}

@@ -56,7 +56,6 @@ NOT_IN_THE_DIMENSION = {
 }
 MANY_PARENTS = {
     "int_task_evaluations": "it is where all that was landed of a task evaluation comes together",
-    "int_measured_deltas": "both sides of a pair, on a task, a suite and the known tasks, with its statistics",
 }
 
 Node = Mapping[str, Any]

@@ -4,6 +4,22 @@ with pairs as (
     select * from {{ ref('int_leaderboard_pairs') }}
 ),
 
+-- One row a side shows which emits more, and cannot show whether that is chance.
+judged as (
+    select
+        *,
+        case
+            when emissions_ratio is null then 'cannot_be_told'
+            when emissions_ratio > 1 then 'more'
+            else 'less'
+        end as verdict_code,
+        case when emissions_ratio is null then 'emissions_not_known' else 'one_row_a_side' end as reason_code,
+        case when finetuned_score is null or base_score is null then 'score_not_known' end as score_reason_code,
+        'one_row_a_side' as interval_reason_code,
+        'cannot_be_told' as interval_verdict_code
+    from pairs
+),
+
 final as (
     select
         base_model_key,
@@ -20,13 +36,11 @@ final as (
         finetuned_kind,
         family,
         'leaderboard' as suite,
-        case
-            when emissions_ratio is null then 'cannot be told'
-            when emissions_ratio > 1 then 'more, one row a side'
-            else 'less, one row a side'
-        end as verdict,
-        case
-            when emissions_ratio is null then emissions_reason
+        verdict_code,
+        reason_code,
+        {{ verdict_in_words('verdict_code', 'reason_code') }} as verdict,
+        case verdict_code
+            when 'cannot_be_told' then emissions_reason
             else
                 format(
                     '{:.3g} times the base''s CO2 for the leaderboard''s tasks ({})', emissions_ratio,
@@ -39,20 +53,27 @@ final as (
         base_score,
         finetuned_score,
         finetuned_score - base_score as score_delta,
-        case when finetuned_score is null or base_score is null then 'the table lacks a score' end as score_reason,
-        'one row a side' as score_interval_reason,
-        'cannot be told' as score_verdict,
+        score_reason_code,
+        case score_reason_code when 'score_not_known' then 'the table lacks a score' end as score_reason,
+        interval_reason_code as score_interval_reason_code,
+        {{ reason_in_words('interval_reason_code') }} as score_interval_reason,
+        interval_verdict_code as score_verdict_code,
+        {{ in_words('interval_verdict_code') }} as score_verdict,
         {{ leaderboard_energy_kwh('base_emissions_kg') }} as base_energy_kwh,
         {{ leaderboard_energy_kwh('finetuned_emissions_kg') }} as finetuned_energy_kwh,
         emissions_ratio as energy_ratio,
-        'one row a side' as energy_interval_reason,
-        'cannot be told' as energy_verdict,
+        interval_reason_code as energy_interval_reason_code,
+        {{ reason_in_words('interval_reason_code') }} as energy_interval_reason,
+        interval_verdict_code as energy_verdict_code,
+        {{ in_words('interval_verdict_code') }} as energy_verdict,
         'nameplate power x hours' as energy_method,
+        'not_in_the_table' as tokens_interval_reason_code,
         'the table counts no tokens' as tokens_interval_reason,
+        'not_in_the_table' as joules_per_correct_reason_code,
         'the table counts no correct answers' as joules_per_correct_reason,
         {{ comparability_hash(leaderboard_comparability_key()) }} as comparability_hash,
         evidence_hash
-    from pairs
+    from judged
 )
 
 select * from final

@@ -50,7 +50,7 @@ summed as (
 
 final as (
     select
-        * exclude (score, binary_energy_kwh, correct_answers),
+        * exclude (score, binary_energy_kwh),
         case when score_reason is null then score end as score,
         {{ joules('binary_energy_kwh') }} / nullif(correct_answers, 0) as joules_per_correct,
         case
