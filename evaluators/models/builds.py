@@ -24,6 +24,7 @@ from typing import Any
 
 import filelock
 
+from evaluators import environment
 from evaluators.models.files import copied_in_a_merge
 from evaluators.redaction import redact
 from evaluators.terminal import terminal
@@ -166,10 +167,8 @@ def train_adapter(script: Path, base: Path, target: Path, seed: int) -> None:
     # Its own process writes past our streams: what it says is read, and said again without secrets, on standard output:
     # it is in the run's log in Dagster. Who watches a terminal sees its last line; where it fails, it is an error.
     watched, said = terminal(), deque[str](maxlen=_RECIPES_LAST_LINES)
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
-    ) as recipe:
+    streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, **streams, env=environment.of_recipe()) as recipe:
         assert recipe.stdout is not None
         try:
             # A bar redraws its line after a carriage return, which ends a line here as well and is kept.

@@ -61,6 +61,27 @@ def test_a_users_own_setting_wins(variables: dict[str, str], policy: str) -> Non
     assert policy_of_a_process(**variables) == policy
 
 
+@pytest.mark.parametrize(
+    ("variables", "spins"), [({}, "2000"), ({"GOMP_SPINCOUNT": "77"}, "77"), ({"OMP_WAIT_POLICY": "PASSIVE"}, "None")]
+)
+def test_a_recipes_threads_spin_briefly(tmp_path: Path, variables: dict[str, str], spins: str) -> None:
+    (tmp_path / "recipe.py").write_text("import os; print('spins:', os.environ.get('GOMP_SPINCOUNT'))")
+    program = (
+        "from pathlib import Path; from evaluators import environment; environment.prepare();"
+        "from evaluators.models.builds import train_adapter;"
+        "train_adapter(Path('recipe.py'), Path(), Path(), 1)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=without_a_setting() | variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"spins: {spins}\n"
+
+
 @pytest.mark.parametrize("variables", [{}, {"OMP_WAIT_POLICY": "PASSIVE"}])
 def test_a_plan_expects_what_the_evaluator_will_say(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"):
