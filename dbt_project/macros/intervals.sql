@@ -191,6 +191,11 @@ interval was narrow looked at it each time: it stopped on the 98 % interval, and
     case when {{ is_until_precise }} then student_t.t_975 else student_t.t_950 end
 {%- endmacro %}
 
+{#- How many repetitions the interval of a repeated energy needs. -#}
+{% macro fewest_repetitions() -%}
+    3
+{%- endmacro %}
+
 {#- Why the mean of repeated energies has no interval; NULL where it has one. -#}
 {% macro too_few_repetitions(repetitions) -%}
     case
