@@ -14,6 +14,8 @@ from orchestration.report.cells import Cell, Table
 from orchestration.report.findings import BASES, MEASURED, PER_RUN, PHASES, PUBLISHED, TOLD_NOT, Answers
 from orchestration.report.queries import Row
 
+FEWEST_FOR_MEDIAN = 6  # models of a median with an interval
+
 
 def sizes(answers: Answers) -> list[Table]:
     """The leaderboard's classes and the own ones, whose kilograms are of different work, apart."""
@@ -85,7 +87,7 @@ def providers(answers: Answers) -> Table:
             cells.mass(row["emissions_kg_median"]),
             Cell(formats.points(row["score_median"]), row["score_median"]),
             cells.figure(row["score_per_kg_median"]),
-            Cell(formats.interval(low, high, "fewer than six models").strip("()"), low),
+            Cell(formats.interval(low, high, f"fewer than {FEWEST_FOR_MEDIAN} models").strip("()"), low),
             Cell(multiplier, row["official_multiplier"]),
         )
         rows.append((_state(row), line))

@@ -17,7 +17,7 @@ windows as (
 phases as (
     select
         run_id,
-        {% for phase in ['idle', 'load', 'warmup', 'inference', 'scoring'] %}
+        {% for phase in phases().split(', ') %}
             {{ whole_sum('energy_kwh', "phase = '" ~ phase ~ "'") }} as {{ phase }}_kwh,
         {% endfor %}
         {{ whole_sum('energy_kwh', 'true') }} as energy_kwh,

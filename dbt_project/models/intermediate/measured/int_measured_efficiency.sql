@@ -206,7 +206,7 @@ derived as (
             when gpu_energy_reason is null then {{ joules('binary_gpu_energy_kwh') }} / nullif(correct_answers, 0)
         end as joules_per_correct_gpu
     from reasoned
-    left join student_t on least(reasoned.energy_repetitions - 1, 30) = student_t.degrees_of_freedom
+    left join student_t on {{ degrees_of_freedom('reasoned.energy_repetitions') }} = student_t.degrees_of_freedom
 ),
 
 final as (

@@ -46,9 +46,9 @@ by_task as (
         -- One run that looked before it stopped is enough: its repetitions are among the others.
         coalesce(bool_or(is_until_precise) filter (where is_usable), false) as is_until_precise,
         avg(energy_kwh order by repetition) filter (where is_usable) as energy_kwh,
-        -- Of the mean over the repetitions; nothing can be said from fewer than three.
+        -- Of the mean over the repetitions.
         case
-            when count(*) filter (where is_usable) >= 3
+            when count(*) filter (where is_usable) >= {{ fewest_repetitions() }}
                 then
                     var_samp(energy_kwh order by repetition) filter (where is_usable)
                     / count(*) filter (where is_usable)
