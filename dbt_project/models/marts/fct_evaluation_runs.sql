@@ -70,7 +70,7 @@ final as (
         runs.is_control,
         runs.order_position,
         runs.until_precise,
-        coalesce(control.control_flag, 'no control') as control_flag,
+        {{ control_flag() }} as control_flag,
         phases.idle_kwh,
         phases.load_kwh,
         phases.warmup_kwh,

@@ -77,7 +77,7 @@ final as (
         nights.emissions_kg,
         nights.emissions_known_kg,
         nights.energy_reason,
-        coalesce(control.control_flag, 'no control') as control_flag,
+        {{ control_flag() }} as control_flag,
         coalesce(control.control_reason, 'the control workload did not run here on this night') as control_reason
     from nights
     left join control on nights.machine_id = control.machine_id and nights.night = control.night
