@@ -64,6 +64,11 @@ the GPU's is there, the fault is theirs. All other doubts concern all components
     ), ','), '')
 {%- endmacro %}
 
+{#- An aggregate of comma-separated flags: each once, in order, separated in the same way; NULL without any. -#}
+{% macro all_flags(flags) -%}
+    array_to_string(list_sort(list_distinct(string_split(string_agg({{ flags }}, ','), ','))), ',')
+{%- endmacro %}
+
 {#- Whether the energies of a boundary have a GPU in them. -#}
 {% macro has_gpu(boundary) -%}
     coalesce(contains({{ boundary }}, 'gpu'), false)

@@ -62,6 +62,7 @@ summed as (
         count(energy_kwh) as tasks_metered,
         string_agg(distinct task || ': ' || energy_reason, '; ' order by task || ': ' || energy_reason)
             as task_energy_reasons,
+        {{ all_flags('energy_flags') }} as energy_flags,
         sum(energy_kwh order by task) as energy_kwh,
         string_agg(task, ', ' order by task) filter (where energy_kwh is not null) as tasks_with_energy,
         sum(gpu_energy_kwh order by task) as gpu_energy_kwh,
@@ -239,6 +240,7 @@ final as (
         derived.energy_method,
         derived.boundary,
         derived.energy_reason,
+        derived.energy_flags,
         derived.energy_interval_reason,
         derived.gpu_energy_reason,
         case when derived.energy_reason is null then derived.duration_s end as duration_s,

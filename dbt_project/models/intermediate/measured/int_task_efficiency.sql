@@ -57,6 +57,7 @@ by_task as (
         avg(duration_s order by repetition) filter (where is_usable) as duration_s,
         avg(emissions_kg order by repetition) filter (where is_usable) as emissions_kg,
         string_agg(distinct energy_reason, ', ' order by energy_reason) as energy_reasons,
+        {{ all_flags('case when not is_usable then quality_flags end') }} as energy_flags,
         avg(gpu_energy_kwh order by repetition) filter (where gpu_energy_reason is null) as gpu_energy_kwh,
         string_agg(distinct gpu_energy_reason, ', ' order by gpu_energy_reason) as gpu_energy_reasons,
         any_value(machine_id) as machine_id,
