@@ -18,6 +18,7 @@ from typing import Any, cast
 import duckdb
 import pytest
 
+from evaluators import plan
 from evaluators.energy import Reading, quality
 from evaluators.energy.short_windows import believed
 from evaluators.landing.decisions import exclude, excluded_runs, include_again
@@ -47,7 +48,9 @@ def sql() -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
         def answer(query: str, **given: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
             for table, rows in given.items():
                 values = ", ".join(f"({', '.join(map(_literal, row.values()))})" for row in rows)
-                connection.execute(f"create table {table} as from (values {values}) as rows ({', '.join(rows[0])})")
+                connection.execute(
+                    f"create or replace table {table} as from (values {values}) as rows ({', '.join(rows[0])})"
+                )
             return connection.execute(rendered(query)).fetchall()
 
         yield answer
@@ -283,11 +286,46 @@ def test_the_share_of_correct_answers(sql: Any, value: float, higher_is_better: 
 # What the report takes apart or says in words.
 
 
+RUN = {
+    "machine_id": "m",
+    "device": "cpu",
+    "device_name": "a processor",
+    "dtype": "float32",
+    "engine": "hf",
+    "engine_version": "1",
+    "batch_policy": "1",
+    "threads": 2,
+    "thread_policy": None,
+    "harness_version": "1",
+    "meter": "codecarbon",
+    "meter_version": "1",
+}
+
+
+def _comparability_key(sql: Any, run: dict[str, Any]) -> str:
+    ((key,),) = sql(
+        """
+        select {{ comparability_key(setting(), "'mini'", "'v1'") }}
+        from runs, (select 'cpu+ram' as boundary) as inference, (select 'cpu modelled' as energy_method) as methods
+        """,
+        runs=[run],
+    )
+    return str(key)
+
+
 def test_the_parts_of_a_comparability_key(sql: Any) -> None:
-    setting = "'machine=m | methods=cpu modelled'"
-    ((key,),) = sql(f"""select {{{{ comparability_key("{setting}", "'mini'", "'v1'") }}}}""")
-    row = {"comparability_key": key}
+    row = {"comparability_key": _comparability_key(sql, RUN)}
     assert (cells.machine(row), cells.method(row)) == ("m", "cpu modelled")
+
+
+@pytest.mark.parametrize("changed", [{"machine_id": "n"}, {"threads": 3}, {"thread_policy": "yielding"}])
+def test_conditions_that_a_plan_warns_of_part_energies(sql: Any, changed: dict[str, Any]) -> None:
+    before, after = (
+        (_comparability_key(sql, run), plan._conditions(run["machine_id"], run["threads"], run["thread_policy"]))
+        for run in (RUN, RUN | changed)
+    )
+    assert before[0] != after[0]
+    assert before[1] != after[1]
 
 
 def _seed(name: str) -> list[Case]:
