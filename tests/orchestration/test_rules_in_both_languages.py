@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import groupby, product
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import duckdb
 import pytest
+import yaml
 
 from evaluators import plan
 from evaluators.energy import Reading, quality
@@ -25,7 +26,16 @@ from evaluators.landing.decisions import exclude, excluded_runs, include_again
 from evaluators.landing.withdrawn import WITHDRAWN
 from evaluators.process import repetitions
 from evaluators.process.rows import is_correct
-from evaluators.records import COUNTABLE_FLAGS, EMISSIONS_NOT_KNOWN, METHODS, PHASES, LeaderboardSnapshot, columns
+from evaluators.records import (
+    COUNTABLE_FLAGS,
+    EMISSIONS_NOT_KNOWN,
+    KINDS,
+    METHODS,
+    PHASES,
+    PROVIDERS,
+    LeaderboardSnapshot,
+    columns,
+)
 from evaluators.summary import TaskSummary
 from orchestration.exports import boamps
 from orchestration.home import DBT_PROJECT
@@ -65,6 +75,25 @@ def _literal(value: Any) -> str:
 def test_phases() -> None:
     assert tuple(rendered("{{ phases() }}").split(", ")) == PHASES == findings.PHASES
     assert set(palette.PHASES) == set(PHASES)
+
+
+@pytest.mark.parametrize(
+    ("mart", "column", "codes"),
+    [
+        ("dim_models", "kind", KINDS),
+        ("dim_models", "provider", PROVIDERS),
+        ("mart_model_efficiency", "basis", findings.BASES),
+        ("mart_base_vs_finetuned_deltas", "scope", ("task", findings.SUITE, findings.KNOWN_TASKS, "table")),
+        ("mart_emissions_history", "control_flag", findings.CONTROL),
+        ("mart_emissions_history", "control_flag", (*palette.CONTROL_MARKS, "no_control")),
+    ],
+)
+def test_codes(mart: str, column: str, codes: Collection[str]) -> None:
+    """Those that dbt accepts in a column are those that Python knows."""
+    (document,) = yaml.safe_load((DBT_PROJECT / "models" / "marts" / f"{mart}.yml").read_bytes())["models"]
+    (described,) = [each for each in document["columns"] if each["name"] == column]
+    (accepted,) = [test["accepted_values"] for test in described["data_tests"] if "accepted_values" in test]
+    assert set(accepted["arguments"]["values"]) == set(codes)
 
 
 def test_how_many_repetitions_an_interval_needs() -> None:
