@@ -274,12 +274,14 @@ def test_the_interval_of_a_run_that_repeats_until_precise(sql: Any, count: int) 
 
 @pytest.mark.parametrize("decided", [("out",), ("out", "in"), ("out", "in", "out"), ("out", "in", "out", "in")])
 def test_the_latest_decision_about_a_run_counts(sql: Any, tmp_path: Path, decided: tuple[str, ...]) -> None:
-    run_id = BuiltRun(tmp_path, "base", [TaskOutcome("mc", [True], 1000.0)]).land()
+    built = BuiltRun(tmp_path, "base", [TaskOutcome("mc", [True], 1000.0)])
+    other, run_id = built.land(), built.land()
+    exclude(tmp_path, other, "why", "ann")
     for decision in decided:
         (exclude if decision == "out" else include_again)(tmp_path, run_id, "why", "ann")
     sql(f"create table stg_exclusions as from read_parquet('{tmp_path}/exclusions/*/*.parquet')")
     found = {run for (run,) in sql(f"select run_id from ({model('int_excluded_runs')})")}
-    assert found == set(excluded_runs(tmp_path)) == ({run_id} if decided[-1] == "out" else set())
+    assert found == set(excluded_runs(tmp_path)) == {other, *([run_id] if decided[-1] == "out" else [])}
 
 
 def test_which_answers_are_withdrawn() -> None:
@@ -290,7 +292,14 @@ def test_which_answers_are_withdrawn() -> None:
 
 @pytest.mark.parametrize(
     ("score", "higher_is_better", "correct"),
-    [(1.0, True, True), (0.0, True, False), (0.0, False, True), (1.0, False, False), (None, True, None)],
+    [
+        (1.0, True, True),
+        (2.0, True, True),
+        (0.0, True, False),
+        (0.0, False, True),
+        (1.0, False, False),
+        (None, True, None),
+    ],
 )
 def test_what_a_correct_answer_is(sql: Any, score: float | None, higher_is_better: bool, correct: bool | None) -> None:
     key = {"run_id": "r", "task": "t", "repetition": 1}
