@@ -8,13 +8,10 @@ again, task by task, by the exact fingerprint.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import random
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +19,13 @@ from evaluators import environment
 from evaluators.catalogue.entries import Catalogue, CatalogueError, ModelEntry, SuiteEntry
 from evaluators.energy import quality
 from evaluators.energy.short_windows import believed, further_windows
-from evaluators.hashing import digest
 from evaluators.landing import bundles, withdrawn
 from evaluators.landing.decisions import excluded_runs
 from evaluators.landing.runs import LandedRun, PlannedTask, runs_by_workload
 from evaluators.machine import describe_machine, usable_threads
 from evaluators.models.files import Change, last_change
 from evaluators.models.sources import loose_files
+from evaluators.plan_keys import PlanKeys
 from evaluators.spec import RunSpec
 from evaluators.summary import TaskSummary
 
@@ -79,7 +76,7 @@ def plan(
             if chosen.isdisjoint(entry.suites):
                 own, other = ", ".join(entry.suites), " or ".join(sorted(chosen))
                 raise CatalogueError(f"{entry.name} is not asked {other}; its suites: {own}")
-    past, keys = _Past.read(home / "landing"), _PlanKeys(catalogue)
+    past, keys = _Past.read(home / "landing"), PlanKeys(catalogue)
     now = now or datetime.now(UTC)
     workload = _control_due(catalogue, past, now) if control else None
     runs = [
@@ -142,7 +139,7 @@ def _planned(
     entry: ModelEntry,
     suite: SuiteEntry,
     past: _Past,
-    keys: _PlanKeys,
+    keys: PlanKeys,
     force: bool,
     is_control: bool,
     now: datetime,
@@ -318,50 +315,3 @@ def _expectation(runs: Sequence[LandedRun]) -> tuple[float | None, float | None,
     if newest is None or newest.summary is None:
         return None, None, "not known yet: the evaluator says it for each task, after its warm-up"
     return newest.summary.duration_s, newest.summary.energy_kwh, f"as in run {newest.run_id}"
-
-
-class _PlanKeys:
-    """Hashes over all that can be known of an entry without loading it. What entries have in common is read once."""
-
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
-        self._harness_version = version("lm-eval")
-        self._tasks: dict[str, list[str]] = {}  # contents of the task files, by suite
-
-    def of(self, entry: ModelEntry, suite: SuiteEntry) -> str:
-        exclude = {"suites", "refresh_every", "batch_size", "budget", "retired"}
-        root = self._catalogue.path.parent
-        models = [entry, *self._catalogue.lineage(entry)]
-        # Whether they were repeated often enough is known by what is landed; once was the rule before it was stated.
-        unsaid = {"description"} | ({"repetitions"} if suite.repetitions == 1 else set())
-        if suite.name not in self._tasks:
-            files = (path for folder in suite.task_folders(root) for path in _task_files(folder))
-            self._tasks[suite.name] = [_content(path) for path in files]
-        return digest(
-            {
-                "models": [model.model_dump(mode="json", exclude=exclude) for model in models],
-                "weights": [list(_files(root / model.path)) for model in models if model.path is not None],
-                "recipes": [_content(root / model.recipe) for model in models if model.recipe is not None],
-                "suite": suite.model_dump(mode="json", exclude=unsaid),
-                "tasks": self._tasks[suite.name],
-                "seed": self._catalogue.settings.seed,
-                "lm-eval": self._harness_version,
-            }
-        )[:16]
-
-
-def _task_files(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.rglob("*") if p.suffix in {"", ".yaml", ".yml", ".py", ".jsonl"} and p.is_file())
-
-
-def _content(path: Path) -> str:
-    """Hash of a file; its absence is an answer too, which the evaluator turns into an error with a remedy."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "absent"
-
-
-def _files(folder: Path) -> Iterator[list[Any]]:
-    """Names, sizes and times of a model's files: cheaper than their content, and enough to notice a change."""
-    for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder] if folder.exists() else []:
-        with suppress(FileNotFoundError):  # it went after it was listed
-            status = path.stat()
-            yield [path.name, status.st_size, status.st_mtime_ns]

@@ -24,6 +24,8 @@ _SINCE_4 = {"since": 4}
 _SINCE_5 = {"since": 5}
 
 PHASES = ("idle", "load", "warmup", "inference", "scoring")
+# Quality flags of a window whose energy may enter a sum: a short window is imprecise, but cannot move one by much.
+COUNTABLE_FLAGS = (None, "too_short")
 METHODS = ("measured", "integrated", "modelled", "modelled_own_time", "absent")
 KINDS = ("pretrained", "continued", "instruct", "fine_tuned", "merge", "adapter", "other")
 PROVIDERS = ("official", "community", "own")

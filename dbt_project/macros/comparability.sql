@@ -1,7 +1,23 @@
+{#- How a task was evaluated, from int_task_evaluations' relations `runs`, `inference` and `methods`. -#}
+{% macro setting() -%}
+    concat_ws(
+        ' | ',
+        'machine=' || runs.machine_id,
+        'device=' || runs.device || ' (' || runs.device_name || ')',
+        'precision=' || runs.dtype,
+        'engine=' || runs.engine || ' ' || runs.engine_version,
+        'batch=' || runs.batch_policy,
+        'threads=' || runs.threads || coalesce(' ' || runs.thread_policy, ''),
+        'harness=' || runs.harness_version,
+        'meter=' || runs.meter || ' ' || runs.meter_version,
+        'boundary=' || coalesce(inference.boundary, 'none'),
+        'methods=' || coalesce(methods.energy_method, 'none')
+    )
+{%- endmacro %}
+
 {#-
-Energies are compared only between rows with the same key. `setting` is how it was evaluated (machine, device,
-precision, engine, batch policy, threads, harness, meter, boundary, methods); the suite's version is a hash over what
-it asks, each task's few-shot and limit among it.
+Energies are compared only between rows with the same key. The suite's version is a hash over what it asks, each task's
+few-shot and limit among it.
 -#}
 {% macro comparability_key(setting, suite, suite_version) -%}
     {{ setting }} || ' | suite=' || {{ suite }} || '@' || {{ suite_version }}

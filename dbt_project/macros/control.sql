@@ -1,3 +1,8 @@
+{#- The flag of a left join with int_control_nights: a machine's control workload does not run every night. -#}
+{% macro control_flag() -%}
+    coalesce(control.control_flag, 'no_control')
+{%- endmacro %}
+
 {#-
 One value's part of the exponentially weighted moving average, `age` values later (Roberts 1959, Control chart tests
 based on geometric moving averages, Technometrics 1(3), 239-250): the average is the parts' sum and the start's rest.

@@ -1,3 +1,8 @@
+{#- The phases of a run, in their order, separated by commas. -#}
+{% macro phases() -%}
+    idle, load, warmup, inference, scoring
+{%- endmacro %}
+
 {#- Joules of an energy in kWh. -#}
 {% macro joules(energy_kwh) -%}
     ({{ energy_kwh }}) * 3.6e6
@@ -13,15 +18,15 @@
     ({{ energy_kwh }} is not null and {{ quality_flags }} is null)
 {%- endmacro %}
 
-{#- Ten updates of the slowest sensor, as in evaluators/energy/quality.py. -#}
+{#- Ten updates of the slowest sensor. -#}
 {% macro shortest_window_s() -%}
     1.0
 {%- endmacro %}
 
 {#-
 Why a window's energy enters no figure; NULL where it enters them. What is too short alone counts where the run repeated
-it until its windows lasted long enough together. A window without an energy adds nothing to that. As in
-evaluators/energy/short_windows.py. It reads the columns of int_task_evaluations.
+it until its windows lasted long enough together. A window without an energy adds nothing to that. It reads the columns
+of int_task_evaluations.
 -#}
 {% macro uncounted_reason(energy_kwh, quality_flags) -%}
     case
@@ -39,8 +44,8 @@ evaluators/energy/short_windows.py. It reads the columns of int_task_evaluations
 
 {#-
 The doubts about a window that concern its GPU; NULL without any. What other programs take of the CPU says nothing about
-a GPU's counter. A sensor's fault removes the figure of its component (evaluators/energy/quality.py): where the CPU's or
-the RAM's figure is missing and the GPU's is there, the fault is theirs. All other doubts concern all components.
+a GPU's counter. A sensor's fault removes the figure of its component: where the CPU's or the RAM's figure is missing and
+the GPU's is there, the fault is theirs. All other doubts concern all components.
 -#}
 {% macro gpu_doubts(window) -%}
     nullif(ltrim(regexp_replace(
@@ -57,6 +62,11 @@ the RAM's figure is missing and the GPU's is there, the fault is theirs. All oth
         end,
         '', 'g'
     ), ','), '')
+{%- endmacro %}
+
+{#- An aggregate of comma-separated flags: each once, in order, separated in the same way; NULL without any. -#}
+{% macro all_flags(flags) -%}
+    array_to_string(list_sort(list_distinct(string_split(string_agg({{ flags }}, ','), ','))), ',')
 {%- endmacro %}
 
 {#- Whether the energies of a boundary have a GPU in them. -#}

@@ -179,8 +179,7 @@ one; `sign` is + or -.
 
 {#-
 Student's quantile for the 95 % interval of a repeated energy, from a join with the seed. A run that repeated until the
-interval was narrow looked at it each time: it stopped on the 98 % interval, and that one covers 95 % at least
-(evaluators/process/repetitions.py).
+interval was narrow looked at it each time: it stopped on the 98 % interval, and that one covers 95 % at least.
 -#}
 {% macro t_of_energy(is_until_precise) -%}
     case when {{ is_until_precise }} then student_t.t_990 else student_t.t_975 end
@@ -196,28 +195,39 @@ interval was narrow looked at it each time: it stopped on the 98 % interval, and
     3
 {%- endmacro %}
 
+{% macro fewest_repetitions_in_words() -%}
+    {{ ['none', 'one', 'two', 'three', 'four', 'five'][fewest_repetitions() | int] }}
+{%- endmacro %}
+
+{#- Of the mean over that many, for a join with the seed, which ends at 30. -#}
+{% macro degrees_of_freedom(repetitions) -%}
+    least({{ repetitions }} - 1, 30)
+{%- endmacro %}
+
 {#- Why the mean of repeated energies has no interval; NULL where it has one. -#}
 {% macro too_few_repetitions(repetitions) -%}
     case
         when {{ repetitions }} = 1 then 'one repetition'
-        when {{ repetitions }} < 3 then {{ repetitions }} || ' repetitions, three are needed'
+        when {{ repetitions }} < {{ fewest_repetitions() }}
+            then {{ repetitions }} || ' repetitions, {{ fewest_repetitions_in_words() }} are needed'
     end
 {%- endmacro %}
 
 {#- An aggregate over tasks: the same of their sum, naming up to three tasks where not all of them are alike. -#}
 {% macro tasks_with_too_few_repetitions(repetitions) -%}
-    {%- set rare = 'count(*) filter (where ' ~ repetitions ~ ' < 3)' -%}
+    {%- set is_rare = repetitions ~ ' < ' ~ fewest_repetitions() -%}
+    {%- set rare = 'count(*) filter (where ' ~ is_rare ~ ')' -%}
     case
         when min({{ repetitions }}) = max({{ repetitions }}) then {{ too_few_repetitions('min(' ~ repetitions ~ ')') }}
         when {{ rare }} > 0
             then
                 case
-                    when max({{ repetitions }}) filter (where {{ repetitions }} < 3) = 1 then 'one repetition of '
-                    else 'fewer than three repetitions of '
+                    when max({{ repetitions }}) filter (where {{ is_rare }}) = 1 then 'one repetition of '
+                    else 'fewer than {{ fewest_repetitions_in_words() }} repetitions of '
                 end
                 || case
                     when {{ rare }} > 3 then {{ rare }} || ' of ' || count(*) || ' tasks'
-                    else string_agg(task, ', ' order by task) filter (where {{ repetitions }} < 3)
+                    else string_agg(task, ', ' order by task) filter (where {{ is_rare }})
                 end
     end
 {%- endmacro %}

@@ -15,7 +15,7 @@ _SHORT = ("too_short",)
 
 def believed(done: Sequence[TaskSummary]) -> list[TaskSummary]:
     """The evaluations of a task, of one run, whose energies count: without a doubt, or with that of a short window only
-    where the windows that have an energy last long enough together. int_task_evaluations has the same rule."""
+    where the windows that have an energy last long enough together."""
     candidates = [summary for summary in done if summary.energy_kwh is not None and summary.flags in ((), _SHORT)]
     together_s = math.fsum(summary.duration_s for summary in candidates)
     return [summary for summary in candidates if not summary.flags or together_s >= SHORTEST_WINDOW_S]

@@ -17,7 +17,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evaluators.landing import bundles
-from evaluators.records import SCHEMA_VERSION, Calibration, EvaluationRun, Exclusion, Record, TaskEmission
+from evaluators.records import (
+    COUNTABLE_FLAGS,
+    SCHEMA_VERSION,
+    Calibration,
+    EvaluationRun,
+    Exclusion,
+    Record,
+    TaskEmission,
+)
 
 # Starting the process is metered by the wall meter only; where it is much of the run, the factor says nothing.
 LEAST_COVERAGE = 0.9
@@ -75,8 +83,9 @@ def calibrate(root: Path, measured_kwh: float, run_id: str | None, calibrated_by
     energies = [w["energy_kwh"] for w in windows]
     if len(ways) != 1 or None in energies:
         raise DecisionRefused(f"not every window of {run_id} has an energy; calibrate with a run that has")
-    # A short window's energy may be off by an update of its sensor, which the whole run's does not feel.
-    if doubts := {flag for w in windows for flag in (w["quality_flags"] or "").split(",")} - {"", "too_short"}:
+    in_doubt = [w["quality_flags"] for w in windows if w["quality_flags"] not in COUNTABLE_FLAGS]
+    if in_doubt:
+        doubts = {flag for flags in in_doubt for flag in flags.split(",")}
         raise DecisionRefused(
             f"windows of {run_id} are flagged {', '.join(sorted(doubts))}; calibrate with a quiet run"
         )

@@ -6,6 +6,7 @@
     files.py        the files beside the weights that change a model's answers
     checks.py       what makes a model unusable, said before it is loaded
     hub_client.py   the one way to the hub
+    hub_files.py    the files of a pinned commit, downloaded or from the hub's cache
     hub_cache.py    what the hub's cache holds, and freeing it
 
 Does not belong here: how a model answers (`engines`), or what it is asked (`harness`).

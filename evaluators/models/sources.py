@@ -1,7 +1,7 @@
 """From a catalogue entry to a folder that transformers loads: safetensors only, adapters merged.
 
 Belongs here: where each kind of source has its weights, and what identifies them. Does not belong here: converting,
-training and merging (`model_builds`), or loading a model to evaluate it (`engines`).
+training and merging (`builds`), the hub (`hub_files`), or loading a model to evaluate it (`engines`).
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from evaluators.catalogue.entries import ModelEntry
-from evaluators.models import hub_client
+from evaluators.models import hub_files
 from evaluators.models.builds import (
     ADAPTER_WEIGHTS,
     Former,
@@ -37,8 +36,6 @@ __all__ = ["LocalModel", "ModelUnavailable", "folder_here", "folders_of", "loose
 RECIPE_SEED = 1234  # a recipe's adapter is made once, whatever the evaluations' seed is
 _SHARDS = "model.safetensors.index.json"
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
-_HUB_FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "tokenizer.model", "*.tiktoken")
-_HUB_IGNORED = ("*/*", "consolidated*")  # other formats and second copies of the same weights
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ def prepare(
 
     `root` is the catalogue's folder, `log` gets a line before anything slow. Raises ModelUnavailable.
     """
-    return _prepare(entry, catalogue_models, Store(home / "models", log), root, _download)
+    return _prepare(entry, catalogue_models, Store(home / "models", log), root, hub_files.download)
 
 
 def folders_of(
@@ -79,7 +76,7 @@ def folders_of(
     lookup = Lookup(home / "models")
     local = None
     with suppress(NotHere):
-        local = _prepare(entry, catalogue_models, lookup, root, _cached)
+        local = _prepare(entry, catalogue_models, lookup, root, hub_files.cached)
     # What it is evaluated from need not be its own making: `path` may name a folder that another entry had made.
     return frozenset(path.resolve() for path in (*lookup.asked, *([local.path] if local else [])))
 
@@ -90,7 +87,7 @@ def folder_here(entry: ModelEntry, catalogue_models: Mapping[str, ModelEntry], h
     if folder is not None and (folder / "config.json").is_file() and not (folder / ADAPTER_CONFIG).is_file():
         return folder  # without reading its weights
     try:
-        return _prepare(entry, catalogue_models, Lookup(home / "models"), root, _cached).path
+        return _prepare(entry, catalogue_models, Lookup(home / "models"), root, hub_files.cached).path
     except ModelUnavailable:
         return None
 
@@ -222,71 +219,6 @@ def _package_file(entry: ModelEntry) -> tuple[Path, str]:
             return path, digest
     models = [file.as_posix() for file in distribution.files or () if file.suffix == ".gguf"]
     raise ModelUnavailable(f"{entry.name}: {name} has no file {entry.file}; it has: {', '.join(models) or 'no GGUF'}")
-
-
-def _download(entry: ModelEntry) -> Path:
-    """The hub's snapshot of the pinned commit, from the hub's own cache where it is complete there."""
-    from huggingface_hub import errors
-
-    what = f"{entry.name}: {entry.repo}@{str(entry.revision)[:12]}"
-    client = hub_client.connect()
-    try:
-        folder = client.snapshot_download(
-            str(entry.repo),
-            revision=entry.revision,
-            allow_patterns=list(_HUB_FILES),
-            ignore_patterns=list(_HUB_IGNORED),
-            local_files_only=not _answers(client, entry),
-        )
-    except errors.GatedRepoError:
-        raise ModelUnavailable(f"{what} {_gated(f'{client.endpoint}/{entry.repo}', bool(client.token))}") from None
-    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
-        raise ModelUnavailable(f"{what} is not on the hub; check repo and revision, or set HF_TOKEN") from None
-    except ModelUnavailable:
-        raise
-    except Exception as error:  # the hub's client lets its transports' many exceptions through
-        reason = type(error).__name__
-        remedy = "check the network and HF_HUB_OFFLINE, or use an entry with source: path or package"
-        raise ModelUnavailable(f"{what} cannot be downloaded and is not in the cache ({reason}); {remedy}") from error
-    return Path(folder)
-
-
-def _cached(entry: ModelEntry) -> Path:
-    """The snapshot of the pinned commit in the hub's cache. Raises NotHere."""
-    from huggingface_hub import errors, snapshot_download
-
-    try:
-        return Path(snapshot_download(str(entry.repo), revision=entry.revision, local_files_only=True))
-    except errors.LocalEntryNotFoundError:
-        raise NotHere(f"{entry.repo} is not in the hub's cache") from None
-
-
-def _gated(page: str, has_token: bool) -> str:
-    """Why a gated model cannot be had, and what to do: as the end of a sentence."""
-    if not has_token:
-        return f"is gated; accept its terms at {page}, and set {hub_client.TOKEN_VARIABLE} to a token of that account"
-    return (
-        f"is gated, and the account of {hub_client.TOKEN_VARIABLE} has no access; accept the terms at {page} with it "
-        "(some owners grant it by hand), and let the token read gated repositories"
-    )
-
-
-def _answers(client: Any, entry: ModelEntry) -> bool:
-    """Whether the hub answers at all, asked once: the download itself would try a dead network for half a minute."""
-    from huggingface_hub import errors
-
-    try:
-        client.model_info(str(entry.repo), revision=entry.revision, timeout=hub_client.TIMEOUT_S)
-    except (errors.GatedRepoError, errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
-        raise
-    except errors.HfHubHTTPError as error:
-        if client.token and error.response.status_code in (401, 403):
-            what = f"{entry.name}: the hub refuses {hub_client.TOKEN_VARIABLE} for {entry.repo}"
-            raise ModelUnavailable(f"{what}; set it to a valid token that may read this repository") from None
-        return False
-    except Exception:
-        return False
-    return True
 
 
 def _check_folder(folder: Path, name: str) -> list[Path]:

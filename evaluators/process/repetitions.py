@@ -23,7 +23,7 @@ MOST_BESIDE_OTHERS = 3  # further evaluations of a task, in place of those that 
 # An interval that is looked at after every repetition, and published where it is narrow, covers less than it says: from
 # the third repetition on and at 95 %, 90 %. At these it covers 95 % (tests/evaluators/test_repetitions.py simulates).
 FIRST_LOOK = 5  # repetitions
-LOOKED_AT_LEVEL = 0.98  # as in the macro t_of_energy
+LOOKED_AT_LEVEL = 0.98
 
 
 def repeat_doubtful(

@@ -48,7 +48,7 @@ def results(
 
 
 def samples(run_id: str, task: LoadedTask, repetition: int, outcome: Outcome) -> Iterator[Sample]:
-    """One row per document, under the primary metric. Of errors, a document without one is correct."""
+    """One row per document, under the primary metric."""
     higher = next(s.higher_is_better for s in outcome.scores if (s.metric, s.filter) == (task.metric, task.filter))
     for document in outcome.documents:
         yield Sample(
@@ -58,9 +58,15 @@ def samples(run_id: str, task: LoadedTask, repetition: int, outcome: Outcome) ->
             schema_version=SCHEMA_VERSION,
             metric=task.metric,
             filter=task.filter,
-            correct=(document.score != 0) == higher if outcome.binary and document.score is not None else None,
+            correct=is_correct(document.score, higher_is_better=higher) if outcome.binary else None,
             **{field.name: getattr(document, field.name) for field in dataclasses.fields(document)},
         )
+
+
+def is_correct(score: float | None, *, higher_is_better: bool) -> bool | None:
+    """Whether a document's answer is right, under a metric that says so; a metric of errors is 0 where it is. None
+    without a score."""
+    return None if score is None else (score != 0) == higher_is_better
 
 
 def emission(

@@ -30,7 +30,7 @@ EXPECTED = {
     "orchestration.home.HomeRefused": 2,
     "orchestration.dbt_artifacts.manifest.ManifestError": 1,
     "orchestration.warehouse.published.NothingPublished": 1,
-    "orchestration.warehouse.publication.PublicationRefused": 1,
+    "orchestration.warehouse.versions.PublicationRefused": 1,
     "orchestration.warehouse.load.WarehouseBusy": 1,
     "orchestration.warehouse.load.WarehouseOutdated": 1,
 }

@@ -21,7 +21,7 @@ Row = Mapping[str, Any]
 
 _MODELS = """
     select model_id, suite, score, score_reason, energy_kwh, energy_known_kwh, tasks_without_energy, energy_method,
-        boundary, energy_reason, joules_per_correct, joules_per_correct_gpu, joules_per_correct_reason,
+        boundary, energy_reason, energy_flags, joules_per_correct, joules_per_correct_gpu, joules_per_correct_reason,
         tokens_out_per_request
     from marts.mart_model_efficiency
     where basis = 'measured' and is_current
@@ -49,7 +49,7 @@ def show_published(home: Home, console: Console, report: Path | None) -> None:
     if deltas:
         console.print()
         verdicts = _print_deltas(deltas, console)
-    notes += explanations([*notes, *verdicts])
+    notes += explanations(models)
     if newest_state is None:
         notes += ["Leaderboard: no state of it is imported; `evalwatt import-leaderboard hub` brings its history"]
     lines = [*notes, "", *verdicts] if verdicts else notes
@@ -66,11 +66,14 @@ def _command() -> str:
     return shlex.quote(str(own.relative_to(Path.cwd()) if own.is_relative_to(Path.cwd()) else own))
 
 
-def explanations(notes: Sequence[str]) -> list[str]:
-    """What the flags that the notes name mean, and what to do, a line each."""
-    named = [flag for flag in quality.MEANINGS if any(flag in note for note in notes)]
+def explanations(models: Sequence[Row]) -> list[str]:
+    """What the flags mean because of which a model's energy is not known, and what to do, a line each."""
+    doubtful = [row["energy_flags"] for row in models if row["energy_kwh"] is None and row["energy_flags"] is not None]
+    named = {flag for flags in doubtful for flag in flags.split(",")}
     return [
-        "; ".join(filter(None, (f"{flag}: {quality.MEANINGS[flag]}", quality.REMEDIES.get(flag)))) for flag in named
+        "; ".join(filter(None, (f"{flag}: {meaning}", quality.REMEDIES.get(flag))))
+        for flag, meaning in quality.MEANINGS.items()
+        if flag in named
     ]
 
 

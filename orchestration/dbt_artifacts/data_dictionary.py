@@ -13,7 +13,7 @@ from typing import Any
 
 from orchestration.dbt_artifacts.manifest import manifest
 from orchestration.home import PROJECT
-from orchestration.warehouse.publication import SCHEMA
+from orchestration.warehouse.marts_files import SCHEMA
 
 DOCUMENT = PROJECT / "docs" / "data_dictionary.md"
 REGENERATE = "python -m orchestration.dbt_artifacts.data_dictionary"

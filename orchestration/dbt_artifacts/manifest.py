@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -54,6 +55,12 @@ def project_hash(project: Path = DBT_PROJECT) -> str:
     return content.hexdigest()
 
 
+def parsed_here(project: Path = DBT_PROJECT) -> list[str]:
+    """Arguments of every dbt command. What dbt keeps of an earlier parse has the paths of seeds in it, which are others
+    in another copy of the project; where its variables have changed, it parses all again. No model reads this one."""
+    return ["--vars", json.dumps({"project": str(project)})]
+
+
 def _sources(project: Path) -> Iterator[Path]:
     for folder, folders, files in os.walk(project):
         folders[:] = [name for name in folders if name not in _GENERATED]
@@ -63,7 +70,7 @@ def _sources(project: Path) -> Iterator[Path]:
 
 def _parse(project: Path) -> None:
     command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "parse", "--project-dir", str(project)]
-    command += ["--profiles-dir", str(project), "--target-path", str(project / "target")]
+    command += ["--profiles-dir", str(project), "--target-path", str(project / "target"), *parsed_here(project)]
     environment = os.environ | {"EVALWATT_HOME": str(Home.from_env().path)}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if result.returncode:

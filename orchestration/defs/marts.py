@@ -10,7 +10,7 @@ from dagster_dbt import DbtCliResource, dbt_assets
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from orchestration.dbt_artifacts.failed_tests import RUN_RESULTS, failed_tests, message
-from orchestration.dbt_artifacts.manifest import project_hash
+from orchestration.dbt_artifacts.manifest import parsed_here, project_hash
 from orchestration.defs.resources import Paths, RefreshLock, dbt_project, tell_dbt
 from orchestration.instance.names import WAREHOUSE_POOL
 from orchestration.ui.table_metadata import with_table_metadata
@@ -36,7 +36,7 @@ def dbt_models(manifest: Path, freshness: dg.FreshnessPolicy) -> dg.AssetsDefini
         tell_dbt(paths.home)
         built_with, project = paths.home.dbt_target / "built_with", project_hash()
         # Unit tests ask the same of the same rows every night: they are for whoever changes a model, and for CI.
-        arguments = ["build", "--no-use-colors", "--exclude-resource-type", "unit_test"]
+        arguments = ["build", "--no-use-colors", "--exclude-resource-type", "unit_test", *parsed_here()]
         if not built_with.exists() or built_with.read_text() != project:
             arguments.append("--full-refresh")  # rows of incremental models that an older project made would stay
         (paths.home.dbt_target / RUN_RESULTS).unlink(missing_ok=True)

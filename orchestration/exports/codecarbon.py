@@ -18,10 +18,8 @@ from typing import Any
 from codecarbon.output_methods.emissions_data import EmissionsData
 
 from evaluators.energy.grid import country_name
-from evaluators.records import TaskEmission
+from evaluators.records import COUNTABLE_FLAGS, TaskEmission
 from orchestration.exports.published_runs import File, Left, Run
-
-_COUNTABLE = (None, "too_short")  # a short window is imprecise, but cannot move the sum by much
 
 
 def files(runs: Sequence[Run], now: datetime) -> Iterator[File | Left]:
@@ -91,7 +89,7 @@ def _row(run: Run) -> dict[str, Any]:
 
 def _sum(windows: Sequence[TaskEmission], column: str) -> float | None:
     """kWh of all windows together; None where one is not known or in doubt."""
-    if any(window.quality_flags not in _COUNTABLE for window in windows):
+    if any(window.quality_flags not in COUNTABLE_FLAGS for window in windows):
         return None
     energies = [getattr(window, column) for window in windows]
     return None if None in energies else sum(energies)

@@ -28,8 +28,7 @@ _EVALUATIONS = """
         run_id, task, repetition, model_id, is_valid, invalid_reason, metric, filter, score_low, score_high, is_binary,
         case when energy_reason is null then energy_kwh end as energy_kwh,
         case when energy_reason is null then emissions_kg end as emissions_kg,
-        coalesce(energy_reason, case when energy_kwh is null then 'not metered' end) as energy_reason,
-        energy_method, boundary, calibration_factor, comparability_key
+        energy_reason, energy_method, boundary, calibration_factor, comparability_key
     from marts.fct_task_evaluations
     where coalesce(model_id = $model, $model is null) and coalesce(run_id = $run, $run is null)
     order by run_id, task, repetition

@@ -20,7 +20,14 @@ TOLD_NOT = "cannot be told"
 PHASES = ("idle", "load", "warmup", "inference", "scoring")
 SUITE, KNOWN_TASKS = "suite", "known_tasks"  # scopes of a pair: all tasks, or those whose energies are known
 
-CONTROL = {"no control": "did not run"}  # flags that are said in other words
+# The control workload's flags in words.
+CONTROL = {
+    "steady": "steady",
+    "drifted": "drifted",
+    "learning": "learning",
+    "no_figure": "no figure",
+    "no_control": "did not run",
+}
 SMALL = 10  # billion parameters: below it a model is small
 
 Answers = Mapping[str, Answer]
@@ -111,7 +118,7 @@ def tonight(answers: Answers) -> tuple[str, list[Figure]]:
             if len(metered) < len(own):
                 who = f"of the {len(metered)} with an energy {cheap['model']} "
             sentence += f" and {who}takes the least energy for a correct answer{_sureness(cheap, own)}"
-    flags = ", ".join(sorted({str(CONTROL.get(row["control_flag"], row["control_flag"])) for row in rows}))
+    flags = ", ".join(sorted({CONTROL[row["control_flag"]] for row in rows}))
     return f"{sentence}.", [
         _best(best),
         _cheapest(cheap, own, _own_pairs(answers)),

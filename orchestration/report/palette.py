@@ -26,7 +26,7 @@ CONTROL_MARKS = {
     "steady": {"shape": "circle", "character": "●", "colour": GREEN},
     "drifted": {"shape": "triangle-up", "character": "▲", "colour": ORANGE},
     "learning": {"shape": "diamond", "character": "◆", "colour": YELLOW},
-    "no figure": {"shape": "cross", "character": "✚", "colour": MUTED},
+    "no_figure": {"shape": "cross", "character": "✚", "colour": MUTED},
 }
 
 SCENARIOS = {"chosen": ORANGE, "others": BLUE}

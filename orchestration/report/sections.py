@@ -17,9 +17,10 @@ NO_LEADERBOARD = (
     "`evalwatt build` brings it into the tables."
 )
 NO_OWN = "Nothing was evaluated here yet: `evalwatt run` evaluates the catalogue's models."
+FEWEST_REPETITIONS = 3  # of an energy with an interval
 NO_INTERVALS = (
-    "These energies have no intervals: one takes three repetitions (repetitions: 3 in the suite, or "
-    "evalwatt evaluate MODEL --force --until-precise 5%)."
+    f"These energies have no intervals: one takes {FEWEST_REPETITIONS} repetitions (repetitions: {FEWEST_REPETITIONS} "
+    "in the suite, or evalwatt evaluate MODEL --force --until-precise 5%)."
 )
 NAMEPLATE = "nameplate power × hours"
 
@@ -104,7 +105,9 @@ def _finetunes(answers: Answers) -> Section:
         )
     elif own and all(row["energy_ratio_low"] is None for row in own):
         reasons = sorted({row["energy_interval_reason"] for row in own if row["energy_interval_reason"]})
-        notes += (f"Own energy ratios have no interval ({'; '.join(reasons)}): three repetitions give one.",)
+        notes += (
+            f"Own energy ratios have no interval ({'; '.join(reasons)}): {FEWEST_REPETITIONS} repetitions give one.",
+        )
     notes += tuple(
         f"{row['finetuned']} against {row['base']}: the energy of {row['suite']} is not known as a whole, so they are "
         f"compared on {tasks_compared(row)}."

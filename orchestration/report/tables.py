@@ -11,8 +11,10 @@ from typing import Any
 
 from orchestration.report import cells, formats
 from orchestration.report.cells import Cell, Table
-from orchestration.report.findings import BASES, MEASURED, PER_RUN, PHASES, PUBLISHED, TOLD_NOT, Answers
+from orchestration.report.findings import BASES, CONTROL, MEASURED, PER_RUN, PHASES, PUBLISHED, TOLD_NOT, Answers
 from orchestration.report.queries import Row
+
+FEWEST_FOR_MEDIAN = 6  # models of a median with an interval
 
 
 def sizes(answers: Answers) -> list[Table]:
@@ -85,7 +87,7 @@ def providers(answers: Answers) -> Table:
             cells.mass(row["emissions_kg_median"]),
             Cell(formats.points(row["score_median"]), row["score_median"]),
             cells.figure(row["score_per_kg_median"]),
-            Cell(formats.interval(low, high, "fewer than six models").strip("()"), low),
+            Cell(formats.interval(low, high, f"fewer than {FEWEST_FOR_MEDIAN} models").strip("()"), low),
             Cell(multiplier, row["official_multiplier"]),
         )
         rows.append((_state(row), line))
@@ -224,7 +226,7 @@ def nights(answers: Answers) -> Table:
             _known(row["energy_known_kwh"], lacking),
             cells.mass(row["emissions_known_kg"]),
             Cell(energy, row["energy_methods"]),
-            Cell(f"{row['control_flag']}: {row['control_reason']}", row["control_flag"]),
+            Cell(f"{CONTROL[row['control_flag']]}: {row['control_reason']}", row["control_flag"]),
         )
         rows.append((None, line))
     return Table("Every night's energy by phase", columns, tuple(rows))

@@ -4,7 +4,9 @@
     raw_schema.py     their columns
     built_tables.py   what dbt built
     published.py      the published file, and the one way to open it
-    publication.py    the published versions, and the switch
+    publication.py    the steps from the build file to a new version
+    marts_files.py    what a version holds
+    versions.py       the folders of versions, and the switch
 
 Does not belong here: what the tables mean (`dbt_project`).
 """

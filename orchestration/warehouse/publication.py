@@ -4,74 +4,26 @@
     published/versions/<build id>/parquet/<mart>.parquet
     published/current -> versions/<build id>
 
-A version begins as a copy of the one before, and what differs from the build file is exchanged; Parquet files that hold
-the same rows are shared by hard links. Both sides are read and compared each time, so that whatever became of the
-version before, its successor is what was built.
-
-In the published file the marts lie in its default schema: DuckDB calls the database after the file, `marts`, so that
-`select * from marts.dim_models` works in it as in the build file. With a schema `marts` in a database `marts` it would
-be refused as ambiguous (shown with DuckDB 1.5.6).
-
-Belongs here: making, switching and retiring versions. Whether the marts are good enough is for the checks to say, and
-the caller hands their result in. Nothing but schema `marts` leaves the build file, so no prompt or answer does.
+Belongs here: the order of the steps. What a version's files hold is `marts_files`', what becomes of its folder
+`versions`'. Whether the marts are good enough is for the checks to say, and the caller hands their result in.
 """
 
 from __future__ import annotations
 
-import os
 import secrets
-import shutil
-import stat
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 import duckdb
 
-from orchestration.home import MARTS_FILE, Home
+from orchestration.home import Home
+from orchestration.warehouse.marts_files import describe, export_onto_the_version_before, settle
 from orchestration.warehouse.published import NothingPublished
+from orchestration.warehouse.versions import TEMPORARY, PublicationRefused, fsync, remove, retire, seal, sweep, switch
 
-SCHEMA = "marts"
-PUBLICATION = "publication"
 KEEP_VERSIONS = 5
-_TEMPORARY = ".tmp-"
-
-_PUBLICATION_DDL = f"""
-create table {PUBLICATION} (
-    build_id varchar not null primary key,
-    published_at timestamp with time zone not null,
-    git_sha varchar,
-    row_counts map(varchar, bigint) not null,
-    checks map(varchar, bigint) not null
-);
-comment on table {PUBLICATION} is 'One row: which build this file is.';
-comment on column {PUBLICATION}.build_id is 'Name of the version, sorts by time.';
-comment on column {PUBLICATION}.published_at is 'When it was published.';
-comment on column {PUBLICATION}.git_sha is 'Commit of the project that built it; NULL outside a checkout.';
-comment on column {PUBLICATION}.row_counts is 'Rows per mart.';
-comment on column {PUBLICATION}.checks is 'Results of the checks that ran before: number per outcome.';
-"""
-
-
-# Number of rows and a sum over their hashes: equal where the rows are, in any order. Read from both sides each time: a
-# hash that was kept would say what a file was, not what it is.
-_CONTENT = "count(*) as row_count, coalesce(sum(hash(table_row)::hugeint), 0) as content"
-
-
-class PublicationRefused(Exception):
-    """Nothing was published, the current version stays; the message says why and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """How a table is made and described."""
-
-    ddl: str
-    comment: str | None
-    column_comments: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,24 +50,24 @@ def publish(
     build_id = f"{now:%Y%m%dT%H%M%S.%f}Z-{secrets.token_hex(3)}"
     versions = home.published / "versions"
     versions.mkdir(parents=True, exist_ok=True)
-    _sweep(versions)
-    temporary = versions / f"{_TEMPORARY}{build_id}"
+    sweep(versions)
+    temporary = versions / f"{TEMPORARY}{build_id}"
     try:
         (temporary / "parquet").mkdir(parents=True)
-        _settle(home.warehouse)
-        row_counts = _export_onto_the_version_before(home, temporary)
-        _describe(temporary, build_id, now, git_sha, row_counts, checks or {})
-        _seal(temporary)
+        settle(home.warehouse)
+        row_counts = export_onto_the_version_before(home, temporary)
+        describe(temporary, build_id, now, git_sha, row_counts, checks or {})
+        seal(temporary)
         final = versions / build_id
         temporary.rename(final)
         final.chmod(0o555)
-        _fsync(versions)
-        _switch(home.current, Path("versions") / build_id)
+        fsync(versions)
+        switch(home.current, Path("versions") / build_id)
     except (duckdb.Error, OSError) as error:
         raise PublicationRefused(f"{home.warehouse} cannot be published, the current version stays: {error}") from None
     finally:
-        _remove(temporary)
-    _retire(versions, keep, current=build_id)
+        remove(temporary)
+    retire(versions, keep, current=build_id)
     return Publication(build_id, final, row_counts, now)
 
 
@@ -124,239 +76,3 @@ def current(home: Home) -> Path:
     if not (home.marts).exists():
         raise NothingPublished(f"nothing is published in {home.published}; run `evalwatt run` first")
     return home.current.resolve()
-
-
-def _settle(warehouse: Path) -> None:
-    """Bring a leftover write-ahead log into the build file, or refuse: without it, committed rows would be missing."""
-    if not warehouse.exists():
-        raise PublicationRefused(f"{warehouse} does not exist; run `evalwatt build` first")
-    wal = warehouse.with_name(f"{warehouse.name}.wal")
-    if not wal.exists():
-        return
-    with _warehouse(warehouse, "read_write") as connection:
-        connection.execute("checkpoint warehouse")
-    if wal.exists():
-        raise PublicationRefused(f"{wal} cannot be brought into the warehouse; `evalwatt rebuild` makes it anew")
-
-
-@contextmanager
-def _warehouse(path: Path, mode: Literal["read_only", "read_write"]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection with the build file attached as `warehouse`."""
-    with duckdb.connect(":memory:") as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        try:
-            connection.execute(f"attach {_literal(str(path))} as warehouse ({mode})")
-        except duckdb.IOException as error:
-            if "lock" not in str(error):
-                raise
-            raise PublicationRefused(f"{path} is open in another process; close that one first ({error})") from None
-        yield connection
-
-
-def _export_onto_the_version_before(home: Home, folder: Path) -> dict[str, int]:
-    """What did not change is taken from the version before, as long as that can be read."""
-    previous = home.current.resolve() if home.current.exists() else None
-    try:
-        return _export(home.warehouse, folder, previous)
-    except (duckdb.Error, OSError):
-        if previous is None:
-            raise
-    _remove(folder)
-    (folder / "parquet").mkdir(parents=True)
-    return _export(home.warehouse, folder, None)
-
-
-def _export(warehouse: Path, folder: Path, previous: Path | None) -> dict[str, int]:
-    """The marts with their constraints and comments, and as Parquet. Returns rows per mart."""
-    with _warehouse(warehouse, "read_only") as connection:
-        marts = _tables(connection, "warehouse", SCHEMA)
-        if not marts:
-            raise PublicationRefused(f"{warehouse} holds no marts; run `evalwatt build` first")
-        if previous is not None and not _take_over(connection, folder, previous, marts):
-            previous = None
-        if previous is None:
-            _create(connection, folder, marts)
-        row_counts = {}
-        for mart in marts:
-            changed = _copy_what_differs(connection, mart)
-            table, parquet = f"target.{_identifier(mart)}", Path("parquet", f"{mart}.parquet")
-            if changed or previous is None or not _link(connection, table, previous / parquet, folder / parquet):
-                connection.execute(
-                    f"copy {table} to {_literal(str(folder / parquet))} (format parquet, compression zstd)"
-                )
-            ((row_counts[mart],),) = connection.execute(f"select count(*) from {table}").fetchall()
-        connection.execute("detach target")
-    return row_counts
-
-
-def _tables(connection: duckdb.DuckDBPyConnection, database: str, schema: str) -> dict[str, _Table]:
-    tables = connection.execute(
-        "select table_name, sql, comment from duckdb_tables() where database_name = ? and schema_name = ? order by all",
-        [database, schema],
-    ).fetchall()
-    comments = connection.execute(
-        "select table_name, column_name, comment from duckdb_columns() "
-        "where database_name = ? and schema_name = ? and comment is not null order by table_name, column_index",
-        [database, schema],
-    ).fetchall()
-    return {
-        name: _Table(
-            ddl.replace(f"CREATE TABLE {SCHEMA}.", "CREATE TABLE ", 1),
-            comment,
-            tuple((column, text) for table, column, text in comments if table == name),
-        )
-        for name, ddl, comment in tables
-    }
-
-
-def _create(connection: duckdb.DuckDBPyConnection, folder: Path, marts: Mapping[str, _Table]) -> None:
-    """A published file with empty marts, attached as `target`."""
-    connection.execute(f"attach {_literal(str(folder / MARTS_FILE))} as target")
-    connection.execute("use target")
-    for mart, table in marts.items():
-        connection.execute(table.ddl)
-        if table.comment is not None:
-            connection.execute(f"comment on table {_identifier(mart)} is {_literal(table.comment)}")
-        for column, comment in table.column_comments:
-            connection.execute(f"comment on column {_identifier(mart)}.{_identifier(column)} is {_literal(comment)}")
-    connection.execute("use memory")
-
-
-def _take_over(
-    connection: duckdb.DuckDBPyConnection, folder: Path, previous: Path, marts: Mapping[str, _Table]
-) -> bool:
-    """Attach a copy of the version before as `target`; not where it holds anything else than these marts."""
-    shutil.copyfile(previous / MARTS_FILE, folder / MARTS_FILE)
-    connection.execute(f"attach {_literal(str(folder / MARTS_FILE))} as target")
-    connection.execute(f"drop table if exists target.{PUBLICATION}")
-    views = connection.execute("select 1 from duckdb_views() where database_name = 'target' and not internal")
-    if not views.fetchall() and _tables(connection, "target", "main") == marts:
-        return True
-    connection.execute("detach target")
-    (folder / MARTS_FILE).unlink()
-    return False
-
-
-def _copy_what_differs(connection: duckdb.DuckDBPyConnection, mart: str) -> bool:
-    """Bring a mart of `target` to what was built, state by state where it has states. Returns whether it differed."""
-    built, published = f"warehouse.{SCHEMA}.{_identifier(mart)}", f"target.{_identifier(mart)}"
-    columns = {name for name, *_ in connection.execute(f"describe {built}").fetchall()}
-    state = "as_of" if "as_of" in columns else "null"
-    contents = [
-        f"select {state} as state, {_CONTENT} from {table} as table_row group by all" for table in (built, published)
-    ]
-    connection.execute(
-        f"create or replace temp table differing as with built as materialized ({contents[0]}), "
-        f"published as materialized ({contents[1]}) "
-        "select state from (from built except from published) union "
-        "select state from (from published except from built)"
-    )
-    differs = f"exists (select 1 from differing where differing.state is not distinct from {state})"
-    if not connection.execute("select 1 from differing limit 1").fetchall():
-        return False
-    connection.execute(f"delete from {published} where {differs}")
-    connection.execute("checkpoint target")  # what was freed is used again; the file would grow with every version
-    connection.execute(f"insert into {published} select * from {built} where {differs}")
-    return True
-
-
-def _link(connection: duckdb.DuckDBPyConnection, table: str, file: Path, link: Path) -> bool:
-    """Share a file of the version before if it holds the table's rows. Its file system may know no links."""
-    try:
-        contents = [
-            connection.execute(f"select {_CONTENT} from {source} as table_row").fetchall()
-            for source in (table, f"read_parquet({_literal(str(file))})")
-        ]
-        if contents[0] == contents[1]:
-            os.link(file, link)
-            return True
-    except (duckdb.Error, OSError):
-        pass
-    return False
-
-
-def _describe(
-    folder: Path,
-    build_id: str,
-    published_at: datetime,
-    git_sha: str | None,
-    row_counts: Mapping[str, int],
-    checks: Mapping[str, int],
-) -> None:
-    with duckdb.connect(folder / MARTS_FILE) as connection:
-        connection.execute(_PUBLICATION_DDL)
-        connection.execute(
-            f"insert into {PUBLICATION} values (?, ?, ?, map(?, ?), map(?::varchar[], ?::bigint[]))",
-            [
-                build_id,
-                published_at,
-                git_sha,
-                list(row_counts),
-                list(row_counts.values()),
-                list(checks),
-                list(checks.values()),
-            ],
-        )
-        parquet = _literal(str(folder / "parquet" / f"{PUBLICATION}.parquet"))
-        connection.execute(f"copy {PUBLICATION} to {parquet} (format parquet, compression zstd)")
-        connection.execute("checkpoint")
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    """For the statements that take no bound parameters: ATTACH, COPY and COMMENT."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _seal(folder: Path) -> None:
-    """Make everything durable and read-only, folders too: no reader can leave a log beside the file."""
-    if stray := [path.name for path in folder.rglob("*.wal")]:
-        raise PublicationRefused(f"a write-ahead log was left beside the published file: {stray[0]}; try again")
-    for path in sorted(folder.rglob("*"), reverse=True):
-        _fsync(path)
-        path.chmod(0o555 if path.is_dir() else 0o444)
-    _fsync(folder)
-
-
-def _switch(link: Path, target: Path) -> None:
-    """Point the symlink elsewhere in one step; readers see the old or the new version, never none."""
-    temporary = link.with_name(f"{_TEMPORARY}{secrets.token_hex(4)}")
-    temporary.symlink_to(target)
-    os.replace(temporary, link)
-    _fsync(link.parent)
-
-
-def _retire(versions: Path, keep: int, current: str) -> None:
-    """Remove all versions but the newest `keep`; the current one always stays."""
-    names = sorted((p.name for p in versions.iterdir() if not p.name.startswith(_TEMPORARY)), reverse=True)
-    for name in names[max(keep, 1) :]:
-        if name != current:
-            _remove(versions / name)
-
-
-def _sweep(versions: Path) -> None:
-    """Remove what a killed publication left."""
-    for path in versions.glob(f"{_TEMPORARY}*"):
-        _remove(path)
-    for link in versions.parent.glob(f"{_TEMPORARY}*"):
-        link.unlink()
-
-
-def _remove(folder: Path) -> None:
-    if not folder.exists():
-        return
-    for path in [folder, *folder.rglob("*")]:
-        if path.is_dir():
-            path.chmod(stat.S_IRWXU)
-    shutil.rmtree(folder)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import pytest
@@ -10,13 +9,11 @@ import pytest
 from evaluators.catalogue.entries import load
 from evaluators.engines import compatibility
 from evaluators.engines.tree_attention import Step
-from evaluators.landing import withdrawn
 from evaluators.plan import PlannedRun, make_spec, plan
 from evaluators.process.run import evaluate
 from evaluators.summary import RunSummary
 from tests.support import tiny, tiny_models
 
-SEED = Path(__file__).parents[2] / "dbt_project" / "seeds" / "withdrawn_answers.csv"
 TASKS = ["tiny_one", "tiny_two"]
 
 
@@ -27,12 +24,6 @@ def planned(folder: Path) -> PlannedRun:
 
 def evaluated(folder: Path) -> RunSummary:
     return evaluate(make_spec(load(folder / "catalogue.yml"), planned(folder), folder / "home"))
-
-
-def test_sql_and_plan_withdraw_the_same() -> None:
-    with SEED.open(encoding="utf-8") as file:
-        rows = [tuple(row.values()) for row in csv.DictReader(file)]
-    assert rows == [(*key, why) for key, why in withdrawn.WITHDRAWN.items()]
 
 
 @pytest.mark.parametrize("architecture", ["diffllama", "llama"])

@@ -26,7 +26,7 @@ publication.publish(Home(Path(sys.argv[1])))
 """
 
 
-@pytest.mark.parametrize("step", ["_describe", "_seal", "_switch"])
+@pytest.mark.parametrize("step", ["describe", "seal", "switch"])
 def test_04_killed_before_the_switch_the_old_version_stays_live(tmp_path: Path, step: str) -> None:
     home = Home(tmp_path / "it's a home")
     home.path.mkdir()

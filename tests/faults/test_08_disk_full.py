@@ -19,7 +19,8 @@ from evaluators.energy import make_meter
 from evaluators.landing import bundles
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
-from orchestration.warehouse.publication import PublicationRefused, publish
+from orchestration.warehouse.publication import publish
+from orchestration.warehouse.versions import PublicationRefused
 from tests.support.processes import evaluator
 from tests.support.small_marts import build_marts
 from tests.support.workplace import HELD_TASK, TASKS, Workplace

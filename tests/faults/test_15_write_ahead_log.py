@@ -12,7 +12,8 @@ import pytest
 
 from orchestration.home import Home
 from orchestration.warehouse import publication
-from orchestration.warehouse.publication import PublicationRefused, publish
+from orchestration.warehouse.publication import publish
+from orchestration.warehouse.versions import PublicationRefused
 from tests.support.processes import python
 from tests.support.small_marts import build_marts
 

@@ -23,6 +23,7 @@ from evaluators.process import run
 from orchestration.home import DBT_PROJECT, MARTS_FILE, Home
 from orchestration.warehouse import load as warehouse
 from orchestration.warehouse import publication
+from orchestration.warehouse.marts_files import PUBLICATION
 from tests.support import tiny
 from tests.support.dbt_runner import DBT, dbt_build
 from tests.support.processes import evaluator, python
@@ -132,7 +133,7 @@ def test_the_third_night_is_what_it_would_have_been(place: Workplace, tmp_path: 
 def contents(path: Path) -> dict[str, list[tuple[Any, ...]]]:
     """All marts but the list of runs itself, without what a run is called and what it takes to begin one."""
     with duckdb.connect(path, read_only=True) as connection:
-        left_out = {publication.PUBLICATION, "fct_evaluation_runs"}
+        left_out = {PUBLICATION, "fct_evaluation_runs"}
         tables = [name for (name,) in connection.execute("show tables").fetchall() if name not in left_out]
         found = {}
         for name in tables:

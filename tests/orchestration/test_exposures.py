@@ -16,7 +16,7 @@ from orchestration.dbt_artifacts.column_lineage import DIALECT
 from orchestration.dbt_artifacts.data_dictionary import marts_in
 from orchestration.dbt_artifacts.manifest import manifest
 from orchestration.home import PROJECT
-from orchestration.warehouse.publication import SCHEMA
+from orchestration.warehouse.marts_files import SCHEMA
 
 PUBLICATION = "publication"  # the build's own row: no model of dbt's
 SQL = re.compile(r"(\s|--[^\n]*\n)*(select|with|from)\s")  # in lower case, as no sentence begins

@@ -309,7 +309,7 @@ def test_history_of_the_nights(second: duckdb.DuckDBPyConnection, decided: duckd
     assert (nights[0]["runs"], nights[0]["load_kwh"]) == (2, pytest.approx(400 / KWH))
     assert nights[1]["energy_kwh"] == pytest.approx((4000 + 50 + 100 + 200 + 100) / KWH)
     assert nights[1]["emissions_kg"] == pytest.approx(4450 / KWH * 1.5 * 400 / 1000)
-    assert {row["control_flag"] for row in nights} == {"no control"}
+    assert {row["control_flag"] for row in nights} == {"no_control"}
     night = _rows(decided, query)[1]
     assert (night["runs"], night["runs_excluded"], night["energy_kwh"]) == (1, 1, None)
     assert night["energy_reason"] == "every run is excluded"

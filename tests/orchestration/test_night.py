@@ -24,7 +24,7 @@ from rich.console import Console
 from evaluators.catalogue.entries import load
 from evaluators.plan import in_order
 from orchestration.cli import status
-from orchestration.cli.results import explanations, show_published
+from orchestration.cli.results import show_published
 from orchestration.home import Home
 from orchestration.instance.opening import open_instance
 from orchestration.nights import groups
@@ -260,11 +260,3 @@ def _the_model_has_its_figures(instance: dg.DagsterInstance) -> None:
         "base": {"score tiny base", "comparability_key tiny base"},
         "slow-1": {"comparability_key held slow-1"},
     }
-
-
-def test_a_flag_is_explained_once_with_what_to_do() -> None:
-    notes = ["base: mini_dates: flagged foreign_load; mini_boolean: flagged foreign_load", "tuned: flagged stuck"]
-    foreign, stuck = sorted(explanations(notes))
-    assert foreign.startswith("foreign_load: other programs took so much CPU time")
-    assert "`evalwatt evaluate MODEL --force`" in foreign
-    assert stuck.startswith("stuck: a sensor stood still")

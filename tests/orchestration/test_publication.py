@@ -13,8 +13,9 @@ import pytest
 
 from orchestration.home import Home
 from orchestration.warehouse import publication
-from orchestration.warehouse.publication import PublicationRefused, publish
+from orchestration.warehouse.publication import publish
 from orchestration.warehouse.published import NothingPublished
+from orchestration.warehouse.versions import PublicationRefused
 from tests.support.small_marts import build_marts
 
 HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); input()"

@@ -1,16 +1,11 @@
-"""The page's script agrees with the Python that it comes from, and with the marts."""
+"""The page's script agrees with the Python that it comes from."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from urllib.parse import unquote
 
-import yaml
-
-from orchestration.report import findings, palette, script
-
-HISTORY = Path(__file__).parents[2] / "dbt_project" / "models" / "marts" / "mart_emissions_history.yml"
+from orchestration.report import script
 
 
 def test_the_script_takes_every_module_and_every_constant_that_it_is_given() -> None:
@@ -19,13 +14,3 @@ def test_the_script_takes_every_module_and_every_constant_that_it_is_given() -> 
     assert taken | {script.ENTRY} == set(modules)
     (names,) = re.findall(r"^export const {(.*)} = JSON", modules["constants.js"], re.MULTILINE | re.DOTALL)
     assert set(re.findall(r"\w+", names)) == set(script.constants())
-
-
-def test_every_phase_and_every_flag_of_the_control_can_be_drawn() -> None:
-    (model,) = yaml.safe_load(HISTORY.read_text(encoding="utf-8"))["models"]
-    (flag,) = [column for column in model["columns"] if column["name"] == "control_flag"]
-    (values,) = [
-        test["accepted_values"]["arguments"]["values"] for test in flag["data_tests"] if "accepted_values" in test
-    ]
-    assert {*palette.CONTROL_MARKS, *findings.CONTROL} == set(values)
-    assert set(palette.PHASES) == set(findings.PHASES)

@@ -77,3 +77,17 @@ def test_what_is_not_known_has_its_reason_and_the_flag_its_remedy(home: Home, sh
     assert f"doubtful: {reason}\n" in shown
     assert "\ntoo_short: " in shown
     assert "no state of it is imported" in shown
+
+
+def test_a_flag_is_explained_once_with_what_to_do_where_it_hides_an_energy() -> None:
+    stuck, foreign = results.explanations(
+        [
+            {"energy_kwh": None, "energy_flags": "foreign_load"},
+            {"energy_kwh": None, "energy_flags": "foreign_load,stuck"},
+            {"energy_kwh": None, "energy_flags": None},
+            {"energy_kwh": 1.0, "energy_flags": "too_short"},
+        ]
+    )
+    assert foreign.startswith("foreign_load: other programs took so much CPU time")
+    assert "`evalwatt evaluate MODEL --force`" in foreign
+    assert stuck.startswith("stuck: a sensor stood still")

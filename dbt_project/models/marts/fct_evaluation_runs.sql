@@ -17,7 +17,7 @@ windows as (
 phases as (
     select
         run_id,
-        {% for phase in ['idle', 'load', 'warmup', 'inference', 'scoring'] %}
+        {% for phase in phases().split(', ') %}
             {{ whole_sum('energy_kwh', "phase = '" ~ phase ~ "'") }} as {{ phase }}_kwh,
         {% endfor %}
         {{ whole_sum('energy_kwh', 'true') }} as energy_kwh,
@@ -70,7 +70,7 @@ final as (
         runs.is_control,
         runs.order_position,
         runs.until_precise,
-        coalesce(control.control_flag, 'no control') as control_flag,
+        {{ control_flag() }} as control_flag,
         phases.idle_kwh,
         phases.load_kwh,
         phases.warmup_kwh,

@@ -9,7 +9,7 @@ control as (
 judged as (
     select
         evaluations.*,
-        coalesce(control.control_flag, 'no control') as control_flag
+        {{ control_flag() }} as control_flag
     from evaluations
     left join control
         on

@@ -18,8 +18,9 @@ final as (
         efficiency.as_of,
         efficiency.model_id,
         efficiency.energy_kwh,
-        efficiency.energy_kwh * scenarios.pue * scenarios.grid_intensity_g_per_kwh / 1000 as emissions_kg,
-        efficiency.calibrated_energy_kwh * scenarios.pue * scenarios.grid_intensity_g_per_kwh / 1000
+        {{ emissions_kg('efficiency.energy_kwh', 'scenarios.pue', 'scenarios.grid_intensity_g_per_kwh') }}
+            as emissions_kg,
+        {{ emissions_kg('efficiency.calibrated_energy_kwh', 'scenarios.pue', 'scenarios.grid_intensity_g_per_kwh') }}
             as calibrated_emissions_kg,
         efficiency.energy_valid_for,
         efficiency.duration_s / 3600 as hours,

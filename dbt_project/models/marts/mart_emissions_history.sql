@@ -1,5 +1,3 @@
-{%- set phases = ['idle', 'load', 'warmup', 'inference', 'scoring'] -%}
-
 with runs as (
     select * from {{ ref('stg_evaluation_runs') }}
 ),
@@ -36,7 +34,7 @@ nights as (
         max(model_id) as model_id,
         count(distinct run_id) as runs,
         count(distinct run_id) filter (where is_excluded) as runs_excluded,
-        {% for phase in phases %}
+        {% for phase in phases().split(', ') %}
             {%- set of_phase = "phase = '" ~ phase ~ "' and not is_excluded" %}
             {{ whole_sum('energy_kwh', of_phase) }} as {{ phase }}_kwh,
             {{ known_sum('energy_kwh', of_phase) }} as {{ phase }}_known_kwh,
@@ -67,7 +65,7 @@ final as (
         nights.runs,
         nights.runs_excluded,
         {% for figure in ['kwh', 'known_kwh', 'windows_without_energy'] %}
-            {% for phase in phases %}
+            {% for phase in phases().split(', ') %}
                 nights.{{ phase }}_{{ figure }},
             {% endfor %}
         {% endfor %}
@@ -79,7 +77,7 @@ final as (
         nights.emissions_kg,
         nights.emissions_known_kg,
         nights.energy_reason,
-        coalesce(control.control_flag, 'no control') as control_flag,
+        {{ control_flag() }} as control_flag,
         coalesce(control.control_reason, 'the control workload did not run here on this night') as control_reason
     from nights
     left join control on nights.machine_id = control.machine_id and nights.night = control.night

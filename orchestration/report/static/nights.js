@@ -56,7 +56,7 @@ function oneNight(night, found) {
 function controlKey(found) {
   const flags = distinct(found.map((row) => row.control_flag));
   return flags.map((flag) => {
-    const words = `control ${CONTROL_WORDS[flag] ?? flag}`;
+    const words = `control ${CONTROL_WORDS[flag]}`;
     return [flag in CONTROL_MARKS ? `${CONTROL_MARKS[flag].character} ${words}` : words];
   });
 }

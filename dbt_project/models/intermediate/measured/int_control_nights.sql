@@ -122,7 +122,7 @@ final as (
         energy_kwh,
         case when reason is null and number > baseline_nights then exp(log_average - log_mean) end as drift_ratio,
         case
-            when reason is not null then 'no figure'
+            when reason is not null then 'no_figure'
             when number <= baseline_nights then 'learning'
             when abs(log_average - log_mean) > half_width then 'drifted'
             else 'steady'

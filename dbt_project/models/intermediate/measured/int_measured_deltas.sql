@@ -30,7 +30,7 @@ with_quantiles as (
         {{ t_of_energy_one_sided('compared.is_until_precise') }} as t_one_sided
     from compared
     cross join margins
-    left join student_t on least(compared.energy_repetitions - 1, 30) = student_t.degrees_of_freedom
+    left join student_t on {{ degrees_of_freedom('compared.energy_repetitions') }} = student_t.degrees_of_freedom
 ),
 
 derived as (

@@ -62,6 +62,7 @@ summed as (
         count(energy_kwh) as tasks_metered,
         string_agg(distinct task || ': ' || energy_reason, '; ' order by task || ': ' || energy_reason)
             as task_energy_reasons,
+        {{ all_flags('energy_flags') }} as energy_flags,
         sum(energy_kwh order by task) as energy_kwh,
         string_agg(task, ', ' order by task) filter (where energy_kwh is not null) as tasks_with_energy,
         sum(gpu_energy_kwh order by task) as gpu_energy_kwh,
@@ -206,7 +207,7 @@ derived as (
             when gpu_energy_reason is null then {{ joules('binary_gpu_energy_kwh') }} / nullif(correct_answers, 0)
         end as joules_per_correct_gpu
     from reasoned
-    left join student_t on least(reasoned.energy_repetitions - 1, 30) = student_t.degrees_of_freedom
+    left join student_t on {{ degrees_of_freedom('reasoned.energy_repetitions') }} = student_t.degrees_of_freedom
 ),
 
 final as (
@@ -239,6 +240,7 @@ final as (
         derived.energy_method,
         derived.boundary,
         derived.energy_reason,
+        derived.energy_flags,
         derived.energy_interval_reason,
         derived.gpu_energy_reason,
         case when derived.energy_reason is null then derived.duration_s end as duration_s,

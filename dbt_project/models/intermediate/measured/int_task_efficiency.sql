@@ -46,9 +46,9 @@ by_task as (
         -- One run that looked before it stopped is enough: its repetitions are among the others.
         coalesce(bool_or(is_until_precise) filter (where is_usable), false) as is_until_precise,
         avg(energy_kwh order by repetition) filter (where is_usable) as energy_kwh,
-        -- Of the mean over the repetitions; nothing can be said from fewer than three.
+        -- Of the mean over the repetitions.
         case
-            when count(*) filter (where is_usable) >= 3
+            when count(*) filter (where is_usable) >= {{ fewest_repetitions() }}
                 then
                     var_samp(energy_kwh order by repetition) filter (where is_usable)
                     / count(*) filter (where is_usable)
@@ -57,6 +57,7 @@ by_task as (
         avg(duration_s order by repetition) filter (where is_usable) as duration_s,
         avg(emissions_kg order by repetition) filter (where is_usable) as emissions_kg,
         string_agg(distinct energy_reason, ', ' order by energy_reason) as energy_reasons,
+        {{ all_flags('case when not is_usable then quality_flags end') }} as energy_flags,
         avg(gpu_energy_kwh order by repetition) filter (where gpu_energy_reason is null) as gpu_energy_kwh,
         string_agg(distinct gpu_energy_reason, ', ' order by gpu_energy_reason) as gpu_energy_reasons,
         any_value(machine_id) as machine_id,

@@ -129,19 +129,7 @@ joined as (
                 format('{} answered {} wrongly: {}', withdrawn.engine, withdrawn.architecture, withdrawn.reason)
             )
         end as invalid_reason,
-        concat_ws(
-            ' | ',
-            'machine=' || runs.machine_id,
-            'device=' || runs.device || ' (' || runs.device_name || ')',
-            'precision=' || runs.dtype,
-            'engine=' || runs.engine || ' ' || runs.engine_version,
-            'batch=' || runs.batch_policy,
-            'threads=' || runs.threads || coalesce(' ' || runs.thread_policy, ''),
-            'harness=' || runs.harness_version,
-            'meter=' || runs.meter || ' ' || runs.meter_version,
-            'boundary=' || coalesce(inference.boundary, 'none'),
-            'methods=' || coalesce(methods.energy_method, 'none')
-        ) as setting
+        {{ setting() }} as setting
     from results
     left join runs on results.run_id = runs.run_id
     left join models on results.run_id = models.run_id

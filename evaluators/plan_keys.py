@@ -1,0 +1,63 @@
+"""Plan keys: hashes over all that can be known of an entry and a suite without loading the model.
+
+Belongs here: what a key covers, and reading it. What follows from a key, new or known, is `plan`'s.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from evaluators.catalogue.entries import Catalogue, ModelEntry, SuiteEntry
+from evaluators.hashing import digest
+
+
+class PlanKeys:
+    """Those of a catalogue. What entries have in common is read once."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._harness_version = version("lm-eval")
+        self._tasks: dict[str, list[str]] = {}  # contents of the task files, by suite
+
+    def of(self, entry: ModelEntry, suite: SuiteEntry) -> str:
+        exclude = {"suites", "refresh_every", "batch_size", "budget", "retired"}
+        root = self._catalogue.path.parent
+        models = [entry, *self._catalogue.lineage(entry)]
+        # Whether they were repeated often enough is known by what is landed; once was the rule before it was stated.
+        unsaid = {"description"} | ({"repetitions"} if suite.repetitions == 1 else set())
+        if suite.name not in self._tasks:
+            files = (path for folder in suite.task_folders(root) for path in _task_files(folder))
+            self._tasks[suite.name] = [_content(path) for path in files]
+        return digest(
+            {
+                "models": [model.model_dump(mode="json", exclude=exclude) for model in models],
+                "weights": [list(_files(root / model.path)) for model in models if model.path is not None],
+                "recipes": [_content(root / model.recipe) for model in models if model.recipe is not None],
+                "suite": suite.model_dump(mode="json", exclude=unsaid),
+                "tasks": self._tasks[suite.name],
+                "seed": self._catalogue.settings.seed,
+                "lm-eval": self._harness_version,
+            }
+        )[:16]
+
+
+def _task_files(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.rglob("*") if p.suffix in {"", ".yaml", ".yml", ".py", ".jsonl"} and p.is_file())
+
+
+def _content(path: Path) -> str:
+    """Hash of a file; its absence is an answer too, which the evaluator turns into an error with a remedy."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "absent"
+
+
+def _files(folder: Path) -> Iterator[list[Any]]:
+    """Names, sizes and times of a model's files: cheaper than their content, and enough to notice a change."""
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder] if folder.exists() else []:
+        with suppress(FileNotFoundError):  # it went after it was listed
+            status = path.stat()
+            yield [path.name, status.st_size, status.st_mtime_ns]

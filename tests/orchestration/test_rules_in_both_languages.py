@@ -1,0 +1,371 @@
+"""Rules that Python and SQL both have to know. Each has one table of cases, and both are asked it: Python's function,
+and the project's own macro or model in DuckDB.
+
+What only the page's script has beside them is compared in tests/browser.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import math
+from collections.abc import Callable, Collection, Iterator
+from itertools import groupby, product
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import duckdb
+import pytest
+import yaml
+
+from evaluators import plan
+from evaluators.energy import Reading, quality
+from evaluators.energy.short_windows import believed
+from evaluators.landing.decisions import exclude, excluded_runs, include_again
+from evaluators.landing.withdrawn import WITHDRAWN
+from evaluators.process import repetitions
+from evaluators.process.rows import is_correct
+from evaluators.records import (
+    COUNTABLE_FLAGS,
+    EMISSIONS_NOT_KNOWN,
+    KINDS,
+    METHODS,
+    PHASES,
+    PROVIDERS,
+    LeaderboardSnapshot,
+    columns,
+)
+from evaluators.summary import TaskSummary
+from orchestration.exports import boamps
+from orchestration.home import DBT_PROJECT
+from orchestration.report import cells, findings, palette, queries, sections, tables
+from tests.support.landing_builder import BuiltRun, TaskOutcome
+from tests.support.readings import reading
+from tests.support.rendered import model, rendered
+
+Case = dict[str, str]
+SHORT_WINDOWS: list[Case] = list(
+    csv.DictReader((Path(__file__).parents[1] / "short_windows.csv").open(encoding="utf-8"))
+)
+
+
+@pytest.fixture
+def sql() -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
+    """Answers a query with macros in it, over given tables of rows."""
+    with duckdb.connect() as connection:
+
+        def answer(query: str, **given: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+            for table, rows in given.items():
+                values = ", ".join(f"({', '.join(map(_literal, row.values()))})" for row in rows)
+                connection.execute(
+                    f"create or replace table {table} as from (values {values}) as rows ({', '.join(rows[0])})"
+                )
+            return connection.execute(rendered(query)).fetchall()
+
+        yield answer
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, float):
+        return f"'{value}'::double"
+    return "null" if value is None else f"'{value}'" if isinstance(value, str) else str(value)
+
+
+def test_phases() -> None:
+    assert tuple(rendered("{{ phases() }}").split(", ")) == PHASES == findings.PHASES
+    assert set(palette.PHASES) == set(PHASES)
+
+
+@pytest.mark.parametrize(
+    ("mart", "column", "codes"),
+    [
+        ("dim_models", "kind", KINDS),
+        ("dim_models", "provider", PROVIDERS),
+        ("mart_model_efficiency", "basis", findings.BASES),
+        ("mart_base_vs_finetuned_deltas", "scope", ("task", findings.SUITE, findings.KNOWN_TASKS, "table")),
+        ("mart_emissions_history", "control_flag", findings.CONTROL),
+        ("mart_emissions_history", "control_flag", (*palette.CONTROL_MARKS, "no_control")),
+    ],
+)
+def test_codes(mart: str, column: str, codes: Collection[str]) -> None:
+    """Those that dbt accepts in a column are those that Python knows."""
+    (document,) = yaml.safe_load((DBT_PROJECT / "models" / "marts" / f"{mart}.yml").read_bytes())["models"]
+    (described,) = [each for each in document["columns"] if each["name"] == column]
+    (accepted,) = [test["accepted_values"] for test in described["data_tests"] if "accepted_values" in test]
+    assert set(accepted["arguments"]["values"]) == set(codes)
+
+
+def test_how_many_repetitions_an_interval_needs() -> None:
+    assert int(rendered("{{ fewest_repetitions() }}")) == sections.FEWEST_REPETITIONS
+    assert repetitions.FIRST_LOOK >= sections.FEWEST_REPETITIONS, "what is narrow enough must have an interval"
+
+
+@pytest.mark.parametrize("models", [tables.FEWEST_FOR_MEDIAN - 1, tables.FEWEST_FOR_MEDIAN])
+def test_how_many_models_the_interval_of_a_median_needs(sql: Any, models: int) -> None:
+    ((variance,),) = sql(f"select {{{{ log_median_variance('range(1, {models + 1})::double[]') }}}}")
+    assert (variance is not None) == (models >= tables.FEWEST_FOR_MEDIAN)
+
+
+def test_what_the_leaderboard_multiplies() -> None:
+    kilowatts, grams = rendered("{{ leaderboard_nameplate_kw() }} {{ leaderboard_grid_g_per_kwh() }}").split()
+    (scenario,) = [row for row in _seed("carbon_scenarios") if row["scenario"] == sections.LEADERBOARD_GRID]
+    assert scenario["grid_intensity_g_per_kwh"] == grams
+    assert f" {kilowatts} kW " in rendered("{{ leaderboard_comparability_key() }}")
+    empty = {name: queries.Answer("", (), ()) for name in queries.NAMES}
+    (frontier,) = [section for section in sections.sections(empty) if section.id == "frontier"]
+    assert f"({kilowatts} kW) × hours × {grams} g/kWh" in frontier.method
+
+
+def test_the_leaderboards_mark_of_unknown_emissions(sql: Any) -> None:
+    row = dict.fromkeys(column.name for column in columns(LeaderboardSnapshot))
+    values = [EMISSIONS_NOT_KNOWN, 0.0, 1.0]
+    found = sql(
+        f"select emissions_published_kg from ({model('stg_leaderboard_snapshots')})",
+        leaderboard_snapshots=[row | {"emissions_published_kg": value} for value in values],
+    )
+    assert [kg for (kg,) in found] == [None if value == EMISSIONS_NOT_KNOWN else value for value in values]
+
+
+# Which windows count.
+
+
+def _short_windows(of: Callable[[Case], str]) -> Iterator[tuple[str, list[Case]]]:
+    for key, rows in groupby(sorted(SHORT_WINDOWS, key=of), key=of):
+        yield key, list(rows)
+
+
+def _evaluated(case: Case) -> TaskSummary:
+    return TaskSummary(
+        task=case["case"],
+        metric="acc",
+        score=0.5,
+        stderr=None,
+        documents=4,
+        duration_s=float(case["duration_s"]),
+        energy_kwh=float(case["energy_j"]) / 3.6e6 if case["energy_j"] else None,
+        energy_method="modelled",
+        tokens_prompt=1,
+        tokens_generated=1,
+        repetition=int(case["repetition"]),
+        flags=tuple(filter(None, case["flags"].split(","))),
+    )
+
+
+@pytest.mark.parametrize(
+    "rows", [pytest.param(rows, id=key) for key, rows in _short_windows(lambda case: f"{case['case']} {case['run']}")]
+)
+def test_windows_that_count_as_an_evaluator_has_it(rows: list[Case]) -> None:
+    counted = {summary.repetition for summary in believed([_evaluated(case) for case in rows])}
+    assert counted == {int(case["repetition"]) for case in rows if case["counts"] == "true"}
+
+
+def test_windows_that_count_as_the_marts_have_it(sql: Any) -> None:
+    found = sql(
+        "select task, run_id, repetition, {{ uncounted_reason('energy_kwh', 'quality_flags') }} is null from windows",
+        windows=[
+            {
+                "task": case["case"],
+                "run_id": case["run"],
+                "repetition": case["repetition"],
+                "energy_kwh": float(case["energy_j"]) / 3.6e6 if case["energy_j"] else None,
+                "duration_s": float(case["duration_s"]),
+                "quality_flags": case["flags"] or None,
+            }
+            for case in SHORT_WINDOWS
+        ],
+    )
+    assert {row[:3]: row[3] for row in found} == {
+        (case["case"], case["run"], case["repetition"]): case["counts"] == "true" for case in SHORT_WINDOWS
+    }
+
+
+def test_the_shortest_window() -> None:
+    assert float(rendered("{{ shortest_window_s() }}")) == quality.SHORTEST_WINDOW_S
+
+
+def test_windows_that_enter_a_sum(sql: Any) -> None:
+    windows = [{"flags": flags} for flags in (None, *quality.MEANINGS, "foreign_load,too_short")]
+    found = sql("select flags from windows where {{ countable('1', 'flags') }} is not null", windows=windows)
+    assert {flags for (flags,) in found} == set(COUNTABLE_FLAGS)
+
+
+# What a doubt concerns: every component, the processor alone, or the one whose sensor it is about. These are the
+# readings that cause the latter.
+CONCERNS = {
+    "too_short": "all",
+    "meter_failed": "all",
+    "negative": -1.0,
+    "not_finite": math.nan,
+    "absurd": 1.0,
+    "stuck": 0.0,
+    "foreign_load": "cpu",
+    "clock_mismatch": "all",
+    "gpu_mismatch": "all",
+    "gpu_lost": "all",
+    "gpu_slice": "all",
+    "gpu_unmetered": "all",
+    "shared_device": "all",
+}
+
+
+def _doubts_about_the_gpu(sql: Any, window: Reading) -> str | None:
+    row = dataclasses.asdict(window) | {"quality_flags": ",".join(window.flags) or None}
+    kept = {name: value for name, value in row.items() if name.endswith(("_kwh", "_method", "quality_flags"))}
+    ((doubts,),) = sql("select {{ gpu_doubts('windows') }} from windows", windows=[kept])
+    return cast("str | None", doubts)
+
+
+@pytest.mark.parametrize("component", ["cpu", "gpu", "ram"])
+@pytest.mark.parametrize("flag", [flag for flag, concerns in CONCERNS.items() if not isinstance(concerns, str)])
+def test_a_sensors_fault_concerns_its_component(sql: Any, flag: str, component: str) -> None:
+    window = quality.examine(reading(**{f"{component}_energy_kwh": CONCERNS[flag]}))
+    assert window.flags == (flag,)
+    assert (window.gpu_energy_kwh is None) == (component == "gpu")
+    assert _doubts_about_the_gpu(sql, window) == (flag if component == "gpu" else None)
+
+
+def test_other_doubts_concern_the_gpu_but_that_of_other_programs(sql: Any) -> None:
+    assert set(CONCERNS) == set(quality.MEANINGS)
+    busy = quality.examine(reading(foreign_cpu_s=1e9))
+    assert busy.flags == ("foreign_load",)
+    assert _doubts_about_the_gpu(sql, busy) is None
+
+
+@pytest.mark.parametrize("flag", [flag for flag, concerns in CONCERNS.items() if concerns == "all"])
+@pytest.mark.parametrize("cpu_energy_kwh", [None, 0.002])
+def test_a_doubt_about_all_concerns_the_gpu(sql: Any, flag: str, cpu_energy_kwh: float | None) -> None:
+    window = reading(flags=("foreign_load", flag), cpu_energy_kwh=cpu_energy_kwh)
+    assert _doubts_about_the_gpu(sql, window) == flag
+
+
+@pytest.mark.parametrize(("cpu", "gpu", "ram"), [*product(METHODS, repeat=3)][::7])
+def test_the_components_inside_an_energy(sql: Any, cpu: str, gpu: str, ram: str) -> None:
+    window = reading(cpu_method=cpu, gpu_method=gpu, ram_method=ram)
+    ((method, has_gpu),) = sql(
+        "select {{ energy_method() }}, {{ has_gpu('boundary') }} from windows",
+        windows=[{"cpu_method": cpu, "gpu_method": gpu, "ram_method": ram, "boundary": window.boundary}],
+    )
+    assert [part.split()[0] for part in method.split(", ")] == window.boundary.split("+")
+    assert has_gpu == (gpu != "absent")
+
+
+@pytest.mark.parametrize("count", [5, 6, 31, 32, 40])
+def test_the_interval_of_a_run_that_repeats_until_precise(sql: Any, count: int) -> None:
+    energies = [100.0 + (7 * n) % 11 for n in range(count)]
+    ((above,),) = sql(
+        f"""
+        with student_t as (from read_csv('{DBT_PROJECT / "seeds" / "student_t.csv"}')),
+        repeated as (
+            select count(*) as n, var_samp(energy_kwh) / count(*) / pow(avg(energy_kwh), 2) as log_variance
+            from energies
+        )
+        select {{{{ ratio_bound('1', 'log_variance', t_of_energy('true'), '+') }}}} - 1
+        from repeated
+        inner join student_t on {{{{ degrees_of_freedom('n') }}}} = student_t.degrees_of_freedom
+        """,
+        energies=[{"energy_kwh": energy} for energy in energies],
+    )
+    assert above == pytest.approx(repetitions.relative_half_width(energies), rel=1e-6)
+
+
+# What counts as an answer.
+
+
+@pytest.mark.parametrize("decided", [("out",), ("out", "in"), ("out", "in", "out"), ("out", "in", "out", "in")])
+def test_the_latest_decision_about_a_run_counts(sql: Any, tmp_path: Path, decided: tuple[str, ...]) -> None:
+    built = BuiltRun(tmp_path, "base", [TaskOutcome("mc", [True], 1000.0)])
+    other, run_id = built.land(), built.land()
+    exclude(tmp_path, other, "why", "ann")
+    for decision in decided:
+        (exclude if decision == "out" else include_again)(tmp_path, run_id, "why", "ann")
+    sql(f"create table stg_exclusions as from read_parquet('{tmp_path}/exclusions/*/*.parquet')")
+    found = {run for (run,) in sql(f"select run_id from ({model('int_excluded_runs')})")}
+    assert found == set(excluded_runs(tmp_path)) == {other, *([run_id] if decided[-1] == "out" else [])}
+
+
+def test_which_answers_are_withdrawn() -> None:
+    assert [tuple(row.values()) for row in _seed("withdrawn_answers")] == [
+        (*key, why) for key, why in WITHDRAWN.items()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("score", "higher_is_better", "correct"),
+    [
+        (1.0, True, True),
+        (2.0, True, True),
+        (0.0, True, False),
+        (0.0, False, True),
+        (1.0, False, False),
+        (None, True, None),
+    ],
+)
+def test_what_a_correct_answer_is(sql: Any, score: float | None, higher_is_better: bool, correct: bool | None) -> None:
+    key = {"run_id": "r", "task": "t", "repetition": 1}
+    ((found,),) = sql(
+        f"select correct from ({model('int_documents')})",
+        stg_samples=[key | {"score": score}],
+        int_task_scores=[key | {"is_binary": True, "higher_is_better": higher_is_better}],
+    )
+    assert found is is_correct(score, higher_is_better=higher_is_better) is correct
+
+
+@pytest.mark.parametrize(("value", "higher_is_better", "share"), [(0.25, True, 0.25), (0.25, False, 0.75)])
+def test_the_share_of_correct_answers(sql: Any, value: float, higher_is_better: bool, share: float) -> None:
+    ((found,),) = sql(
+        "select {{ score_share('value', '1', 'higher_is_better') }} from scores",
+        scores=[{"value": value, "higher_is_better": higher_is_better}],
+    )
+    primary = SimpleNamespace(value=value, higher_is_better=higher_is_better)
+    assert found == boamps._share(cast("Any", SimpleNamespace(primary=primary))) == share
+
+
+# What the report takes apart or says in words.
+
+
+RUN = {
+    "machine_id": "m",
+    "device": "cpu",
+    "device_name": "a processor",
+    "dtype": "float32",
+    "engine": "hf",
+    "engine_version": "1",
+    "batch_policy": "1",
+    "threads": 2,
+    "thread_policy": None,
+    "harness_version": "1",
+    "meter": "codecarbon",
+    "meter_version": "1",
+}
+
+
+def _comparability_key(sql: Any, run: dict[str, Any]) -> str:
+    ((key,),) = sql(
+        """
+        select {{ comparability_key(setting(), "'mini'", "'v1'") }}
+        from runs, (select 'cpu+ram' as boundary) as inference, (select 'cpu modelled' as energy_method) as methods
+        """,
+        runs=[run],
+    )
+    return str(key)
+
+
+def test_the_parts_of_a_comparability_key(sql: Any) -> None:
+    row = {"comparability_key": _comparability_key(sql, RUN)}
+    assert (cells.machine(row), cells.method(row)) == ("m", "cpu modelled")
+
+
+@pytest.mark.parametrize("changed", [{"machine_id": "n"}, {"threads": 3}, {"thread_policy": "yielding"}])
+def test_conditions_that_a_plan_warns_of_part_energies(sql: Any, changed: dict[str, Any]) -> None:
+    before, after = (
+        (_comparability_key(sql, run), plan._conditions(run["machine_id"], run["threads"], run["thread_policy"]))
+        for run in (RUN, RUN | changed)
+    )
+    assert before[0] != after[0]
+    assert before[1] != after[1]
+
+
+def _seed(name: str) -> list[Case]:
+    with (DBT_PROJECT / "seeds" / f"{name}.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
