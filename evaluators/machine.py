@@ -85,7 +85,7 @@ def native_dtype(device: str) -> str:
     """What `dtype: auto` stands for: bfloat16 where the device computes in it, else float32.
 
     A CPU without instructions for bfloat16 converts at every step, which made reading prompts six times slower than
-    float32 (docs/choices.md).
+    float32 (docs/decisions/2026-11-24-dtype-auto.md).
     """
     import torch
 

@@ -1,7 +1,7 @@
 """Which columns a dbt model's columns are made from: read out of its compiled SQL, without a database.
 
 Belongs here: what dbt's manifest and sqlglot say. What Dagster makes of it is in `defs`. dagster-dbt could fetch the
-same from the warehouse, but keeps the file open in this process, where nobody else could write it (docs/choices.md).
+same from the warehouse, but keeps the file open in this process, where nobody else could write it.
 """
 
 from __future__ import annotations
