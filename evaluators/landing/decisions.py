@@ -83,9 +83,7 @@ def calibrate(root: Path, measured_kwh: float, run_id: str | None, calibrated_by
     energies = [w["energy_kwh"] for w in windows]
     if len(ways) != 1 or None in energies:
         raise DecisionRefused(f"not every window of {run_id} has an energy; calibrate with a run that has")
-    in_doubt = [w["quality_flags"] for w in windows if w["quality_flags"] not in COUNTABLE_FLAGS]
-    if in_doubt:
-        doubts = {flag for flags in in_doubt for flag in flags.split(",")}
+    if doubts := {flag for w in windows for flag in (w["quality_flags"] or "").split(",")} - {"", *COUNTABLE_FLAGS}:
         raise DecisionRefused(
             f"windows of {run_id} are flagged {', '.join(sorted(doubts))}; calibrate with a quiet run"
         )

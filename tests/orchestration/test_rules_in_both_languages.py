@@ -44,6 +44,7 @@ from tests.support.landing_builder import BuiltRun, TaskOutcome
 from tests.support.readings import reading
 from tests.support.rendered import model, rendered
 
+Ask = Callable[..., list[tuple[Any, ...]]]
 Case = dict[str, str]
 SHORT_WINDOWS: list[Case] = list(
     csv.DictReader((Path(__file__).parents[1] / "short_windows.csv").open(encoding="utf-8"))
@@ -51,7 +52,7 @@ SHORT_WINDOWS: list[Case] = list(
 
 
 @pytest.fixture
-def sql() -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
+def sql() -> Iterator[Ask]:
     """Answers a query with macros in it, over given tables of rows."""
     with duckdb.connect() as connection:
 
@@ -102,7 +103,7 @@ def test_how_many_repetitions_an_interval_needs() -> None:
 
 
 @pytest.mark.parametrize("models", [tables.FEWEST_FOR_MEDIAN - 1, tables.FEWEST_FOR_MEDIAN])
-def test_how_many_models_the_interval_of_a_median_needs(sql: Any, models: int) -> None:
+def test_how_many_models_the_interval_of_a_median_needs(sql: Ask, models: int) -> None:
     ((variance,),) = sql(f"select {{{{ log_median_variance('range(1, {models + 1})::double[]') }}}}")
     assert (variance is not None) == (models >= tables.FEWEST_FOR_MEDIAN)
 
@@ -117,7 +118,7 @@ def test_what_the_leaderboard_multiplies() -> None:
     assert f"({kilowatts} kW) × hours × {grams} g/kWh" in frontier.method
 
 
-def test_the_leaderboards_mark_of_unknown_emissions(sql: Any) -> None:
+def test_the_leaderboards_mark_of_unknown_emissions(sql: Ask) -> None:
     row = dict.fromkeys(column.name for column in columns(LeaderboardSnapshot))
     values = [EMISSIONS_NOT_KNOWN, 0.0, 1.0]
     found = sql(
@@ -160,7 +161,7 @@ def test_windows_that_count_as_an_evaluator_has_it(rows: list[Case]) -> None:
     assert counted == {int(case["repetition"]) for case in rows if case["counts"] == "true"}
 
 
-def test_windows_that_count_as_the_marts_have_it(sql: Any) -> None:
+def test_windows_that_count_as_the_marts_have_it(sql: Ask) -> None:
     found = sql(
         "select task, run_id, repetition, {{ uncounted_reason('energy_kwh', 'quality_flags') }} is null from windows",
         windows=[
@@ -184,7 +185,7 @@ def test_the_shortest_window() -> None:
     assert float(rendered("{{ shortest_window_s() }}")) == quality.SHORTEST_WINDOW_S
 
 
-def test_windows_that_enter_a_sum(sql: Any) -> None:
+def test_windows_that_enter_a_sum(sql: Ask) -> None:
     windows = [{"flags": flags} for flags in (None, *quality.MEANINGS, "foreign_load,too_short")]
     found = sql("select flags from windows where {{ countable('1', 'flags') }} is not null", windows=windows)
     assert {flags for (flags,) in found} == set(COUNTABLE_FLAGS)
@@ -209,7 +210,7 @@ CONCERNS = {
 }
 
 
-def _doubts_about_the_gpu(sql: Any, window: Reading) -> str | None:
+def _doubts_about_the_gpu(sql: Ask, window: Reading) -> str | None:
     row = dataclasses.asdict(window) | {"quality_flags": ",".join(window.flags) or None}
     kept = {name: value for name, value in row.items() if name.endswith(("_kwh", "_method", "quality_flags"))}
     ((doubts,),) = sql("select {{ gpu_doubts('windows') }} from windows", windows=[kept])
@@ -218,14 +219,14 @@ def _doubts_about_the_gpu(sql: Any, window: Reading) -> str | None:
 
 @pytest.mark.parametrize("component", ["cpu", "gpu", "ram"])
 @pytest.mark.parametrize("flag", [flag for flag, concerns in CONCERNS.items() if not isinstance(concerns, str)])
-def test_a_sensors_fault_concerns_its_component(sql: Any, flag: str, component: str) -> None:
+def test_a_sensors_fault_concerns_its_component(sql: Ask, flag: str, component: str) -> None:
     window = quality.examine(reading(**{f"{component}_energy_kwh": CONCERNS[flag]}))
     assert window.flags == (flag,)
     assert (window.gpu_energy_kwh is None) == (component == "gpu")
     assert _doubts_about_the_gpu(sql, window) == (flag if component == "gpu" else None)
 
 
-def test_other_doubts_concern_the_gpu_but_that_of_other_programs(sql: Any) -> None:
+def test_other_doubts_concern_the_gpu_but_that_of_other_programs(sql: Ask) -> None:
     assert set(CONCERNS) == set(quality.MEANINGS)
     busy = quality.examine(reading(foreign_cpu_s=1e9))
     assert busy.flags == ("foreign_load",)
@@ -234,13 +235,13 @@ def test_other_doubts_concern_the_gpu_but_that_of_other_programs(sql: Any) -> No
 
 @pytest.mark.parametrize("flag", [flag for flag, concerns in CONCERNS.items() if concerns == "all"])
 @pytest.mark.parametrize("cpu_energy_kwh", [None, 0.002])
-def test_a_doubt_about_all_concerns_the_gpu(sql: Any, flag: str, cpu_energy_kwh: float | None) -> None:
+def test_a_doubt_about_all_concerns_the_gpu(sql: Ask, flag: str, cpu_energy_kwh: float | None) -> None:
     window = reading(flags=("foreign_load", flag), cpu_energy_kwh=cpu_energy_kwh)
     assert _doubts_about_the_gpu(sql, window) == flag
 
 
 @pytest.mark.parametrize(("cpu", "gpu", "ram"), [*product(METHODS, repeat=3)][::7])
-def test_the_components_inside_an_energy(sql: Any, cpu: str, gpu: str, ram: str) -> None:
+def test_the_components_inside_an_energy(sql: Ask, cpu: str, gpu: str, ram: str) -> None:
     window = reading(cpu_method=cpu, gpu_method=gpu, ram_method=ram)
     ((method, has_gpu),) = sql(
         "select {{ energy_method() }}, {{ has_gpu('boundary') }} from windows",
@@ -251,7 +252,7 @@ def test_the_components_inside_an_energy(sql: Any, cpu: str, gpu: str, ram: str)
 
 
 @pytest.mark.parametrize("count", [5, 6, 31, 32, 40])
-def test_the_interval_of_a_run_that_repeats_until_precise(sql: Any, count: int) -> None:
+def test_the_interval_of_a_run_that_repeats_until_precise(sql: Ask, count: int) -> None:
     energies = [100.0 + (7 * n) % 11 for n in range(count)]
     ((above,),) = sql(
         f"""
@@ -273,7 +274,7 @@ def test_the_interval_of_a_run_that_repeats_until_precise(sql: Any, count: int) 
 
 
 @pytest.mark.parametrize("decided", [("out",), ("out", "in"), ("out", "in", "out"), ("out", "in", "out", "in")])
-def test_the_latest_decision_about_a_run_counts(sql: Any, tmp_path: Path, decided: tuple[str, ...]) -> None:
+def test_the_latest_decision_about_a_run_counts(sql: Ask, tmp_path: Path, decided: tuple[str, ...]) -> None:
     built = BuiltRun(tmp_path, "base", [TaskOutcome("mc", [True], 1000.0)])
     other, run_id = built.land(), built.land()
     exclude(tmp_path, other, "why", "ann")
@@ -301,7 +302,7 @@ def test_which_answers_are_withdrawn() -> None:
         (None, True, None),
     ],
 )
-def test_what_a_correct_answer_is(sql: Any, score: float | None, higher_is_better: bool, correct: bool | None) -> None:
+def test_what_a_correct_answer_is(sql: Ask, score: float | None, higher_is_better: bool, correct: bool | None) -> None:
     key = {"run_id": "r", "task": "t", "repetition": 1}
     ((found,),) = sql(
         f"select correct from ({model('int_documents')})",
@@ -312,7 +313,7 @@ def test_what_a_correct_answer_is(sql: Any, score: float | None, higher_is_bette
 
 
 @pytest.mark.parametrize(("value", "higher_is_better", "share"), [(0.25, True, 0.25), (0.25, False, 0.75)])
-def test_the_share_of_correct_answers(sql: Any, value: float, higher_is_better: bool, share: float) -> None:
+def test_the_share_of_correct_answers(sql: Ask, value: float, higher_is_better: bool, share: float) -> None:
     ((found,),) = sql(
         "select {{ score_share('value', '1', 'higher_is_better') }} from scores",
         scores=[{"value": value, "higher_is_better": higher_is_better}],
@@ -340,7 +341,7 @@ RUN = {
 }
 
 
-def _comparability_key(sql: Any, run: dict[str, Any]) -> str:
+def _comparability_key(sql: Ask, run: dict[str, Any]) -> str:
     ((key,),) = sql(
         """
         select {{ comparability_key(setting(), "'mini'", "'v1'") }}
@@ -351,13 +352,13 @@ def _comparability_key(sql: Any, run: dict[str, Any]) -> str:
     return str(key)
 
 
-def test_the_parts_of_a_comparability_key(sql: Any) -> None:
+def test_the_parts_of_a_comparability_key(sql: Ask) -> None:
     row = {"comparability_key": _comparability_key(sql, RUN)}
     assert (cells.machine(row), cells.method(row)) == ("m", "cpu modelled")
 
 
 @pytest.mark.parametrize("changed", [{"machine_id": "n"}, {"threads": 3}, {"thread_policy": "yielding"}])
-def test_conditions_that_a_plan_warns_of_part_energies(sql: Any, changed: dict[str, Any]) -> None:
+def test_conditions_that_a_plan_warns_of_part_energies(sql: Ask, changed: dict[str, Any]) -> None:
     before, after = (
         (_comparability_key(sql, run), plan._conditions(run["machine_id"], run["threads"], run["thread_policy"]))
         for run in (RUN, RUN | changed)
