@@ -17,7 +17,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from orchestration.report import charts, findings, script, sections
+from orchestration.report import charts, findings, palette, script, sections
 from orchestration.report.findings import Answers
 
 
@@ -78,6 +78,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["code"] = _code
+    environment.globals["verdict_marks"] = palette.VERDICT_MARKS
     return environment
 
 

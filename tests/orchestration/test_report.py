@@ -27,6 +27,7 @@ IN_FORCE = {
     "mart_size_bucket_comparison": "params_source = 'counted'",
     "mart_verbosity": "is_current",
 }
+HOLDS = {"verdict_code": "holds", "verdict": "holds"}
 HOSTILE = """</script><img src=x onerror="alert(1)"> & 'q' `x`\u2028"""
 
 
@@ -351,7 +352,7 @@ def test_the_least_energy_is_no_winner_without_an_interval_of_its_own(
 
 
 def test_that_tokens_are_not_counted_is_said_of_the_leaderboard_only(answers: dict[str, Answer]) -> None:
-    told = {"claim_id": "g", "effect": 0.5, "effect_low": 0.4, "effect_high": 0.6, "verdict": "holds"}
+    told = {"claim_id": "g", "effect": 0.5, "effect_low": 0.4, "effect_high": 0.6} | HOLDS
     claims = changed(answers, "claims", lambda row: row | (told if row["claim_id"] == "g" else {}))
     (question,) = [question for question in findings.questions(claims) if question.section == "verbosity"]
     said = {
@@ -367,10 +368,12 @@ def test_own_lines_say_what_they_tell_and_not_what_they_cannot(answers: dict[str
         own = question.on(findings.MEASURED)
         if question.section in ("verbosity",) or question.words.startswith("Are small"):
             assert own
-            assert not any(finding.verdict == findings.TOLD_NOT for finding in own)
+            assert not any(finding.verdict and finding.verdict.code == findings.TOLD_NOT for finding in own)
     nobody = answers | {name: replace(answers[name], rows=()) for name in ("own_models", "finetunes")}
     (verbosity,) = [question for question in findings.questions(nobody) if question.section == "verbosity"]
-    assert {finding.verdict for finding in verbosity.on(findings.MEASURED)} == {findings.TOLD_NOT}
+    assert {finding.verdict for finding in verbosity.on(findings.MEASURED)} == {
+        findings.Verdict(findings.TOLD_NOT, "cannot be told")
+    }
 
 
 def test_a_familys_models_are_counted_in_each_basis(answers: dict[str, Answer]) -> None:
@@ -389,7 +392,7 @@ def test_a_familys_models_are_counted_in_each_basis(answers: dict[str, Answer]) 
 
 def test_a_claims_effect_and_its_counts_say_what_they_are(answers: dict[str, Answer]) -> None:
     effects = {"effect": 0.25, "effect_low": 0.2, "effect_high": 0.3, "n_a": 1200, "n_b": 300}
-    told = changed(answers, "claims", lambda row: row | effects | {"verdict": "holds"})
+    told = changed(answers, "claims", lambda row: row | effects | HOLDS)
     shown = {}
     for _, cells in tables.claims(told).rows:
         claim, own = cells[0], cells[-1]

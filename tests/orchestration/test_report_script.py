@@ -10,7 +10,17 @@ import yaml
 
 from orchestration.report import findings, palette, script
 
-HISTORY = Path(__file__).parents[2] / "dbt_project" / "models" / "marts" / "mart_emissions_history.yml"
+MARTS = Path(__file__).parents[2] / "dbt_project" / "models" / "marts"
+
+
+def values_of(mart: str, column: str) -> set[str]:
+    """What the mart's tests accept in the column."""
+    (model,) = yaml.safe_load((MARTS / f"{mart}.yml").read_text(encoding="utf-8"))["models"]
+    (found,) = [each for each in model["columns"] if each["name"] == column]
+    (values,) = [
+        test["accepted_values"]["arguments"]["values"] for test in found["data_tests"] if "accepted_values" in test
+    ]
+    return set(values)
 
 
 def test_the_script_takes_every_module_and_every_constant_that_it_is_given() -> None:
@@ -22,10 +32,12 @@ def test_the_script_takes_every_module_and_every_constant_that_it_is_given() -> 
 
 
 def test_every_phase_and_every_flag_of_the_control_can_be_drawn() -> None:
-    (model,) = yaml.safe_load(HISTORY.read_text(encoding="utf-8"))["models"]
-    (flag,) = [column for column in model["columns"] if column["name"] == "control_flag"]
-    (values,) = [
-        test["accepted_values"]["arguments"]["values"] for test in flag["data_tests"] if "accepted_values" in test
-    ]
-    assert {*palette.CONTROL_MARKS, *findings.CONTROL} == set(values)
+    assert {*palette.CONTROL_MARKS, *findings.CONTROL} == values_of("mart_emissions_history", "control_flag")
     assert set(palette.PHASES) == set(findings.PHASES)
+
+
+def test_every_verdict_has_a_mark_and_a_colour() -> None:
+    codes = values_of("mart_study_claims", "verdict_code")
+    style = (Path(script.__file__).parent / "static" / "report.css").read_text(encoding="utf-8")
+    assert set(palette.VERDICT_MARKS) == set(re.findall(r'data-verdict="(\w+)"', style)) == codes
+    assert {*findings.HOLDS, findings.TOLD_NOT} <= codes

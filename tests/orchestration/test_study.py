@@ -110,17 +110,17 @@ def test_community_fine_tunes_of_seventy_billion(marts: duckdb.DuckDBPyConnectio
 
 def test_official_fine_tunes_emit_twice_as_published_and_not_per_run(marts: duckdb.DuckDBPyConnection) -> None:
     claims = {
-        basis: (verdict, effect, low, reason)
-        for basis, verdict, effect, low, reason in marts.execute(
-            "select basis, verdict, effect, effect_low, reason from marts.mart_study_claims "
+        basis: (verdict, limit, effect, low, reason)
+        for basis, verdict, limit, effect, low, reason in marts.execute(
+            "select basis, verdict_code, reason_code, effect, effect_low, reason from marts.mart_study_claims "
             f"where claim_id = 'e' and as_of = '{DAY}'"
         ).fetchall()
     }
-    verdict, effect, low, reason = claims["leaderboard_published"]
-    assert (verdict, low) == ("holds", None)
+    verdict, limit, effect, low, reason = claims["leaderboard_published"]
+    assert (verdict, limit, low) == ("holds", "too_few_pairs", None)
     assert reason.startswith("Llama 3.1: 1.97 x; Qwen2.5: 1.82 x;")
-    verdict, effect, low, reason = claims["leaderboard_per_run"]
-    assert (verdict, round(effect, 2), low) == ("not supported", 0.81, None)
+    verdict, limit, effect, low, reason = claims["leaderboard_per_run"]
+    assert (verdict, limit, round(effect, 2), low) == ("not_supported", "too_few_pairs", 0.81, None)
     assert "Llama 3.1: cannot be told (base: " in reason
 
 

@@ -14,7 +14,9 @@ select
     n_a_counts,
     n_b,
     n_b_counts,
+    verdict_code,
     verdict,
+    reason_code,
     reason,
     confounders,
     evidence_through
