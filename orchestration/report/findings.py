@@ -13,7 +13,6 @@ from datetime import date
 from orchestration.report import formats
 from orchestration.report.queries import Answer, Row
 
-STUDY_DAY = date(2025, 1, 9)
 MEASURED, PUBLISHED, PER_RUN = "measured", "leaderboard_published", "leaderboard_per_run"
 BASES = {PUBLISHED: "Leaderboard, as published", PER_RUN: "Leaderboard, per run", MEASURED: "Own evaluations"}
 HOLDS, TOLD_NOT = ("holds", "holds_in_direction"), "cannot_be_told"  # codes of a claim's verdict
@@ -21,7 +20,6 @@ PHASES = ("idle", "load", "warmup", "inference", "scoring")
 SUITE, KNOWN_TASKS = "suite", "known_tasks"  # scopes of a pair: all tasks, or those whose energies are known
 
 CONTROL = {"no control": "did not run"}  # flags that are said in other words
-SMALL = 10  # billion parameters: below it a model is small
 
 Answers = Mapping[str, Answer]
 
@@ -68,6 +66,16 @@ class Question:
 
     def on(self, basis: str) -> list[Finding]:
         return [finding for finding in self.findings if finding.basis == basis]
+
+
+def study_day(answers: Answers) -> date | None:
+    """The leaderboard's state that the study looked at; None where there is nothing to hold its claims against."""
+    return next((row["study_day"] for row in answers["claims"]), None)
+
+
+def small(answers: Answers) -> float | None:
+    """Billions of parameters below which a model is small: those that claim a is about."""
+    return next((row["params_below_b"] for row in answers["claims"].where(claim_id="a")), None)
 
 
 def states(answers: Answers) -> list[date]:
@@ -289,11 +297,12 @@ def _words(row: Row, answers: Answers) -> str:
 
 
 def _own_small(answers: Answers) -> list[Finding]:
+    below = small(answers)
     own = [row for row in answers["own_models"].where(comparability_key=main_key(answers)) if row["score"] is not None]
-    small = [row for row in own if row["params_b"] is not None and row["params_b"] < SMALL]
-    if not small:
+    fitting = [row for row in own if None not in (below, row["params_b"]) and row["params_b"] < below]
+    if not fitting:
         return []
-    best = max(small, key=lambda row: row["score"])
+    best = max(fitting, key=lambda row: row["score"])
     if best["energy_kwh"] is not None:
         took = f" for {formats.energy(best['energy_kwh'])} ({best['energy_method']})"
     elif best["energy_known_kwh"] is not None:
@@ -303,7 +312,7 @@ def _own_small(answers: Answers) -> list[Finding]:
         )
     else:
         took = f"; its energy is not known ({best['missing_reason']})"
-    words = f"best below {SMALL} B: {best['model']}, {formats.points(best['score'])} points{took}"
+    words = f"best below {formats.number(below)} B: {best['model']}, {formats.points(best['score'])} points{took}"
     return [Finding(MEASURED, None, None, words)]
 
 

@@ -23,7 +23,6 @@ NO_INTERVALS = (
 )
 NAMEPLATE = "nameplate power × hours"
 
-FAMILY_CHARTS = {"families-70": "65–80 B", "families-7": "7–9 B"}  # the size classes that the study looks at
 FEWEST_IN_A_BOX = 5  # quartiles of fewer models would be made up
 LEADERBOARD_GRID = "leaderboard"  # the scenario that the leaderboard's own figures are of
 
@@ -53,6 +52,12 @@ class Section:
     tables: tuple[Table, ...] = ()
     list_of: str | None = None  # a long table, which the script fills
     controls: str | None = None
+
+
+def family_charts(answers: Answers) -> dict[str, str]:
+    """The size classes that the study's claims are about, by the place of their chart."""
+    classes = dict.fromkeys(row["size_class"] for row in answers["claims"] if row["size_class"])
+    return {f"families-{number}": size_class for number, size_class in enumerate(classes, start=1)}
 
 
 def sections(answers: Answers) -> list[Section]:
@@ -117,7 +122,7 @@ def _finetunes(answers: Answers) -> Section:
             Chart("arrows", "arrows", "From the base to the fine-tune", "○ base, ● fine-tune, lines: 95 % intervals")
         )
     reading = "● per run, ○ as published, ○ alone: not known per run; left of the line: less than the base"
-    for place, size_class in FAMILY_CHARTS.items():
+    for place, size_class in family_charts(answers).items():
         if answers["families"].where(size_class=size_class):
             charts.append(Chart(place, "families", f"{size_class}: median emissions against the base's", reading))
     return Section(

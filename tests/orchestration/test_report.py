@@ -405,6 +405,23 @@ def test_a_claims_effect_and_its_counts_say_what_they_are(answers: dict[str, Ans
     assert shown["c"][0] == "0.250\u00a0× (0.200 to 0.300)"
 
 
+def test_day_sizes_and_classes_are_the_claims_own(answers: dict[str, Answer]) -> None:
+    assert findings.study_day(answers) == date(2025, 1, 9)
+    assert list(sections.family_charts(answers).values()) == ["65–80 B", "7–9 B"]
+    assert findings.small(answers) == 10
+    others = {"study_day": date(2030, 1, 2), "size_class": "3–4 B", "params_below_b": 0.001}
+    other = changed(answers, "claims", lambda row: row | others)
+    assert findings.study_day(other) == date(2030, 1, 2)
+    assert list(sections.family_charts(other).values()) == ["3–4 B"]
+    (small, *_) = [question for question in findings.questions(other) if question.words.startswith("Are small")]
+    assert not any(finding.words.startswith("best below") for finding in small.on(findings.MEASURED))
+    listed = {"basis": findings.PUBLISHED, "as_of": date(2030, 1, 2)}
+    shown = page.render(
+        changed(other, "claims", lambda row: row | listed | {"as_of": date(2030, 1, 1 + (row["claim_id"] > "b"))})
+    )
+    assert '<option value="2030-01-02" selected>2030-01-02 (study)</option>' in shown
+
+
 def test_own_size_classes_have_a_table_of_their_own(answers: dict[str, Answer]) -> None:
     own = answers["sizes"].where(basis=findings.MEASURED)
     listed = dict(own[0]) | {"basis": findings.PER_RUN, "as_of": date(2025, 1, 9)}

@@ -9,11 +9,12 @@ from typing import Any
 
 import duckdb
 import pytest
+import yaml
 from scipy import stats
 
 from evaluators.leaderboards.formats import date_in_name, read
 from evaluators.leaderboards.states import import_state
-from orchestration.home import Home
+from orchestration.home import DBT_PROJECT, Home
 from orchestration.warehouse import load as warehouse
 from tests.support.dbt_runner import dbt_build
 from tests.support.example_queries import QUERIES, STUDY, answer_to
@@ -174,6 +175,12 @@ def test_the_document_says_what_its_queries_give(marts: duckdb.DuckDBPyConnectio
     assert len(found) >= 7
     for query, written in found:
         assert written == answer(marts, query), query
+
+
+def test_the_document_names_the_figures_that_the_project_reads() -> None:
+    project = yaml.safe_load((DBT_PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
+    words = " ".join(DOCUMENT.read_text(encoding="utf-8").split())
+    assert f"`as_of = '{project['vars']['study_day']}'` asks for the study's day" in words
 
 
 def test_the_same_states_in_any_order_give_the_same_marts(

@@ -3,7 +3,10 @@ select
     claim_id,
     basis,
     as_of,
+    study_day,
     statement,
+    size_class,
+    params_below_b,
     definition,
     rule,
     effect,
@@ -23,5 +26,5 @@ select
 from marts.mart_study_claims
 where
     basis = 'measured'
-    or as_of in (date '2025-01-09', (select max(newest.as_of) from marts.fct_leaderboard_evaluations as newest))
+    or as_of in (study_day, (select max(newest.as_of) from marts.fct_leaderboard_evaluations as newest))
 order by claim_id, as_of, basis
