@@ -93,9 +93,17 @@ def _frontier(answers: Answers) -> Section:
         controls="frontier" if rows else None,
         queries=("own_models", "leaderboard_models"),
         method="Own models: gross energy of inference over the suite, by the method that the axis names, within one "
-        "comparability key. Leaderboard: nameplate power (5.6 kW) × hours × 269.8 g/kWh, no measurement; `as "
-        "published` sums repeated evaluations, `per run` is one of them, read from the sequence of states.",
+        f"comparability key. Leaderboard: {_multiplied(answers)}, no measurement; `as published` sums repeated "
+        "evaluations, `per run` is one of them, read from the sequence of states.",
     )
+
+
+def _multiplied(answers: Answers) -> str:
+    """What the leaderboard's CO₂ is the product of: the power that its comparability key names, and its grid."""
+    keys = [row["comparability_key"] for row in answers["methods"] if row["basis"] != MEASURED]
+    power = [part for key in keys for part in key.split(" | ") if part.startswith("nameplate")]
+    grids = [row["grid_intensity_g_per_kwh"] for row in answers["scenarios"].where(scenario=LEADERBOARD_GRID)]
+    return " × ".join([*(power[:1] or [NAMEPLATE]), *(f"{grid:g} g/kWh" for grid in grids[:1])]).replace(" x ", " × ")
 
 
 def _finetunes(answers: Answers) -> Section:

@@ -422,6 +422,15 @@ def test_day_sizes_and_classes_are_the_claims_own(answers: dict[str, Answer]) ->
     assert '<option value="2030-01-02" selected>2030-01-02 (study)</option>' in shown
 
 
+def test_what_the_leaderboard_multiplies_is_what_its_key_and_its_scenario_say(answers: dict[str, Answer]) -> None:
+    made = sections.sections(answers)[0].method
+    assert f"Leaderboard: {sections.NAMEPLATE} × 269.8 g/kWh, no measurement" in made
+    key = "open-llm-leaderboard v2 | 8 x H100 | nameplate 7 kW x hours | suite=leaderboard"
+    listed = changed(answers, "methods", lambda row: row | {"basis": findings.PUBLISHED, "comparability_key": key})
+    cleaner = changed(listed, "scenarios", lambda row: row | {"grid_intensity_g_per_kwh": 100.0})
+    assert "Leaderboard: nameplate 7 kW × hours × 100 g/kWh, no measurement" in sections.sections(cleaner)[0].method
+
+
 def test_own_size_classes_have_a_table_of_their_own(answers: dict[str, Answer]) -> None:
     own = answers["sizes"].where(basis=findings.MEASURED)
     listed = dict(own[0]) | {"basis": findings.PER_RUN, "as_of": date(2025, 1, 9)}
