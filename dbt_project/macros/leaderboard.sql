@@ -1,23 +1,11 @@
-{#-
-Constants of the Open LLM Leaderboard's CO2: hours x 8 H100 at 0.7 kW nameplate x Virginia's grid (its documentation,
-emissions.md).
--#}
-{% macro leaderboard_nameplate_kw() -%}
-    5.6
-{%- endmacro %}
-
-{% macro leaderboard_grid_g_per_kwh() -%}
-    269.8
-{%- endmacro %}
-
 {#- kWh behind a CO2 value of the leaderboard: the inverse of its formula. -#}
 {% macro leaderboard_energy_kwh(emissions_kg) -%}
-    ({{ emissions_kg }}) * 1000 / {{ leaderboard_grid_g_per_kwh() }}
+    ({{ emissions_kg }}) * 1000 / {{ var('leaderboard_grid_g_per_kwh') }}
 {%- endmacro %}
 
 {#- Evaluations of the leaderboard ran on one kind of machine: the one key that they are compared within. -#}
 {% macro leaderboard_comparability_key() -%}
-    'open-llm-leaderboard v2 | 8 x H100 | nameplate 5.6 kW x hours | suite=leaderboard'
+    'open-llm-leaderboard v2 | 8 x H100 | nameplate {{ var('leaderboard_nameplate_kw') }} kW x hours | suite=leaderboard'
 {%- endmacro %}
 
 {#- A score as the leaderboard normalises it: 0 at guessing, 100 at everything right (its normalization.md). -#}

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from orchestration.report import formats
+from orchestration.report.findings import Verdict
 from orchestration.report.queries import Row
 
 # Characters: a cell with more is wide, one with fewer is short.
@@ -20,7 +21,7 @@ class Cell:
 
     text: str
     sort: Any = None
-    verdict: str | None = None
+    verdict: Verdict | None = None
     details: tuple[tuple[str, str], ...] = ()
 
     @property

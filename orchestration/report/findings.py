@@ -13,10 +13,9 @@ from datetime import date
 from orchestration.report import formats
 from orchestration.report.queries import Answer, Row
 
-STUDY_DAY = date(2025, 1, 9)
 MEASURED, PUBLISHED, PER_RUN = "measured", "leaderboard_published", "leaderboard_per_run"
 BASES = {PUBLISHED: "Leaderboard, as published", PER_RUN: "Leaderboard, per run", MEASURED: "Own evaluations"}
-TOLD_NOT = "cannot be told"
+HOLDS, TOLD_NOT = ("holds", "holds_in_direction"), "cannot_be_told"  # codes of a claim's verdict
 PHASES = ("idle", "load", "warmup", "inference", "scoring")
 SUITE, KNOWN_TASKS = "suite", "known_tasks"  # scopes of a pair: all tasks, or those whose energies are known
 
@@ -28,7 +27,6 @@ CONTROL = {
     "no_figure": "no figure",
     "no_control": "did not run",
 }
-SMALL = 10  # billion parameters: below it a model is small
 
 Answers = Mapping[str, Answer]
 
@@ -44,12 +42,24 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """A claim's verdict: the code that decisions read, and the words that people read."""
+
+    code: str
+    words: str
+
+    @classmethod
+    def of(cls, claim: Row) -> Verdict:
+        return cls(claim["verdict_code"], claim["verdict"])
+
+
+@dataclass(frozen=True)
 class Finding:
     """What the evidence says of a claim; `state` is the leaderboard's, None for own evaluations."""
 
     basis: str
     state: date | None
-    verdict: str | None
+    verdict: Verdict | None
     words: str
 
 
@@ -63,6 +73,16 @@ class Question:
 
     def on(self, basis: str) -> list[Finding]:
         return [finding for finding in self.findings if finding.basis == basis]
+
+
+def study_day(answers: Answers) -> date | None:
+    """The leaderboard's state that the study looked at; None where there is nothing to hold its claims against."""
+    return next((row["study_day"] for row in answers["claims"]), None)
+
+
+def small(answers: Answers) -> float | None:
+    """Billions of parameters below which a model is small: those that claim a is about."""
+    return next((row["params_below_b"] for row in answers["claims"].where(claim_id="a")), None)
 
 
 def states(answers: Answers) -> list[date]:
@@ -204,7 +224,7 @@ def _without_own(answers: Answers) -> tuple[str, list[Figure]]:
     frontier = [row for row in newest if row["on_frontier"]]
     known = [row["emissions_kg"] for row in newest if row["emissions_kg"] is not None]
     claims = answers["claims"].where(basis=PER_RUN, as_of=held[-1])
-    holds = [row for row in claims if row["verdict"].startswith("holds")]
+    holds = [row for row in claims if row["verdict_code"] in HOLDS]
     of = f"state of {day(held[-1])}"
     return f"{remedy}. The leaderboard's table of {day(held[-1])} has {len(newest):,} models.", [
         Figure("Models", f"{len(newest):,}", of, "Open LLM Leaderboard v2"),
@@ -240,10 +260,10 @@ def _findings(answers: Answers, claims: str) -> list[Finding]:
         if row["claim_id"] in claims:
             own = row["basis"] == MEASURED
             # that own models are none of the study's families is no news beside what they do tell
-            if own and told_by_own and row["verdict"] == TOLD_NOT:
+            if own and told_by_own and row["verdict_code"] == TOLD_NOT:
                 continue
             words = _words(row, answers)
-            found.append(Finding(row["basis"], None if own else row["as_of"], row["verdict"], words))
+            found.append(Finding(row["basis"], None if own else row["as_of"], Verdict.of(row), words))
     # one sentence is enough where several claims cannot be told for the same reason
     return list(dict.fromkeys(found))
 
@@ -267,7 +287,7 @@ _EFFECTS = {
 
 def _words(row: Row, answers: Answers) -> str:
     claim = row["claim_id"]
-    if row["effect"] is None or row["verdict"] == TOLD_NOT:
+    if row["effect"] is None or row["verdict_code"] == TOLD_NOT:
         return str(row["reason"])
     uncounted = " (tokens are not counted)" if claim in "gh" and row["basis"] != MEASURED else ""
     said = f"“{_CLAIMS[claim]}”{uncounted}:"
@@ -284,11 +304,12 @@ def _words(row: Row, answers: Answers) -> str:
 
 
 def _own_small(answers: Answers) -> list[Finding]:
+    below = small(answers)
     own = [row for row in answers["own_models"].where(comparability_key=main_key(answers)) if row["score"] is not None]
-    small = [row for row in own if row["params_b"] is not None and row["params_b"] < SMALL]
-    if not small:
+    fitting = [row for row in own if None not in (below, row["params_b"]) and row["params_b"] < below]
+    if not fitting:
         return []
-    best = max(small, key=lambda row: row["score"])
+    best = max(fitting, key=lambda row: row["score"])
     if best["energy_kwh"] is not None:
         took = f" for {formats.energy(best['energy_kwh'])} ({best['energy_method']})"
     elif best["energy_known_kwh"] is not None:
@@ -298,7 +319,7 @@ def _own_small(answers: Answers) -> list[Finding]:
         )
     else:
         took = f"; its energy is not known ({best['missing_reason']})"
-    words = f"best below {SMALL} B: {best['model']}, {formats.points(best['score'])} points{took}"
+    words = f"best below {formats.number(below)} B: {best['model']}, {formats.points(best['score'])} points{took}"
     return [Finding(MEASURED, None, None, words)]
 
 

@@ -17,14 +17,14 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from orchestration.report import charts, findings, script, sections
+from orchestration.report import charts, findings, palette, script, sections
 from orchestration.report.findings import Answers
 
 
 def render(answers: Answers) -> str:
     """The whole page for these answers."""
     sentence, figures = findings.tonight(answers)
-    states = findings.states(answers)
+    states, study_day = findings.states(answers), findings.study_day(answers)
     (publication,) = list(answers["publication"]) or [
         {"build_id": "", "published_at": None, "git_sha": None, "leaderboard_states": 0}
     ]
@@ -36,8 +36,8 @@ def render(answers: Answers) -> str:
             sentence=sentence,
             figures=figures,
             states=states,
-            first_state=findings.STUDY_DAY if findings.STUDY_DAY in states else max(states, default=None),
-            study_day=findings.STUDY_DAY,
+            first_state=study_day if study_day in states else max(states, default=None),
+            study_day=study_day,
             bases=findings.BASES,
             questions=findings.questions(answers),
             sections=sections.sections(answers),
@@ -46,7 +46,7 @@ def render(answers: Answers) -> str:
             runtime=Markup(charts.runtime()),
             modules=_json(script.import_map()),
             entry=script.ENTRY,
-            constants=_json(script.constants()),
+            constants=_json(script.constants(answers)),
             specifications=_json(charts.specifications()),
             data=_json({name: answer.encoded() for name, answer in answers.items()}),
         )
@@ -78,6 +78,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["code"] = _code
+    environment.globals["verdict_marks"] = palette.VERDICT_MARKS
     return environment
 
 

@@ -30,3 +30,6 @@ CONTROL_MARKS = {
 }
 
 SCENARIOS = {"chosen": ORANGE, "others": BLUE}
+
+# By the code of a claim's verdict; the style sheet has their colours.
+VERDICT_MARKS = {"holds": "✓", "holds_in_direction": "◐", "not_supported": "✕", "reversed": "⇄", "cannot_be_told": "?"}

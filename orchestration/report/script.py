@@ -10,6 +10,7 @@ from importlib import resources
 from typing import Any
 
 from orchestration.report import cells, findings, formats, palette, sections
+from orchestration.report.findings import Answers
 
 ENTRY = "page.js"
 
@@ -28,7 +29,7 @@ def _url(name: str, source: str) -> str:
     return f"data:text/javascript;charset=utf-8,{encoded}"
 
 
-def constants() -> dict[str, Any]:
+def constants(answers: Answers) -> dict[str, Any]:
     """What `static/constants.js` exports."""
     return {
         "BASES": findings.BASES,
@@ -39,7 +40,7 @@ def constants() -> dict[str, Any]:
         "CONTROL_WORDS": findings.CONTROL,
         "DIGITS": formats.DIGITS,
         "ENERGY": formats.ENERGY,
-        "FAMILY_CHARTS": sections.FAMILY_CHARTS,
+        "FAMILY_CHARTS": sections.family_charts(answers),
         "FEWEST_IN_A_BOX": sections.FEWEST_IN_A_BOX,
         "GROUPS": palette.GROUPS,
         "INK": palette.INK,
@@ -56,7 +57,7 @@ def constants() -> dict[str, Any]:
         "PHASES": palette.PHASES,
         "PUBLISHED": findings.PUBLISHED,
         "SHORT": cells.SHORT,
-        "SMALL": findings.SMALL,
+        "SMALL": findings.small(answers),
         "SUITE": findings.SUITE,
         "WIDE": cells.WIDE,
     }

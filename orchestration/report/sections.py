@@ -24,7 +24,6 @@ NO_INTERVALS = (
 )
 NAMEPLATE = "nameplate power × hours"
 
-FAMILY_CHARTS = {"families-70": "65–80 B", "families-7": "7–9 B"}  # the size classes that the study looks at
 FEWEST_IN_A_BOX = 5  # quartiles of fewer models would be made up
 LEADERBOARD_GRID = "leaderboard"  # the scenario that the leaderboard's own figures are of
 
@@ -54,6 +53,12 @@ class Section:
     tables: tuple[Table, ...] = ()
     list_of: str | None = None  # a long table, which the script fills
     controls: str | None = None
+
+
+def family_charts(answers: Answers) -> dict[str, str]:
+    """The size classes that the study's claims are about, by the place of their chart."""
+    classes = dict.fromkeys(row["size_class"] for row in answers["claims"] if row["size_class"])
+    return {f"families-{number}": size_class for number, size_class in enumerate(classes, start=1)}
 
 
 def sections(answers: Answers) -> list[Section]:
@@ -89,9 +94,17 @@ def _frontier(answers: Answers) -> Section:
         controls="frontier" if rows else None,
         queries=("own_models", "leaderboard_models"),
         method="Own models: gross energy of inference over the suite, by the method that the axis names, within one "
-        "comparability key. Leaderboard: nameplate power (5.6 kW) × hours × 269.8 g/kWh, no measurement; `as "
-        "published` sums repeated evaluations, `per run` is one of them, read from the sequence of states.",
+        f"comparability key. Leaderboard: {_multiplied(answers)}, no measurement; `as published` sums repeated "
+        "evaluations, `per run` is one of them, read from the sequence of states.",
     )
+
+
+def _multiplied(answers: Answers) -> str:
+    """What the leaderboard's CO₂ is the product of: the power that its comparability key names, and its grid."""
+    keys = [row["comparability_key"] for row in answers["methods"] if row["basis"] != MEASURED]
+    power = [part for key in keys for part in key.split(" | ") if part.startswith("nameplate")]
+    grids = [row["grid_intensity_g_per_kwh"] for row in answers["scenarios"].where(scenario=LEADERBOARD_GRID)]
+    return " × ".join([*(power[:1] or [NAMEPLATE]), *(f"{grid:g} g/kWh" for grid in grids[:1])]).replace(" x ", " × ")
 
 
 def _finetunes(answers: Answers) -> Section:
@@ -120,7 +133,7 @@ def _finetunes(answers: Answers) -> Section:
             Chart("arrows", "arrows", "From the base to the fine-tune", "○ base, ● fine-tune, lines: 95 % intervals")
         )
     reading = "● per run, ○ as published, ○ alone: not known per run; left of the line: less than the base"
-    for place, size_class in FAMILY_CHARTS.items():
+    for place, size_class in family_charts(answers).items():
         if answers["families"].where(size_class=size_class):
             charts.append(Chart(place, "families", f"{size_class}: median emissions against the base's", reading))
     return Section(

@@ -11,7 +11,17 @@ from typing import Any
 
 from orchestration.report import cells, formats
 from orchestration.report.cells import Cell, Table
-from orchestration.report.findings import BASES, CONTROL, MEASURED, PER_RUN, PHASES, PUBLISHED, TOLD_NOT, Answers
+from orchestration.report.findings import (
+    BASES,
+    CONTROL,
+    MEASURED,
+    PER_RUN,
+    PHASES,
+    PUBLISHED,
+    TOLD_NOT,
+    Answers,
+    Verdict,
+)
 from orchestration.report.queries import Row
 
 FEWEST_FOR_MEDIAN = 6  # models of a median with an interval
@@ -185,7 +195,7 @@ def _verdict(row: Row | None) -> Cell:
     if row is None:
         return Cell("no such evidence yet")
     effect = ""
-    if row["effect"] is not None and row["verdict"] != TOLD_NOT:
+    if row["effect"] is not None and row["verdict_code"] != TOLD_NOT:
         effect = formats.effect(row["effect_unit"], row["effect"], row["effect_low"], row["effect_high"])
     details = [
         ("Why", row["reason"]),
@@ -195,7 +205,7 @@ def _verdict(row: Row | None) -> Cell:
     if row["evidence_through"]:
         details.append(("Evidence through", row["evidence_through"]))
     kept = tuple((name, str(value)) for name, value in details if value)
-    return Cell(effect, row["verdict"], verdict=row["verdict"], details=kept)
+    return Cell(effect, row["verdict"], verdict=Verdict.of(row), details=kept)
 
 
 def nights(answers: Answers) -> Table:

@@ -20,7 +20,8 @@ from tests.support.landing_builder import START, BuiltRun, TaskOutcome
 pytestmark = pytest.mark.long
 
 DAY = timedelta(days=1)
-CLAIM = "select effect, n_a, verdict, as_of from marts.mart_study_claims where basis = 'measured' and claim_id = 'g'"
+OF_QWEN2 = "basis = 'measured' and claim_id = 'g'"
+CLAIM = f"select effect, n_a, verdict_code, as_of from marts.mart_study_claims where {OF_QWEN2}"
 
 
 def run(home: Home, model: str, energy_j: float = 1000.0, *, days: int = 0, **changes: object) -> None:
@@ -41,7 +42,7 @@ def test_a_claim_stays_when_others_are_metered_later(tmp_path: Path) -> None:
     run(home, "base", family="Qwen2")
     run(home, "tuned", 500.0, family="Qwen2", base="base")
     with built(home) as marts:
-        assert marts.sql(CLAIM).fetchall() == [(0.5, 1, "holds in direction", START.date())]
+        assert marts.sql(CLAIM).fetchall() == [(0.5, 1, "holds_in_direction", START.date())]
         key = findings.main_key(queries.ask(marts))
         assert key is not None
         assert key.endswith("suite=mini@v1")
@@ -63,7 +64,7 @@ def test_a_claim_stays_when_others_are_metered_later(tmp_path: Path) -> None:
             family="Qwen2",
         )
     with built(home) as marts:
-        assert marts.sql(CLAIM).fetchall() == [(0.5, 1, "holds in direction", (START + DAY).date())]
+        assert marts.sql(CLAIM).fetchall() == [(0.5, 1, "holds_in_direction", (START + DAY).date())]
         answers = queries.ask(marts)
         assert findings.main_key(answers) == key
         own = {(row["model"], row["comparability_key"]): row for row in answers["own_models"]}

@@ -174,11 +174,11 @@ def test_a_fine_tune_stands_against_its_base(marts: duckdb.DuckDBPyConnection) -
 
 def test_every_claim_has_an_answer_for_every_state_and_basis(marts: duckdb.DuckDBPyConnection) -> None:
     found = marts.execute(
-        "select count(*), count(distinct claim_id), bool_and(verdict is not null) from marts.mart_study_claims"
+        "select count(*), count(distinct claim_id), bool_and(verdict_code is not null) from marts.mart_study_claims"
     ).fetchall()
     assert found == [(3 * 2 * 8, 8, True)]
-    words = "select distinct verdict from marts.mart_study_claims where effect is null"
-    assert marts.execute(words).fetchall() == [("cannot be told",)]
+    codes = "select distinct verdict_code, verdict from marts.mart_study_claims where effect is null"
+    assert marts.execute(codes).fetchall() == [("cannot_be_told", "cannot be told")]
 
 
 def test_scenarios_start_from_the_leaderboards_own(marts: duckdb.DuckDBPyConnection) -> None:

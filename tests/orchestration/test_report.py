@@ -27,6 +27,7 @@ IN_FORCE = {
     "mart_size_bucket_comparison": "params_source = 'counted'",
     "mart_verbosity": "is_current",
 }
+HOLDS = {"verdict_code": "holds", "verdict": "holds"}
 HOSTILE = """</script><img src=x onerror="alert(1)"> & 'q' `x`\u2028"""
 
 
@@ -351,7 +352,7 @@ def test_the_least_energy_is_no_winner_without_an_interval_of_its_own(
 
 
 def test_that_tokens_are_not_counted_is_said_of_the_leaderboard_only(answers: dict[str, Answer]) -> None:
-    told = {"claim_id": "g", "effect": 0.5, "effect_low": 0.4, "effect_high": 0.6, "verdict": "holds"}
+    told = {"claim_id": "g", "effect": 0.5, "effect_low": 0.4, "effect_high": 0.6} | HOLDS
     claims = changed(answers, "claims", lambda row: row | (told if row["claim_id"] == "g" else {}))
     (question,) = [question for question in findings.questions(claims) if question.section == "verbosity"]
     said = {
@@ -367,10 +368,12 @@ def test_own_lines_say_what_they_tell_and_not_what_they_cannot(answers: dict[str
         own = question.on(findings.MEASURED)
         if question.section in ("verbosity",) or question.words.startswith("Are small"):
             assert own
-            assert not any(finding.verdict == findings.TOLD_NOT for finding in own)
+            assert not any(finding.verdict and finding.verdict.code == findings.TOLD_NOT for finding in own)
     nobody = answers | {name: replace(answers[name], rows=()) for name in ("own_models", "finetunes")}
     (verbosity,) = [question for question in findings.questions(nobody) if question.section == "verbosity"]
-    assert {finding.verdict for finding in verbosity.on(findings.MEASURED)} == {findings.TOLD_NOT}
+    assert {finding.verdict for finding in verbosity.on(findings.MEASURED)} == {
+        findings.Verdict(findings.TOLD_NOT, "cannot be told")
+    }
 
 
 def test_a_familys_models_are_counted_in_each_basis(answers: dict[str, Answer]) -> None:
@@ -389,7 +392,7 @@ def test_a_familys_models_are_counted_in_each_basis(answers: dict[str, Answer]) 
 
 def test_a_claims_effect_and_its_counts_say_what_they_are(answers: dict[str, Answer]) -> None:
     effects = {"effect": 0.25, "effect_low": 0.2, "effect_high": 0.3, "n_a": 1200, "n_b": 300}
-    told = changed(answers, "claims", lambda row: row | effects | {"verdict": "holds"})
+    told = changed(answers, "claims", lambda row: row | effects | HOLDS)
     shown = {}
     for _, cells in tables.claims(told).rows:
         claim, own = cells[0], cells[-1]
@@ -400,6 +403,32 @@ def test_a_claims_effect_and_its_counts_say_what_they_are(answers: dict[str, Ans
     )
     assert shown["b"] == ("correlation 0.250 (0.200 to 0.300)", "1,200 models; 300 size classes")
     assert shown["c"][0] == "0.250\u00a0× (0.200 to 0.300)"
+
+
+def test_day_sizes_and_classes_are_the_claims_own(answers: dict[str, Answer]) -> None:
+    assert findings.study_day(answers) == date(2025, 1, 9)
+    assert list(sections.family_charts(answers).values()) == ["65–80 B", "7–9 B"]
+    assert findings.small(answers) == 10
+    others = {"study_day": date(2030, 1, 2), "size_class": "3–4 B", "params_below_b": 0.001}
+    other = changed(answers, "claims", lambda row: row | others)
+    assert findings.study_day(other) == date(2030, 1, 2)
+    assert list(sections.family_charts(other).values()) == ["3–4 B"]
+    (small, *_) = [question for question in findings.questions(other) if question.words.startswith("Are small")]
+    assert not any(finding.words.startswith("best below") for finding in small.on(findings.MEASURED))
+    listed = {"basis": findings.PUBLISHED, "as_of": date(2030, 1, 2)}
+    shown = page.render(
+        changed(other, "claims", lambda row: row | listed | {"as_of": date(2030, 1, 1 + (row["claim_id"] > "b"))})
+    )
+    assert '<option value="2030-01-02" selected>2030-01-02 (study)</option>' in shown
+
+
+def test_what_the_leaderboard_multiplies_is_what_its_key_and_its_scenario_say(answers: dict[str, Answer]) -> None:
+    made = sections.sections(answers)[0].method
+    assert f"Leaderboard: {sections.NAMEPLATE} × 269.8 g/kWh, no measurement" in made
+    key = "open-llm-leaderboard v2 | 8 x H100 | nameplate 7 kW x hours | suite=leaderboard"
+    listed = changed(answers, "methods", lambda row: row | {"basis": findings.PUBLISHED, "comparability_key": key})
+    cleaner = changed(listed, "scenarios", lambda row: row | {"grid_intensity_g_per_kwh": 100.0})
+    assert "Leaderboard: nameplate 7 kW × hours × 100 g/kWh, no measurement" in sections.sections(cleaner)[0].method
 
 
 def test_own_size_classes_have_a_table_of_their_own(answers: dict[str, Answer]) -> None:

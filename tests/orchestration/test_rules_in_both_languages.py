@@ -39,7 +39,7 @@ from evaluators.records import (
 from evaluators.summary import TaskSummary
 from orchestration.exports import boamps
 from orchestration.home import DBT_PROJECT
-from orchestration.report import cells, findings, palette, queries, sections, tables
+from orchestration.report import cells, findings, palette, sections, tables
 from tests.support.landing_builder import BuiltRun, TaskOutcome
 from tests.support.readings import reading
 from tests.support.rendered import model, rendered
@@ -87,6 +87,7 @@ def test_phases() -> None:
         ("mart_base_vs_finetuned_deltas", "scope", ("task", findings.SUITE, findings.KNOWN_TASKS, "table")),
         ("mart_emissions_history", "control_flag", findings.CONTROL),
         ("mart_emissions_history", "control_flag", (*palette.CONTROL_MARKS, "no_control")),
+        ("mart_study_claims", "verdict_code", palette.VERDICT_MARKS),
     ],
 )
 def test_codes(mart: str, column: str, codes: Collection[str]) -> None:
@@ -106,16 +107,6 @@ def test_how_many_repetitions_an_interval_needs() -> None:
 def test_how_many_models_the_interval_of_a_median_needs(sql: Ask, models: int) -> None:
     ((variance,),) = sql(f"select {{{{ log_median_variance('range(1, {models + 1})::double[]') }}}}")
     assert (variance is not None) == (models >= tables.FEWEST_FOR_MEDIAN)
-
-
-def test_what_the_leaderboard_multiplies() -> None:
-    kilowatts, grams = rendered("{{ leaderboard_nameplate_kw() }} {{ leaderboard_grid_g_per_kwh() }}").split()
-    (scenario,) = [row for row in _seed("carbon_scenarios") if row["scenario"] == sections.LEADERBOARD_GRID]
-    assert scenario["grid_intensity_g_per_kwh"] == grams
-    assert f" {kilowatts} kW " in rendered("{{ leaderboard_comparability_key() }}")
-    empty = {name: queries.Answer("", (), ()) for name in queries.NAMES}
-    (frontier,) = [section for section in sections.sections(empty) if section.id == "frontier"]
-    assert f"({kilowatts} kW) × hours × {grams} g/kWh" in frontier.method
 
 
 def test_the_leaderboards_mark_of_unknown_emissions(sql: Ask) -> None:

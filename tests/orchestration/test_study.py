@@ -9,11 +9,12 @@ from typing import Any
 
 import duckdb
 import pytest
+import yaml
 from scipy import stats
 
 from evaluators.leaderboards.formats import date_in_name, read
 from evaluators.leaderboards.states import import_state
-from orchestration.home import Home
+from orchestration.home import DBT_PROJECT, Home
 from orchestration.warehouse import load as warehouse
 from tests.support.dbt_runner import dbt_build
 from tests.support.example_queries import QUERIES, STUDY, answer_to
@@ -110,17 +111,17 @@ def test_community_fine_tunes_of_seventy_billion(marts: duckdb.DuckDBPyConnectio
 
 def test_official_fine_tunes_emit_twice_as_published_and_not_per_run(marts: duckdb.DuckDBPyConnection) -> None:
     claims = {
-        basis: (verdict, effect, low, reason)
-        for basis, verdict, effect, low, reason in marts.execute(
-            "select basis, verdict, effect, effect_low, reason from marts.mart_study_claims "
+        basis: (verdict, limit, effect, low, reason)
+        for basis, verdict, limit, effect, low, reason in marts.execute(
+            "select basis, verdict_code, reason_code, effect, effect_low, reason from marts.mart_study_claims "
             f"where claim_id = 'e' and as_of = '{DAY}'"
         ).fetchall()
     }
-    verdict, effect, low, reason = claims["leaderboard_published"]
-    assert (verdict, low) == ("holds", None)
+    verdict, limit, effect, low, reason = claims["leaderboard_published"]
+    assert (verdict, limit, low) == ("holds", "too_few_pairs", None)
     assert reason.startswith("Llama 3.1: 1.97 x; Qwen2.5: 1.82 x;")
-    verdict, effect, low, reason = claims["leaderboard_per_run"]
-    assert (verdict, round(effect, 2), low) == ("not supported", 0.81, None)
+    verdict, limit, effect, low, reason = claims["leaderboard_per_run"]
+    assert (verdict, limit, round(effect, 2), low) == ("not_supported", "too_few_pairs", 0.81, None)
     assert "Llama 3.1: cannot be told (base: " in reason
 
 
@@ -174,6 +175,14 @@ def test_the_document_says_what_its_queries_give(marts: duckdb.DuckDBPyConnectio
     assert len(found) >= 7
     for query, written in found:
         assert written == answer(marts, query), query
+
+
+def test_the_document_names_the_figures_that_the_project_reads() -> None:
+    project = yaml.safe_load((DBT_PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
+    kw, grid = (project["vars"][f"leaderboard_{name}"] for name in ("nameplate_kw", "grid_g_per_kwh"))
+    words = " ".join(DOCUMENT.read_text(encoding="utf-8").split())
+    assert f"multiplies hours by {kw} kW of nameplate power (8 × H100) and by {grid} g/kWh" in words
+    assert f"`as_of = '{project['vars']['study_day']}'` asks for the study's day" in words
 
 
 def test_the_same_states_in_any_order_give_the_same_marts(

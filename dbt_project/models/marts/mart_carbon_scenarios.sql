@@ -4,7 +4,17 @@ with efficiency as (
 ),
 
 scenarios as (
-    select * from {{ ref('carbon_scenarios') }}
+    select
+        scenario,
+        grid_intensity_g_per_kwh,
+        pue
+    from {{ ref('carbon_scenarios') }}
+    union all
+    -- The leaderboard's own: Virginia's grid, no overhead of the site.
+    select
+        'leaderboard' as scenario,
+        {{ var('leaderboard_grid_g_per_kwh') }} as grid_intensity_g_per_kwh,
+        1 as pue
 ),
 
 final as (

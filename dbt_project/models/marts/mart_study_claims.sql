@@ -4,7 +4,18 @@
 ) }}
 
 with claims as (
-    select * from {{ ref('study_claims') }}
+    select
+        claim_id,
+        families,
+        size_class,
+        params_below_b,
+        effect_unit,
+        {{ with_thresholds('statement') }} as statement,
+        {{ with_thresholds('definition') }} as definition,
+        {{ with_thresholds('rule') }} as rule,
+        {{ with_thresholds('n_a_counts') }} as n_a_counts,
+        {{ with_thresholds('n_b_counts') }} as n_b_counts
+    from {{ ref('study_claims') }}
 ),
 
 population as (
@@ -41,33 +52,58 @@ multi_runs as (
     group by basis, as_of
 ),
 
-final as (
+judged as (
     select
-        claims.claim_id,
         grid.basis,
         grid.as_of,
-        claims.statement,
-        claims.definition,
-        claims.rule,
-        answers.effect,
-        answers.effect_low,
-        answers.effect_high,
-        claims.effect_unit,
-        coalesce(answers.n_a, 0) as n_a,
-        claims.n_a_counts,
-        coalesce(answers.n_b, 0) as n_b,
-        claims.n_b_counts,
-        coalesce(answers.verdict, 'cannot be told') as verdict,
+        claims.*,
+        answers.* exclude (claim_id, basis, as_of, verdict_code, reason_code),
+        coalesce(answers.verdict_code, 'cannot_be_told') as verdict_code,
+        case
+            when answers.claim_id is not null then answers.reason_code
+            when grid.basis = 'measured' then 'nothing_metered'
+            else 'not_in_the_table'
+        end as reason_code
+    from grid
+    cross join claims
+    left join answers
+        on
+            claims.claim_id = answers.claim_id
+            and grid.basis = answers.basis
+            and grid.as_of = answers.as_of
+),
+
+final as (
+    select
+        judged.claim_id,
+        judged.basis,
+        judged.as_of,
+        date '{{ var("study_day") }}' as study_day,
+        judged.statement,
+        judged.families,
+        judged.size_class,
+        judged.params_below_b,
+        judged.definition,
+        judged.rule,
+        judged.effect,
+        judged.effect_low,
+        judged.effect_high,
+        judged.effect_unit,
+        coalesce(judged.n_a, 0) as n_a,
+        judged.n_a_counts,
+        coalesce(judged.n_b, 0) as n_b,
+        judged.n_b_counts,
+        judged.verdict_code,
+        {{ in_words('judged.verdict_code') }} as verdict,
+        judged.reason_code,
         coalesce(
-            answers.reason,
-            case
-                when answers.n_pairs > 0
-                    then answers.n_pairs || ' pairs, of which no family has three with a known ratio'
-                when grid.basis = 'measured'
+            judged.reason,
+            case judged.basis
+                when 'measured'
                     then
-                        'no ' || coalesce(replace(claims.families, '|', ', ') || ' ', '')
-                        || case when claims.families is null and claims.size_class is null then 'such ' else '' end
-                        || 'models' || coalesce(' of ' || claims.size_class, '')
+                        'no ' || coalesce(replace(judged.families, '|', ', ') || ' ', '')
+                        || case when judged.families is null and judged.size_class is null then 'such ' else '' end
+                        || 'models' || coalesce(' of ' || judged.size_class, '')
                         || ' are metered here, in one comparability key'
                 else 'no such rows are in the table'
             end
@@ -75,7 +111,7 @@ final as (
         nullif(concat_ws(
             '; ',
             case
-                when grid.basis = 'leaderboard_published'
+                when judged.basis = 'leaderboard_published'
                     then
                         format(
                             'CO2 sums evaluations: {:.0f} % of official and {:.0f} % of community rows hold several',
@@ -83,36 +119,30 @@ final as (
                         )
             end,
             case
-                when answers.n_template_differs > 0
+                when judged.n_template_differs > 0
                     then
                         format(
-                            'the chat template differs in {} of {} pairs', answers.n_template_differs, answers.n_pairs
+                            'the chat template differs in {} of {} pairs', judged.n_template_differs, judged.n_pairs
                         )
             end,
             case
-                when answers.n_months_apart > 0
+                when judged.n_months_apart > 0
                     then
                         format(
                             'submitted more than a month apart, when hardware drifted: {} of {} pairs',
-                            answers.n_months_apart, answers.n_pairs
+                            judged.n_months_apart, judged.n_pairs
                         )
             end,
             case
-                when answers.n_unknown > 0
-                    then format('the emissions of {} of {} pairs are not known', answers.n_unknown, answers.n_pairs)
+                when judged.n_unknown > 0
+                    then format('the emissions of {} of {} pairs are not known', judged.n_unknown, judged.n_pairs)
             end
         ), '') as confounders,
-        coalesce(evidence.evidence_through, grid.as_of) as evidence_through,
+        coalesce(evidence.evidence_through, judged.as_of) as evidence_through,
         evidence.evidence_hash
-    from grid
-    cross join claims
-    left join evidence on grid.basis = evidence.basis and grid.as_of = evidence.as_of
-    left join answers
-        on
-            claims.claim_id = answers.claim_id
-            and grid.basis = answers.basis
-            and grid.as_of = answers.as_of
-    left join multi_runs on grid.basis = multi_runs.basis and grid.as_of = multi_runs.as_of
+    from judged
+    left join evidence on judged.basis = evidence.basis and judged.as_of = evidence.as_of
+    left join multi_runs on judged.basis = multi_runs.basis and judged.as_of = multi_runs.as_of
 )
 
 select * from final

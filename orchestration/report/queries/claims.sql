@@ -3,7 +3,10 @@ select
     claim_id,
     basis,
     as_of,
+    study_day,
     statement,
+    size_class,
+    params_below_b,
     definition,
     rule,
     effect,
@@ -14,12 +17,14 @@ select
     n_a_counts,
     n_b,
     n_b_counts,
+    verdict_code,
     verdict,
+    reason_code,
     reason,
     confounders,
     evidence_through
 from marts.mart_study_claims
 where
     basis = 'measured'
-    or as_of in (date '2025-01-09', (select max(newest.as_of) from marts.fct_leaderboard_evaluations as newest))
+    or as_of in (study_day, (select max(newest.as_of) from marts.fct_leaderboard_evaluations as newest))
 order by claim_id, as_of, basis

@@ -13,7 +13,11 @@ select
     ratio_reason
 from marts.mart_family_deltas
 where
-    size_class in ('7–9 B', '65–80 B')
+    size_class in (select claims.size_class from marts.mart_study_claims as claims)
     and model_group in ('base', 'official', 'official, other', 'community')
-    and as_of in (date '2025-01-09', (select max(newest.as_of) from marts.fct_leaderboard_evaluations as newest))
+    and as_of in (
+        select claims.study_day from marts.mart_study_claims as claims
+        union all
+        select max(newest.as_of) from marts.fct_leaderboard_evaluations as newest
+    )
 order by as_of, size_class, family, model_group, basis

@@ -49,7 +49,9 @@ left join marts.dim_models as counted
 where
     deltas.basis = 'measured'
     or deltas.as_of in (
-        date '2025-01-09', (select max(newest.as_of) from marts.fct_leaderboard_evaluations as newest)
+        select claims.study_day from marts.mart_study_claims as claims
+        union all
+        select max(newest.as_of) from marts.fct_leaderboard_evaluations as newest
     )
 order by
     deltas.basis, deltas.as_of, deltas.comparability_key, deltas.finetuned_model_id, deltas.base_model_id,

@@ -24,6 +24,8 @@ left join marts.mart_pareto_frontier as frontier
 where
     efficiency.basis != 'measured'
     and efficiency.as_of in (
-        date '2025-01-09', (select max(newest.as_of) from marts.fct_leaderboard_evaluations as newest)
+        select claims.study_day from marts.mart_study_claims as claims
+        union all
+        select max(newest.as_of) from marts.fct_leaderboard_evaluations as newest
     )
 order by efficiency.basis, efficiency.as_of, efficiency.score desc, efficiency.eval_name

@@ -18,6 +18,10 @@ select
 from marts.mart_model_efficiency
 where
     (basis = 'measured' and is_current)
-    or as_of in (date '2025-01-09', (select max(newest.as_of) from marts.fct_leaderboard_evaluations as newest))
+    or as_of in (
+        select claims.study_day from marts.mart_study_claims as claims
+        union all
+        select max(newest.as_of) from marts.fct_leaderboard_evaluations as newest
+    )
 group by all
 order by basis, as_of, comparability_key, suite, energy_method

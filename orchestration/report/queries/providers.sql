@@ -15,5 +15,10 @@ select
     official_multiplier_low,
     official_multiplier_high
 from marts.mart_provider_comparison
-where as_of in (date '2025-01-09', (select max(newest.as_of) from marts.fct_leaderboard_evaluations as newest))
+where
+    as_of in (
+        select claims.study_day from marts.mart_study_claims as claims
+        union all
+        select max(newest.as_of) from marts.fct_leaderboard_evaluations as newest
+    )
 order by as_of, bucket, provider, basis

@@ -22,6 +22,10 @@ where
     (basis = 'measured' and params_source = 'counted')
     or (
         population = 'study' and params_source = 'published'
-        and as_of in (date '2025-01-09', (select max(newest.as_of) from marts.fct_leaderboard_evaluations as newest))
+        and as_of in (
+            select claims.study_day from marts.mart_study_claims as claims
+            union all
+            select max(newest.as_of) from marts.fct_leaderboard_evaluations as newest
+        )
     )
 order by basis, as_of, comparability_key, bucket_order

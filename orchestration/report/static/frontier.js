@@ -64,7 +64,7 @@ function partOfEnergy(row) {
 
 // ------------------------------------------------------------------------------------------------------------- filters
 
-// The size that most ask for is no class of its own.
+// The size that most ask for is no class of its own; null where no claim is about it.
 const BELOW_SMALL = `below ${SMALL} B`;
 
 function isOfSize(chosen, row) {
@@ -78,7 +78,7 @@ function startFilters() {
   const order = buckets();
   const sizes = choices(models, "bucket").toSorted((a, b) => order.indexOf(a) - order.indexOf(b));
   refill(family, choices(models, "family"));
-  refill(bucket, [...sizes, BELOW_SMALL]);
+  refill(bucket, SMALL === null ? sizes : [...sizes, BELOW_SMALL]);
   refill(kind, choices(models, "kind"));
   refill(provider, choices(models, "provider"));
   const columns = isOwn(evidence.value) ? ownColumns() : listedColumns();

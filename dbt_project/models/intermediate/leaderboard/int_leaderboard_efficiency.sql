@@ -38,7 +38,7 @@ final as (
         'power by nameplate, of all components together' as gpu_energy_reason,
         'power by nameplate, not repeated' as energy_interval_reason,
         {{ leaderboard_energy_kwh('leaderboard.emissions_kg') }}
-        / {{ leaderboard_nameplate_kw() }}
+        / {{ var('leaderboard_nameplate_kw') }}
         * 3600 as duration_s,
         leaderboard.emissions_kg,
         {{ energy_valid_for('null') }} as energy_valid_for,

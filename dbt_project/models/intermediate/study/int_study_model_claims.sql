@@ -10,24 +10,54 @@ buckets as (
     select * from {{ ref('size_buckets') }}
 ),
 
+claims as (
+    select * from {{ ref('study_claims') }}
+),
+
 -- Claim a.
 small as (
     select
+        claims.claim_id,
+        models.basis,
+        models.as_of,
+        models.params_trusted_b < claims.params_below_b as is_credible,
+        models.emissions_kg < claims.emissions_below_kg as is_low,
+        models.score >= claims.least_score and models.emissions_kg < claims.emissions_below_kg as is_strong
+    from models
+    inner join claims on models.params_b < claims.params_below_b
+    where claims.claim_id = 'a' and models.provider != 'official'
+),
+
+counted as (
+    select
+        claim_id,
         basis,
         as_of,
         count(*) as n_a,
-        count(*) filter (where score >= 35 and emissions_kg < 5) as n_b,
-        count(*) filter (where emissions_kg < 5) as n_low,
-        count(*) filter (where params_trusted_b < 10) as n_credible_a,
-        count(*) filter (where params_trusted_b < 10 and score >= 35 and emissions_kg < 5) as n_credible_b
-    from models
-    where params_b < 10 and provider != 'official'
-    group by basis, as_of
+        count(*) filter (where is_strong) as n_b,
+        count(*) filter (where is_low) as n_low,
+        count(*) filter (where is_credible) as n_credible_a,
+        count(*) filter (where is_credible and is_strong) as n_credible_b
+    from small
+    group by claim_id, basis, as_of
+),
+
+limited_a as (
+    select
+        counted.*,
+        claims.params_below_b,
+        claims.least_score,
+        claims.emissions_below_kg,
+        claims.least_share,
+        claims.least_n,
+        case when counted.n_a < claims.least_n then 'too_few_models' end as reason_code
+    from counted
+    inner join claims on counted.claim_id = claims.claim_id
 ),
 
 claim_a as (
     select
-        'a' as claim_id,
+        claim_id,
         basis,
         as_of,
         n_b / n_a as effect,
@@ -36,23 +66,28 @@ claim_a as (
         n_a,
         n_b,
         case
-            when n_a < 10 then 'cannot be told'
-            when n_b > 0 and n_low >= 0.95 * n_a then 'holds'
-            when n_b > 0 or n_low >= 0.95 * n_a then 'holds in direction'
-            else 'not supported'
-        end as verdict,
+            when reason_code = 'too_few_models' then 'cannot_be_told'
+            when n_b > 0 and n_low >= least_share * n_a then 'holds'
+            when n_b > 0 or n_low >= least_share * n_a then 'holds_in_direction'
+            else 'not_supported'
+        end as verdict_code,
+        reason_code,
         case
-            when n_a < 10
+            when reason_code = 'too_few_models'
                 then
-                    'community models below 10 B with known emissions and score: ' || n_a || ', at least 10 are needed'
+                    format(
+                        'community models below {:g} B with known emissions and score: {}, at least {} are needed',
+                        params_below_b, n_a, least_n
+                    )
             else
                 format(
-                    '{:,} of {:,} reach 35 points under 5 kg ({:,} of {:,} by credible sizes); '
-                    '{:.1f} % stay below 5 kg',
-                    n_b, n_a, n_credible_b, n_credible_a, 100 * n_low / n_a
+                    '{:,} of {:,} reach {:g} points under {:g} kg ({:,} of {:,} by credible sizes); '
+                    '{:.1f} % stay below {:g} kg',
+                    n_b, n_a, least_score, emissions_below_kg, n_credible_b, n_credible_a, 100 * n_low / n_a,
+                    emissions_below_kg
                 )
         end as reason
-    from small
+    from limited_a
 ),
 
 -- Claim b: ranks with ties at their mean.
@@ -91,8 +126,9 @@ classes as (
         median(models.score) as score
     from models
     inner join buckets on models.bucket = buckets.bucket
-    group by models.basis, models.as_of, buckets.bucket_order
-    having count(*) >= 10
+    inner join claims on claims.claim_id = 'b'
+    group by models.basis, models.as_of, buckets.bucket_order, claims.least_n
+    having count(*) >= claims.least_n
 ),
 
 stepped as (
@@ -113,46 +149,54 @@ steps as (
     group by basis, as_of
 ),
 
-spread_b as (
+limited_b as (
     select
         correlated.*,
+        claims.claim_id,
+        claims.least_n,
+        claims.least_groups,
         coalesce(steps.classes, 0) as classes,
+        case when coalesce(steps.classes, 0) < claims.least_groups then 'too_few_classes' end as reason_code,
         steps.points_per_kg,
         {{ z() }} * sqrt((1 + pow(correlated.size_emissions, 2) / 2) / nullif(correlated.n - 3, 0)) as spread,
         atanh(least(greatest(correlated.size_emissions, -0.999999), 0.999999)) as fisher
     from correlated
+    inner join claims on claims.claim_id = 'b'
     left join steps on correlated.basis = steps.basis and correlated.as_of = steps.as_of
 ),
 
 claim_b as (
     select
-        'b' as claim_id,
+        claim_id,
         basis,
         as_of,
-        case when classes >= 3 then size_emissions end as effect,
-        case when classes >= 3 then tanh(fisher - spread) end as effect_low,
-        case when classes >= 3 then tanh(fisher + spread) end as effect_high,
+        case when reason_code is null then size_emissions end as effect,
+        case when reason_code is null then tanh(fisher - spread) end as effect_low,
+        case when reason_code is null then tanh(fisher + spread) end as effect_high,
         n as n_a,
         classes as n_b,
         case
-            when classes < 3 then 'cannot be told'
+            when reason_code = 'too_few_classes' then 'cannot_be_told'
             when
                 fisher - spread > 0
                 and len(list_filter(range(1, len(points_per_kg)), i -> points_per_kg[i + 1] >= points_per_kg[i])) = 0
                 then 'holds'
-            when size_emissions > 0 and points_per_kg[-1] < points_per_kg[1] then 'holds in direction'
+            when size_emissions > 0 and points_per_kg[-1] < points_per_kg[1] then 'holds_in_direction'
             when fisher + spread < 0 then 'reversed'
-            else 'not supported'
-        end as verdict,
+            else 'not_supported'
+        end as verdict_code,
+        reason_code,
         case
-            when classes < 3 then 'size classes with at least 10 models: ' || classes || ', 3 are needed'
+            when reason_code = 'too_few_classes'
+                then
+                    format('size classes with at least {} models: {}, {} are needed', least_n, classes, least_groups)
             else
                 format(
                     'Spearman size-CO2 {:.2f}, size-score {:.2f}, CO2-score {:.2f}; points per kg by class: ',
                     size_emissions, size_score, emissions_score
                 ) || array_to_string(list_transform(points_per_kg, step -> format('{:.3g}', step)), ', ')
         end as reason
-    from spread_b
+    from limited_b
 ),
 
 -- Claim c.
@@ -180,7 +224,10 @@ class_ratios as (
         len(official_values) as n_official,
         {{ log_median_variance('community_values') }} + {{ log_median_variance('official_values') }} as variance
     from sides
-    where len(community_values) >= 6 and len(official_values) >= 6 and community > 0 and official > 0
+    inner join claims on claims.claim_id = 'c'
+    where
+        len(community_values) >= claims.least_n and len(official_values) >= claims.least_n
+        and community > 0 and official > 0
 ),
 
 pooled as (
@@ -201,6 +248,28 @@ pooled as (
     group by class_ratios.basis, class_ratios.as_of
 ),
 
+grid as (
+    select distinct
+        basis,
+        as_of
+    from models
+),
+
+limited_c as (
+    select
+        grid.basis,
+        grid.as_of,
+        pooled.log_ratio,
+        pooled.log_error,
+        pooled.smallest,
+        pooled.n_a,
+        pooled.n_b,
+        pooled.by_class,
+        case when pooled.by_class is null then 'no_class_with_both_sides' end as reason_code
+    from grid
+    left join pooled on grid.basis = pooled.basis and grid.as_of = pooled.as_of
+),
+
 claim_c as (
     select
         'c' as claim_id,
@@ -209,16 +278,18 @@ claim_c as (
         exp(log_ratio) as effect,
         exp(log_ratio - {{ z() }} * log_error) as effect_low,
         exp(log_ratio + {{ z() }} * log_error) as effect_high,
-        n_a,
-        n_b,
+        coalesce(n_a, 0) as n_a,
+        coalesce(n_b, 0) as n_b,
         case
+            when reason_code = 'no_class_with_both_sides' then 'cannot_be_told'
             when log_ratio - {{ z() }} * log_error > 0 and smallest > 1 then 'holds'
-            when log_ratio - {{ z() }} * log_error > 0 then 'holds in direction'
+            when log_ratio - {{ z() }} * log_error > 0 then 'holds_in_direction'
             when log_ratio + {{ z() }} * log_error < 0 then 'reversed'
-            else 'not supported'
-        end as verdict,
+            else 'not_supported'
+        end as verdict_code,
+        reason_code,
         'community over official by class: ' || by_class as reason
-    from pooled
+    from limited_c
 ),
 
 final as (

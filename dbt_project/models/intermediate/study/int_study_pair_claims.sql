@@ -82,25 +82,36 @@ family_texts as (
     group by claim_id, basis, as_of
 ),
 
-bounded as (
+limited as (
     select
         summed.*,
+        claims.least_n,
+        claims.holds_from,
+        claims.holds_to,
+        claims.direction_from,
+        claims.reversed_below,
         family_texts.by_family,
         exp(summed.log_mean) as effect,
         case
-            when summed.n_known >= 3
+            when summed.n_known = 0 then 'no_pair_known'
+            when summed.n_known < claims.least_n then 'too_few_pairs'
+        end as reason_code,
+        case
+            when summed.n_known >= claims.least_n
                 then
                     coalesce(student_t.t_975, {{ t_975('(summed.n_known - 1)') }})
                     * summed.log_deviation
                     / sqrt(summed.n_known)
         end as spread
     from summed
+    inner join claims on summed.claim_id = claims.claim_id
     left join student_t on summed.n_known - 1 = student_t.degrees_of_freedom
     left join family_texts
         on
             summed.claim_id = family_texts.claim_id
             and summed.basis = family_texts.basis
             and summed.as_of = family_texts.as_of
+    where summed.claim_id != 'f'
 ),
 
 claims_of_pairs as (
@@ -114,26 +125,28 @@ claims_of_pairs as (
         n_known as n_a,
         case when claim_id = 'e' then n_pairs else n_bases end as n_b,
         case
-            when n_known = 0 then 'cannot be told'
-            when claim_id = 'd' and effect * exp(-spread) >= 0.8 and effect * exp(spread) <= 1.25 then 'holds'
-            when claim_id = 'd' and effect between 0.8 and 1.25 then 'holds in direction'
-            when claim_id = 'e' and smallest >= 1.5 then 'holds'
-            when claim_id = 'e' and effect >= 1.2 then 'holds in direction'
-            when claim_id = 'e' and effect < 0.8 then 'reversed'
+            when reason_code = 'no_pair_known' then 'cannot_be_told'
+            when
+                claim_id = 'd' and effect * exp(-spread) >= holds_from and effect * exp(spread) <= holds_to
+                then 'holds'
+            when claim_id = 'd' and effect between holds_from and holds_to then 'holds_in_direction'
+            when claim_id = 'e' and smallest >= holds_from then 'holds'
+            when claim_id = 'e' and effect >= direction_from then 'holds_in_direction'
+            when claim_id = 'e' and effect < reversed_below then 'reversed'
             when claim_id in ('g', 'h') and log_mean + spread < 0 and coalesce(tokens_out_ratio, 0) < 1 then 'holds'
-            when claim_id in ('g', 'h') and effect < 1 then 'holds in direction'
+            when claim_id in ('g', 'h') and effect < 1 then 'holds_in_direction'
             when claim_id in ('g', 'h') and log_mean - spread > 0 then 'reversed'
-            else 'not supported'
-        end as verdict,
+            else 'not_supported'
+        end as verdict_code,
+        reason_code,
         concat_ws(
             '; ',
             each_pair,
             case when claim_id != 'e' then by_family end,
-            case when n_known = 0 and claim_id != 'e' then 'no pair is known on both sides' end,
+            case when reason_code = 'no_pair_known' and claim_id != 'e' then 'no pair is known on both sides' end,
             case
-                when
-                    n_known > 0 and spread is null
-                    then 'fewer than 3 pairs: no interval, the verdict rests on the ratio'
+                when reason_code = 'too_few_pairs'
+                    then format('fewer than {} pairs: no interval, the verdict rests on the ratio', least_n)
             end,
             case when claim_id in ('g', 'h') and basis != 'measured' then 'CO2 only: the table counts no tokens' end,
             case
@@ -141,15 +154,20 @@ claims_of_pairs as (
                     claim_id in ('g', 'h') and tokens_out_ratio is not null
                     then format('tokens out {:.2f} x', tokens_out_ratio)
             end
-        ) as reason
-    from bounded
-    where claim_id != 'f'
+        ) as reason,
+        n_pairs,
+        n_template_differs,
+        n_months_apart,
+        n_unknown
+    from limited
 ),
 
 -- Claim f: families are the units.
 family_means as (
-    select * from family_ratios
-    where claim_id = 'f' and family is not null and n >= 3
+    select family_ratios.*
+    from family_ratios
+    inner join claims on family_ratios.claim_id = claims.claim_id
+    where claims.claim_id = 'f' and family_ratios.family is not null and family_ratios.n >= claims.least_n
 ),
 
 over_families as (
@@ -157,7 +175,7 @@ over_families as (
         basis,
         as_of,
         count(*) as families,
-        sum(n)::bigint as n_pairs,
+        sum(n)::bigint as n_known,
         avg(log_mean order by family) as log_mean,
         stddev_samp(log_mean order by family) as log_deviation,
         count(*) filter (where log_mean > 0) as n_above,
@@ -166,69 +184,64 @@ over_families as (
     group by basis, as_of
 ),
 
-spread_f as (
+-- There are pairs to tell of also where no family has enough of them.
+limited_f as (
     select
-        over_families.*,
+        summed.claim_id,
+        summed.basis,
+        summed.as_of,
+        summed.n_pairs,
+        summed.n_template_differs,
+        summed.n_months_apart,
+        summed.n_unknown,
+        over_families.families,
+        over_families.n_known,
+        over_families.log_mean,
+        over_families.n_above,
+        over_families.by_family,
+        case when coalesce(over_families.families, 0) < claims.least_groups then 'too_few_families' end as reason_code,
         case
-            when
-                over_families.families >= 3
+            when over_families.families >= claims.least_groups
                 then
                     coalesce(student_t.t_975, {{ t_975('(over_families.families - 1)') }})
                     * over_families.log_deviation / sqrt(over_families.families)
         end as spread
-    from over_families
+    from summed
+    inner join claims on summed.claim_id = claims.claim_id
+    left join over_families on summed.basis = over_families.basis and summed.as_of = over_families.as_of
     left join student_t on over_families.families - 1 = student_t.degrees_of_freedom
+    where summed.claim_id = 'f'
 ),
 
 claim_f as (
     select
-        'f' as claim_id,
+        claim_id,
         basis,
         as_of,
-        case when spread is not null then exp(log_mean) end as effect,
+        case when reason_code is null then exp(log_mean) end as effect,
         exp(log_mean - spread) as effect_low,
         exp(log_mean + spread) as effect_high,
-        n_pairs as n_a,
-        families as n_b,
+        coalesce(n_known, 0) as n_a,
+        coalesce(families, 0) as n_b,
         case
-            when spread is null then 'cannot be told'
+            when reason_code = 'too_few_families' then 'cannot_be_told'
             when log_mean - spread <= 0 and log_mean + spread >= 0 and n_above between 1 and families - 1 then 'holds'
-            when log_mean - spread <= 0 and log_mean + spread >= 0 then 'holds in direction'
-            else 'not supported'
-        end as verdict,
-        by_family as reason
-    from spread_f
+            when log_mean - spread <= 0 and log_mean + spread >= 0 then 'holds_in_direction'
+            else 'not_supported'
+        end as verdict_code,
+        reason_code,
+        coalesce(by_family, n_pairs || ' pairs, of which no family has three with a known ratio') as reason,
+        n_pairs,
+        n_template_differs,
+        n_months_apart,
+        n_unknown
+    from limited_f
 ),
 
-answers as (
+final as (
     select * from claims_of_pairs
     union all
     select * from claim_f
-),
-
--- Claim f has pairs to tell of also where no family has enough of them.
-final as (
-    select
-        bounded.claim_id,
-        bounded.basis,
-        bounded.as_of,
-        answers.effect,
-        answers.effect_low,
-        answers.effect_high,
-        answers.n_a,
-        answers.n_b,
-        answers.verdict,
-        answers.reason,
-        bounded.n_pairs,
-        bounded.n_template_differs,
-        bounded.n_months_apart,
-        bounded.n_unknown
-    from bounded
-    left join answers
-        on
-            bounded.claim_id = answers.claim_id
-            and bounded.basis = answers.basis
-            and bounded.as_of = answers.as_of
 )
 
 select * from final
