@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 YIELDING = "yielding"
-# How torch's threads wait for each other (`waiting` has the rest, docs/decisions has the measurements): in libgomp 30,000
+# How torch's threads wait for each other (`waiting` has the rest, docs/decisions the measurements): in libgomp 30,000
 # spins, a tenth of its default, and 1,000 where the process has more threads than CPUs, which would be 100 without
 # `active`. LLVM's and Intel's runtimes count in milliseconds.
 _WAITING = {"GOMP_SPINCOUNT": "30000", "OMP_WAIT_POLICY": "active", "KMP_BLOCKTIME": "1"}
