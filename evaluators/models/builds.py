@@ -6,6 +6,7 @@ entry needs (`sources`).
 
 from __future__ import annotations
 
+import functools
 import io
 import itertools
 import json
@@ -145,10 +146,11 @@ def convert_gguf(file: Path, target: Path) -> None:
     """Write a GGUF file's weights, in float32, and its tokenizer as a transformers folder."""
     import transformers
 
+    source: dict[str, Any] = {"gguf_file": file.name, "trust_remote_code": False}
     try:
-        source: dict[str, Any] = {"gguf_file": file.name, "trust_remote_code": False}
-        tokenizer = transformers.AutoTokenizer.from_pretrained(file.parent, **source)
-        model = transformers.AutoModelForCausalLM.from_pretrained(file.parent, **source)
+        with _gguf_read_once():
+            tokenizer = transformers.AutoTokenizer.from_pretrained(file.parent, **source)
+            model = transformers.AutoModelForCausalLM.from_pretrained(file.parent, **source)
     except Exception as error:  # whatever a parser raises on bytes that are not what they should be
         raise ModelUnavailable(
             f"cannot read {file} as GGUF ({sentence(error)}); install or download it again"
@@ -159,6 +161,22 @@ def convert_gguf(file: Path, target: Path) -> None:
         del model.config.quantization_config
     model.save_pretrained(target)
     tokenizer.save_pretrained(target)
+
+
+@contextmanager
+def _gguf_read_once() -> Iterator[None]:
+    """transformers reads a file anew for tokenizer, configuration and weights, and lists all tensors' names for each
+    tensor. Both are the same every time: converting 135 million parameters takes 15 s instead of 27."""
+    import gguf
+
+    repeated = {name: getattr(gguf, name) for name in ("GGUFReader", "get_tensor_name_map")}
+    for name, function in repeated.items():
+        setattr(gguf, name, functools.cache(function))
+    try:
+        yield
+    finally:
+        for name, function in repeated.items():
+            setattr(gguf, name, function)
 
 
 def train_adapter(script: Path, base: Path, target: Path, seed: int) -> None:
