@@ -96,18 +96,16 @@ final as (
         judged.verdict_code,
         {{ in_words('judged.verdict_code') }} as verdict,
         judged.reason_code,
-        coalesce(
-            judged.reason,
-            case judged.basis
-                when 'measured'
-                    then
-                        'no ' || coalesce(replace(judged.families, '|', ', ') || ' ', '')
-                        || case when judged.families is null and judged.size_class is null then 'such ' else '' end
-                        || 'models' || coalesce(' of ' || judged.size_class, '')
-                        || ' are metered here, in one comparability key'
-                else 'no such rows are in the table'
-            end
-        ) as reason,
+        case judged.reason_code
+            when 'nothing_metered'
+                then
+                    'no ' || coalesce(replace(judged.families, '|', ', ') || ' ', '')
+                    || case when judged.families is null and judged.size_class is null then 'such ' else '' end
+                    || 'models' || coalesce(' of ' || judged.size_class, '')
+                    || ' are metered here, in one comparability key'
+            when 'not_in_the_table' then 'no such rows are in the table'
+            else judged.reason
+        end as reason,
         nullif(concat_ws(
             '; ',
             case

@@ -265,14 +265,17 @@ limited_c as (
         pooled.n_a,
         pooled.n_b,
         pooled.by_class,
+        claims.claim_id,
+        claims.least_n,
         case when pooled.by_class is null then 'no_class_with_both_sides' end as reason_code
     from grid
+    inner join claims on claims.claim_id = 'c'
     left join pooled on grid.basis = pooled.basis and grid.as_of = pooled.as_of
 ),
 
 claim_c as (
     select
-        'c' as claim_id,
+        claim_id,
         basis,
         as_of,
         exp(log_ratio) as effect,
@@ -288,7 +291,10 @@ claim_c as (
             else 'not_supported'
         end as verdict_code,
         reason_code,
-        'community over official by class: ' || by_class as reason
+        case
+            when reason_code = 'no_class_with_both_sides' then format('no size class has {} models a side', least_n)
+            else 'community over official by class: ' || by_class
+        end as reason
     from limited_c
 ),
 

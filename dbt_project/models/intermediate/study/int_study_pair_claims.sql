@@ -199,6 +199,7 @@ limited_f as (
         over_families.log_mean,
         over_families.n_above,
         over_families.by_family,
+        claims.least_n,
         case when coalesce(over_families.families, 0) < claims.least_groups then 'too_few_families' end as reason_code,
         case
             when over_families.families >= claims.least_groups
@@ -230,7 +231,8 @@ claim_f as (
             else 'not_supported'
         end as verdict_code,
         reason_code,
-        coalesce(by_family, n_pairs || ' pairs, of which no family has three with a known ratio') as reason,
+        coalesce(by_family, format('{} pairs, of which no family has {} with a known ratio', n_pairs, least_n))
+            as reason,
         n_pairs,
         n_template_differs,
         n_months_apart,
