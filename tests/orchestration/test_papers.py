@@ -94,7 +94,7 @@ def test_every_link_leads_somewhere(document: Path) -> None:
 
 
 @pytest.mark.parametrize("package", ["evaluators", "orchestration"])
-def test_the_picture_has_the_rooms_from_top_to_bottom(package: str) -> None:
+def test_the_picture_has_the_rooms_in_their_order(package: str) -> None:
     contracts = configparser.ConfigParser()
     contracts.read(PROJECT / ".importlinter")
     layers = contracts[f"importlinter:contract:rooms-of-{package}"]["layers"].split("\n")
