@@ -97,13 +97,8 @@ summed as (
                     sqrt(sum(pow(suite_weight * (score_normalised_high - score_normalised), 2) order by task))
                     / nullif(sum(suite_weight order by task), 0)
         end as score_above,
-        case when count(*) = count(energy_variance) then sum(energy_variance order by task) end
-        / nullif(pow(sum(energy_kwh order by task), 2), 0) as energy_log_variance,
-        case
-            when count(*) filter (where is_binary) = count(energy_variance) filter (where is_binary)
-                then sum(energy_variance order by task) filter (where is_binary)
-        end
-        / nullif(pow(sum(energy_kwh order by task) filter (where is_binary), 2), 0) as binary_energy_log_variance,
+        {{ sum_of_variances() }} / nullif(pow(sum(energy_kwh order by task), 2), 0) as energy_log_variance,
+        {{ relative_variance_of_binary_tasks() }} as binary_energy_log_variance,
         sum(pow(correct_answers, 2) * {{ log_proportion_variance('correct_answers', 'n_documents') }} order by task)
         filter (where is_binary)
         / nullif(pow(sum(correct_answers order by task) filter (where is_binary), 2), 0) as correct_log_variance,
