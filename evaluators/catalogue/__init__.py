@@ -4,5 +4,5 @@
     fields.py       types of fields that more than one entry has
     lined_yaml.py   YAML whose values know their line
 
-Does not belong here: what an entry leads to on disk (`models`), or what of it is due (`plan`).
+Does not belong here: what an entry leads to on disk (`models`), or whether it is due (`plan`).
 """

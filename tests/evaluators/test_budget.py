@@ -157,7 +157,7 @@ def test_the_words_say_which_budget_and_by_how_much() -> None:
         ({"energy_kwh": 0}, "budget.energy_kwh: Input should be greater than 0"),
         ({"time": "90"}, "budget.time: not a duration; write a number and its unit"),
         ({"energy": 1}, "budget.energy: unknown key; did you mean energy_kwh?"),
-        ({}, "budget: names neither time nor energy_kwh"),
+        ({}, "budget: sets neither time nor energy_kwh"),
     ],
 )
 def test_a_budget_that_is_none_is_refused(workplace: Path, budget: dict[str, object], problem: str) -> None:

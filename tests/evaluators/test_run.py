@@ -206,7 +206,7 @@ def test_a_plan_names_a_place_that_is_not_there(tmp_path: Path) -> None:
     tiny.save_catalogue(tmp_path, tasks=["tiny_one"], models=models)
     for planned in plan(load(tmp_path / "catalogue.yml"), tmp_path / "home"):
         assert planned.due
-        assert planned.reason.endswith("but there is no nowhere: mend its place in the catalogue"), planned.model
+        assert planned.reason.endswith("but nowhere does not exist: correct its path in the catalogue"), planned.model
 
 
 def test_a_plan_names_the_energies_that_are_in_doubt(workplace: Path) -> None:
@@ -226,7 +226,7 @@ def test_a_plan_names_the_energies_that_are_in_doubt(workplace: Path) -> None:
         file.write_text(json.dumps(values))
         (planned,) = plan(load(workplace / "catalogue.yml"), workplace / "home")
         assert not planned.due
-        return planned.reason.partition("nothing changed since")[2]
+        return planned.reason.partition("nothing has changed since")[2]
 
     again = "`evalwatt evaluate tiny-base --force` measures again"
     assert reason() == ""
@@ -414,11 +414,11 @@ def test_a_plan_names_those_whose_energies_will_not_be_compared(
     ((landed,),) = runs_by_workload(home / "landing").values()
     assert landed.start.thread_policy != policy == "spin=77"
     assert due.reason == (
-        f"never evaluated here; its energies will not be compared with those of tiny-base, metered with 1 threads "
-        f"({landed.start.thread_policy}) on test-machine, now 1 threads (spin=77) on test-machine: "
-        "`evalwatt evaluate tiny-base --suite tiny --force` meters that again"
+        f"never evaluated here; its energies will not be comparable with those of tiny-base, metered with 1 thread "
+        f"({landed.start.thread_policy}) on test-machine, now 1 thread (spin=77) on test-machine: "
+        "`evalwatt evaluate tiny-base --suite tiny --force` meters that model again"
     )
-    assert all("not be compared" not in run.reason for run in plan(catalogue, home, force=True)), "both are metered"
+    assert all("not be comparable" not in run.reason for run in plan(catalogue, home, force=True)), "both are metered"
 
 
 def test_the_control_is_due_once_a_night_first_and_only_where_a_night_asks(workplace: Path) -> None:

@@ -193,7 +193,7 @@ def test_a_suite_that_the_model_is_not_asked_is_wrong_use(evalwatt: Run, catalog
     catalogue.write_text(json.dumps(document))
     code, out, err = evalwatt("evaluate", "tiny-base", "--suite", "other")
     assert (code, out) == (2, "")
-    assert err == "Error: tiny-base is not asked other; its suites: tiny\n"
+    assert err == "Error: tiny-base does not have the suite other; its suites: tiny\n"
 
 
 def test_plan_says_what_is_due_and_why(evalwatt: Run, catalogue: Path) -> None:
