@@ -18,7 +18,7 @@ from typing import Any
 from evaluators import environment
 from evaluators.catalogue.entries import Catalogue, CatalogueError, ModelEntry, SuiteEntry
 from evaluators.energy import quality
-from evaluators.energy.short_windows import believed, further_windows
+from evaluators.energy.short_windows import countable, further_windows
 from evaluators.landing import bundles, withdrawn
 from evaluators.landing.decisions import excluded_runs
 from evaluators.landing.runs import LandedRun, PlannedTask, runs_by_workload
@@ -268,7 +268,7 @@ def _doubts(model: str, runs: Sequence[LandedRun], tasks: Collection[str]) -> st
             newest[task] = [summary for summary in summaries if summary.task == task]
     doubtful: dict[str, dict[str, set[str]]] = {}
     for task, done in newest.items():
-        if task in tasks and not believed(done) and (flags := {flag for summary in done for flag in summary.flags}):
+        if task in tasks and not countable(done) and (flags := {flag for summary in done for flag in summary.flags}):
             again = flags != {"too_short"} or further_windows(done)
             remedy = f"`evalwatt evaluate {model} --force` measures again" if again else quality.REMEDIES["too_short"]
             doubtful.setdefault(remedy, {})[task] = flags

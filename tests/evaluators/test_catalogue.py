@@ -81,7 +81,12 @@ def test_a_base_that_is_misspelt_is_asked_about_and_one_of_the_hub_is_not(tmp_pa
         ("source: path\n    path: weights", "source: hub\n    repo: a/b", 6, "needs repo and revision"),
         ("    path: weights", "    path: weights\n    repo: a/b", 9, "belongs to source: hub"),
         ("suites:\n  small", "settings:\n  control: {model: bass}\nsuites:\n  small", 2, "did you mean base?"),
-        ("suites:\n  small", "settings:\n  control: {model: base}\nsuites:\n  small", 2, "base does not have the suite mini"),
+        (
+            "suites:\n  small",
+            "settings:\n  control: {model: base}\nsuites:\n  small",
+            2,
+            "base does not have the suite",
+        ),
         ("suites:\n  small", "settings:\n  control: {modl: base}\nsuites:\n  small", 2, "did you mean model?"),
     ],
 )

@@ -24,7 +24,7 @@ from evaluators import engines, environment, machine
 from evaluators.catalogue.entries import load
 from evaluators.energy import Reading, quality
 from evaluators.energy.replay import ReplayMeter
-from evaluators.energy.short_windows import believed
+from evaluators.energy.short_windows import countable
 from evaluators.harness.metered import Speed
 from evaluators.landing import bundles, lifecycle
 from evaluators.landing.decisions import exclude
@@ -331,12 +331,12 @@ def test_the_longest_task_is_repeated_first(workplace: Path) -> None:
     ]
 
 
-def test_repeating_ends_with_its_budget_and_where_no_energy_is_believed(
+def test_repeating_ends_with_its_budget_and_where_no_energy_counts(
     workplace: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     summary = evaluate(precise_spec(workplace, budget_s=0.0), meter=replayed([0.004] * 9))
     assert len(summary.tasks) == 1
-    assert "not known yet, and the budget of 0 min has ended" in capfd.readouterr().err
+    assert "its energy is still uncertain, and the 0 min for repetitions are over" in capfd.readouterr().err
     spec = precise_spec(workplace).model_copy(update={"force": True})
     summary = evaluate(spec, meter=replayed([0.004] * 9, flags=("clock_mismatch",)))
     assert len(summary.tasks) == 3
@@ -363,7 +363,7 @@ def test_what_is_too_short_for_the_sensor_is_repeated_until_it_lasts_a_second_to
     landed = [row for row in rows(workplace, "task_emissions") if row["phase"] == "inference"]
     assert len(landed) == windows
     assert all(("too_short" in str(row["quality_flags"])) == (duration_s < 1) for row in landed)
-    assert len(believed(summary.tasks)) == (0 if flags or duration_s < 0.1 else windows)
+    assert len(countable(summary.tasks)) == (0 if flags or duration_s < 0.1 else windows)
 
 
 @pytest.mark.parametrize(
@@ -381,7 +381,7 @@ def test_what_other_programs_spoil_is_evaluated_again_a_few_times(
     meter = ReplayMeter(iter([READING] * 3 + [each for one in inference for each in (READING, one, READING)]))
     summary = evaluate(next_spec(workplace), meter=meter)
     assert len(summary.tasks) == evaluations
-    assert len(believed(summary.tasks)) == min(repetitions, evaluations - len(spoilt[:evaluations]))
+    assert len(countable(summary.tasks)) == min(repetitions, evaluations - len(spoilt[:evaluations]))
 
 
 def test_others_are_watched_for_while_a_model_is_evaluated(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
