@@ -57,9 +57,13 @@ def evaluated(folder: Path) -> RunSummary:
         (
             [{**GOOD, "choices": [1, 2]}],
             {},
-            "document 0 (counted from 0): a choice that is no text (doc_to_choice gives 1)",
+            "document 0 (counted from 0): a choice that is not text (doc_to_choice gives 1)",
         ),
-        ([{**GOOD, "gold": 5}, GOOD], {}, "document 0 (counted from 0): the label 5 (doc_to_target) is none of its 2"),
+        (
+            [{**GOOD, "gold": 5}, GOOD],
+            {},
+            "document 0 (counted from 0): the label 5 (doc_to_target) is not one of",
+        ),
         ([{**GOOD, "choices": ["", "blue"]}], {}, "document 0 (counted from 0): an empty choice (doc_to_choice)"),
         (
             [GOOD],
@@ -108,7 +112,7 @@ def test_a_label_outside_the_choices_is_scored_as_lm_eval_does_and_said_once(
     ]
     words = "lm-eval, 2 times, first at document 1 (counted from 0): Label index was not in within range of available"
     if min(gold) < 0:
-        words = "2 times, first at document 1 (counted from 0): the label -1 is none of the 2 choices, so no answer can"
+        words = "2 times, first at document 1 (counted from 0): the label -1 is not one of the 2 choices, so no answer"
     assert len(said) == 1
     assert said[0].startswith(f"tiny_one: {words}")
 

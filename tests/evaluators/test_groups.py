@@ -118,10 +118,10 @@ def test_a_suite_may_say_how_a_groups_tasks_share_its_weight(folder: Path) -> No
 @pytest.mark.parametrize(
     ("tasks", "words"),
     [
-        (["shop", "large"], "the task large is named twice, by the group shop and by its own name"),
-        (["large", "shop"], "the task large is named twice, by its own name and by the group shop"),
-        (["shop", "other"], "the task large is named twice, by the group shop and by the group other"),
-        (["outer", "large"], "the task large is named twice, by the group outer and by its own name"),
+        (["shop", "large"], "the task large is listed twice, by the group shop and by its own name"),
+        (["large", "shop"], "the task large is listed twice, by its own name and by the group shop"),
+        (["shop", "other"], "the task large is listed twice, by the group shop and by the group other"),
+        (["outer", "large"], "the task large is listed twice, by the group outer and by its own name"),
     ],
 )
 def test_a_task_that_two_entries_name_is_an_error(folder: Path, tasks: list[object], words: str) -> None:
