@@ -13,5 +13,5 @@
     waiting.py       how torch's threads wait for each other
     guard.py         ends the process together with its children
 
-Does not belong here: what is due (`plan`), or who starts the process (orchestration).
+Does not belong here: what is due (`plan`), or starting the process (`orchestration`).
 """

@@ -90,7 +90,7 @@ def test_an_aggregation_that_lm_eval_does_not_know_is_said_before_the_model_is_a
 
 
 def test_a_document_that_only_building_its_requests_finds_fails_its_task_alone(tmp_path: Path) -> None:
-    """A list is no prompt, which lm-eval sees when it builds the requests: already those of the estimate."""
+    """A list is not a prompt, which lm-eval notices when it builds the requests, first those of the estimate."""
     documents = [{**GOOD, "question": ["what", "colour"]}] * 2
     summary = evaluated(save_task(tmp_path, documents, doc_to_text="question"))
     assert [task.task for task in summary.tasks] == ["tiny_two"]

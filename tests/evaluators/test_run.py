@@ -433,7 +433,7 @@ def test_the_control_is_due_once_a_night_first_and_only_where_a_night_asks(workp
     assert (first.model, first.due, first.is_control) == ("tiny-base", True, True)
     assert first.reason == "the control workload of this night"
     assert (second.due, second.is_control) == (False, False)
-    assert len(evaluate(make_spec(catalogue, first, home)).tasks) == 1, "a control is evaluated anew"
+    assert len(evaluate(make_spec(catalogue, first, home)).tasks) == 1, "a control is evaluated again"
     assert not any(run.due for run in plan(catalogue, home, control=True))
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     assert [run.due for run in plan(catalogue, home, control=True, now=tomorrow)] == [True, False]

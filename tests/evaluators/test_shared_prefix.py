@@ -169,15 +169,15 @@ def test_greedy_continuations_are_recognized(pair: Callable[[str], Pair], name: 
     context = draw(np.random.default_rng(1), 20)
     with torch.no_grad():
         said = both.hf.model.generate(torch.tensor([context]), max_new_tokens=4, do_sample=False, eos_token_id=[])
-    told = said[0, len(context) :].tolist()
-    other = [*told[:-1], told[-1] + 1]
-    astray = [*context, told[0] + 1]
+    greedy = said[0, len(context) :].tolist()
+    other = [*greedy[:-1], greedy[-1] + 1]
+    astray = [*context, greedy[0] + 1]
     with torch.no_grad():
         last = int(both.hf.model(torch.tensor([astray])).logits[0, -1].argmax())
     requests: list[Request] = [
-        (None, context, told),
+        (None, context, greedy),
         (None, context, other),
-        (None, context + told[:1], told[1:]),
+        (None, context + greedy[:1], greedy[1:]),
         (None, context, [astray[-1], last]),
     ]
     assert [answer[1] for answer in both.lm._loglikelihood_tokens(requests)] == [True, False, True, False]
@@ -602,10 +602,10 @@ def test_rows_are_as_many_as_fit(
 class Recorder:
     """lm-eval's cache of answers."""
 
-    told: list[tuple[str, Any, Any]]
+    heard: list[tuple[str, Any, Any]]
 
     def add_partial(self, kind: str, arguments: Any, answer: Any) -> None:
-        self.told.append((kind, arguments, answer))
+        self.heard.append((kind, arguments, answer))
 
 
 def run_out_of_memory(monkeypatch: pytest.MonkeyPatch, lm: SharedPrefixLM, most: int, error: RuntimeError) -> list[int]:
@@ -648,8 +648,8 @@ def test_log_likelihoods_go_on_with_less_memory(
     assert_equal(both.lm.loglikelihood(asked("loglikelihood", *texts), disable_tqdm=True), expected)
     assert max(tried) > 30
     assert both.lm.memory.tokens <= 30
-    assert sorted(arguments for _, arguments, _ in recorder.told) == sorted(texts)
-    kinds = {kind for kind, _, _ in recorder.told}
+    assert sorted(arguments for _, arguments, _ in recorder.heard) == sorted(texts)
+    kinds = {kind for kind, _, _ in recorder.heard}
     assert kinds == {"loglikelihood"}
 
 
@@ -688,7 +688,7 @@ def test_generations_go_on_with_less_memory(pair: Callable[[str], Pair], monkeyp
     monkeypatch.setattr(both.lm, "cache_hook", recorder := Recorder([]))
     run_out_of_memory(monkeypatch, both.lm, 20, OUT_OF_MEMORY[0])
     assert both.lm.generate_until(prompts(PROMPTS), disable_tqdm=True) == expected
-    assert sorted((arguments[0], answer) for _, arguments, answer in recorder.told) == sorted(
+    assert sorted((arguments[0], answer) for _, arguments, answer in recorder.heard) == sorted(
         zip(PROMPTS, expected, strict=True)
     )
 

@@ -1,4 +1,4 @@
-"""The vllm engine, as far as it can be told without a GPU: what it refuses, and what it asks lm-eval's backend for."""
+"""The vllm engine, as far as it can be tested without a GPU: what it refuses, and how it calls lm-eval's backend."""
 
 from __future__ import annotations
 
