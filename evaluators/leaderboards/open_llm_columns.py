@@ -78,7 +78,7 @@ def schema_problems(raw: pa.Table) -> Iterator[str]:
         if count > 1:
             yield f"column {name!r} appears {count} times"
         elif name not in FIELDS:
-            yield f"column {name!r} is unknown"
+            yield f"column {name!r} is not known"
         elif converted(raw[name], TYPES[name]) is None:
             yield f"column {name!r} is {_described(raw[name], TYPES[name])}, must be {_WORDS[TYPES[name]]}"
 

@@ -154,7 +154,7 @@ def test_weights_from_before_groups_were_aggregated_are_landed_again_and_nothing
     path.write_text(json.dumps({name: {"evaluation": task["evaluation"], "weight": 0.5} for name, task in new.items()}))
     (planned,) = plan(catalogue, home)
     assert planned.due
-    assert "none is asked again" in planned.reason
+    assert "no task is evaluated again" in planned.reason
     assert (planned.expected_duration_s, planned.expected_energy_kwh) == (0, 0)
     second = evaluate(make_spec(catalogue, planned, home))
     assert (second.status, second.tasks, set(second.reused)) == ("completed", (), {"small", "middle", "large"})
