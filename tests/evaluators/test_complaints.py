@@ -85,7 +85,7 @@ def test_a_document_that_cannot_be_scored_fails_its_task_before_the_model_is_ask
 def test_an_aggregation_that_lm_eval_does_not_know_is_said_before_the_model_is_asked(tmp_path: Path) -> None:
     metric = {"metric": "mcc", "aggregation": "mcc", "higher_is_better": True}
     summary = evaluated(save_task(tmp_path, [GOOD], metric_list=[metric]))
-    assert "lm-eval does not know the aggregation of mcc; name one" in summary.failures["tiny_one"]
+    assert "lm-eval does not know the aggregation of mcc; use one" in summary.failures["tiny_one"]
     assert [task.task for task in summary.tasks] == ["tiny_two"]
 
 

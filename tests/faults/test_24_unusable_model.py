@@ -91,7 +91,7 @@ def _truncated(folder: Path) -> None:
         (_other_config, "no_such_architecture"),
         (_other_shapes, "transformers cannot load bad"),
         (_truncated, "transformers cannot load bad"),
-        (shutil.rmtree, "no folder"),
+        (shutil.rmtree, "does not exist; correct its path"),
     ],
 )
 def test_it_is_a_failed_row_with_its_reason(tmp_path: Path, damage: Damage, reason: str) -> None:
