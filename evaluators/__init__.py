@@ -1,4 +1,4 @@
 """Evaluators: models, tasks and energy.
 
-Pure library code: nothing in here imports dagster, dbt or duckdb, and nothing knows who calls it.
+Library code only: nothing here imports dagster, dbt or duckdb, or depends on its caller.
 """

@@ -1,4 +1,4 @@
-"""`python -m evaluators SPEC.json`: run one evaluation. Exit 0 completed, 1 failed, 2 wrong use, 128 + signal."""
+"""`python -m evaluators SPEC.json`: run one evaluation. Exit 0 completed, 1 failed, 2 usage error, 128 + signal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from evaluators import environment
 
 
 def main(arguments: list[str]) -> int:
-    """Run the spec in the one argument."""
+    """Run the spec that the only argument names."""
     from evaluators.spec import SpecError, read
 
     if len(arguments) != 1:

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, also after a power cut."""
+"""Files that exist whole or not at all, even after a power cut."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-TEMPORARY = ".tmp-"  # begins the names of what is not there yet
+TEMPORARY = ".tmp-"  # prefix of names that are not final yet
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Write a new file, whole or not at all, and fsync it. Raises OSError with the remedy where the disk refuses."""
+    """Write a new file, whole or not at all, and fsync it. Raises OSError with the remedy where writing fails."""
     temporary = path.with_name(f"{TEMPORARY}{path.name}")
     try:
         with open(temporary, "wb") as file:
@@ -26,7 +26,7 @@ def write_durably(path: Path, content: bytes) -> None:
 
 
 def fsync_directory(path: Path) -> None:
-    """Make what was created in the directory durable."""
+    """Make new entries of the directory durable."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""One hash for all: what a fingerprint, a key or a version covers, as canonical JSON."""
+"""The hash behind every fingerprint, key and version: sha-256 over canonical JSON."""
 
 from __future__ import annotations
 

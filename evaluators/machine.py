@@ -1,4 +1,4 @@
-"""The machine that evaluates, as a run records it: what energies are compared within, and where they come from."""
+"""The machine that evaluates, as a run records it: energies are comparable only on the same machine and device."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Where the model runs: `device` as torch names it, and what stands behind that name."""
+    """Where the model runs: `device` is torch's name, the other fields describe the hardware."""
 
     device: str
     device_name: str
@@ -48,7 +48,7 @@ class Device:
 
 
 def describe_machine(machine_id: str | None) -> Machine:
-    """`machine_id` None: host name and a hash of the hardware, which stays the same while the machine does."""
+    """The machine. `machine_id` None: host name and a hash of the hardware, stable while the hardware is."""
     import psutil
 
     host, cpu_model = socket.gethostname(), _cpu_model()
@@ -65,7 +65,7 @@ def describe_machine(machine_id: str | None) -> Machine:
 
 
 def describe_device(wanted: str) -> Device:
-    """`wanted`: auto, cpu, cuda, cuda:N or mps. Raises ValueError where torch does not see that device."""
+    """The device. `wanted`: auto, cpu, cuda, cuda:N or mps. Raises ValueError where torch does not see it."""
     import torch
 
     name = ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
@@ -82,9 +82,9 @@ def describe_device(wanted: str) -> Device:
 
 
 def native_dtype(device: str) -> str:
-    """What `dtype: auto` stands for: bfloat16 where the device computes in it, else float32.
+    """The dtype that `auto` means: bfloat16 where the device computes in it, else float32.
 
-    A CPU without instructions for bfloat16 converts at every step, which made reading prompts six times slower than
+    A CPU without instructions for bfloat16 converts at every step, which made reading prompts six times slower than in
     float32 (docs/decisions/2026-11-24-dtype-auto.md).
     """
     import torch
@@ -98,7 +98,7 @@ def native_dtype(device: str) -> str:
 
 
 def usable_threads() -> int:
-    """Physical cores that this process may use: a thread more slows every evaluation down."""
+    """The number of physical cores that this process may use: more threads slow every evaluation down."""
     import psutil
 
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -107,7 +107,7 @@ def usable_threads() -> int:
 
 
 def memory_kills() -> int:
-    """How many processes the kernel has killed for memory since it started; 0 where it does not tell."""
+    """The number of processes that the kernel has killed for memory since it started; 0 where that is unknown."""
     try:
         counters = Path("/proc/vmstat").read_text().splitlines()
     except OSError:
@@ -116,7 +116,7 @@ def memory_kills() -> int:
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of the packages that can change a score or a figure."""
+    """The versions of packages that can change a score or a figure."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:

@@ -1,8 +1,8 @@
-"""The plan of a night: what is due and why, and what it will probably cost. Quick: neither torch nor lm-eval is loaded.
+"""The plan of a night: what is due and why, and what it will probably cost. Fast: it loads neither torch nor lm-eval.
 
 An entry is due when no complete evaluation of it is landed: the plan key covers all that can be known without loading
-the model, and the task evaluations that the entry's last run set out to have must all be there. The evaluator decides
-again, task by task, by the exact fingerprint.
+the model, and all task evaluations that the entry's last run planned must be there. The evaluator then decides task by
+task, by the exact fingerprint.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from evaluators import environment
 from evaluators.catalogue.entries import Catalogue, CatalogueError, ModelEntry, SuiteEntry
 from evaluators.energy import quality
-from evaluators.energy.short_windows import believed, further_windows
+from evaluators.energy.short_windows import countable, further_windows
 from evaluators.landing import bundles, withdrawn
 from evaluators.landing.decisions import excluded_runs
 from evaluators.landing.runs import LandedRun, PlannedTask, runs_by_workload
@@ -28,16 +28,17 @@ from evaluators.models.sources import loose_files
 from evaluators.plan_keys import PlanKeys
 from evaluators.spec import RunSpec
 from evaluators.summary import TaskSummary
+from evaluators.wording import counted
 
-_WEIGHED_AGAIN = "a group's tasks now weigh as lm-eval aggregates them; all are evaluated, and none is asked again"
-_SEES_TOKENIZERS = 4  # schema version of the first evaluators whose fingerprints cover what lies beside the weights
+_WEIGHED_AGAIN = "a group's tasks are now weighted as lm-eval aggregates them; no task is evaluated again"
+_SEES_TOKENIZERS = 4  # the first schema version with fingerprints that cover the files beside the weights
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """One model and suite: whether it is due, why, and what earlier runs let expect of it.
+    """One model and suite: whether it is due, why, and what it will probably take, judging by earlier runs.
 
-    Expectations are None where nothing is known yet; `expectation` says in words what they rest on.
+    Expectations are None where nothing is known yet; `expectation` states their basis in words.
     """
 
     model: str
@@ -66,8 +67,8 @@ def plan(
     """Every model and suite of the catalogue, or of the named ones, in the catalogue's order.
 
     `control`: the settings' control workload is due if it was not completed yet on this UTC date, and comes first.
-    Raises CatalogueError for a model or suite that the catalogue does not have, or a named model that is asked none of
-    the named suites.
+    Raises CatalogueError for a model or suite that is not in the catalogue, or a named model that has none of the named
+    suites.
     """
     wanted = catalogue.models if models is None else [catalogue.model(name) for name in models]
     chosen = None if suites is None else {catalogue.suite(name).name for name in suites}
@@ -75,7 +76,7 @@ def plan(
         for entry in wanted:
             if chosen.isdisjoint(entry.suites):
                 own, other = ", ".join(entry.suites), " or ".join(sorted(chosen))
-                raise CatalogueError(f"{entry.name} is not asked {other}; its suites: {own}")
+                raise CatalogueError(f"{entry.name} does not have the suite {other}; its suites: {own}")
     past, keys = _Past.read(home / "landing"), PlanKeys(catalogue)
     now = now or datetime.now(UTC)
     workload = _control_due(catalogue, past, now) if control else None
@@ -93,7 +94,7 @@ class _Past:
     """What is landed, read once for all entries."""
 
     landing: Path
-    evaluations: Mapping[str, str]  # the bundles of task evaluations that count, to their runs
+    evaluations: Mapping[str, str]  # from the bundles of task evaluations that count to their runs
     runs: Mapping[tuple[str, str], list[LandedRun]]
 
     @classmethod
@@ -106,9 +107,9 @@ class _Past:
 
 
 def in_order(models: Collection[str], catalogue: Catalogue, night: datetime) -> tuple[list[str], str]:
-    """The models of a night, shuffled so that what drifts during it favours none, and the seed that did it.
+    """The models of a night, shuffled so that drift during the night favours none of them, and the seed used.
 
-    The control's model comes first in any case.
+    The control's model always comes first.
     """
     seed = f"{catalogue.settings.seed}/{night.astimezone(UTC):%Y-%m-%d}"
     order = random.Random(seed).sample(sorted(models), len(models))
@@ -117,7 +118,7 @@ def in_order(models: Collection[str], catalogue: Catalogue, night: datetime) -> 
 
 
 def make_spec(catalogue: Catalogue, planned: PlannedRun, home: Path, *, force: bool = False, **further: Any) -> RunSpec:
-    """The evaluator's order for a planned run, with a new run id. `further`: more of the spec's fields."""
+    """The evaluator's spec for a planned run, with a new run id. `further`: more of the spec's fields."""
     entry = catalogue.model(planned.model)
     return RunSpec(
         run_id=bundles.new_run_id(),
@@ -170,7 +171,7 @@ def _planned(
             reason += _doubts(entry.name, runs, tasks or {})
     asks = due and reason != _WEIGHED_AGAIN
     if due and (absent := _absent(catalogue, entry)) is not None:
-        reason = f"{reason}, but there is no {absent}: mend its place in the catalogue"
+        reason = f"{reason}, but {absent} does not exist: correct its path in the catalogue"
     duration_s, energy_kwh, expectation = _expectation(runs)
     return PlannedRun(
         model=entry.name,
@@ -218,12 +219,12 @@ def _verdict(
         return True, _WEIGHED_AGAIN
     oldest = min(bundles.run_time(past.evaluations[planned["evaluation"]]) for planned in tasks.values())
     if entry.refresh_every is not None and now - oldest >= entry.refresh_every:
-        return True, f"last evaluated {oldest:%Y-%m-%d %H:%M} UTC, to be refreshed every {entry.refresh_every}"
-    return False, f"all {len(tasks)} tasks were evaluated on {oldest:%Y-%m-%d %H:%M} UTC, and nothing changed since"
+        return True, f"last evaluated {oldest:%Y-%m-%d %H:%M} UTC, refreshed every {entry.refresh_every}"
+    return False, f"all {len(tasks)} tasks were evaluated on {oldest:%Y-%m-%d %H:%M} UTC; nothing has changed since"
 
 
 def _with_parted(run: PlannedRun, runs: list[PlannedRun], catalogue: Catalogue, past: _Past) -> PlannedRun:
-    """The run with what its reason lacks: whose energies will not be compared with those that it is going to land."""
+    """The run with an addition to its reason: the models that its energies will not be comparable with."""
     if not run.due or run.reason == _WEIGHED_AGAIN:
         return run
     due = {(other.model, other.suite) for other in runs if other.due}
@@ -239,27 +240,27 @@ def _with_parted(run: PlannedRun, runs: list[PlannedRun], catalogue: Catalogue, 
             then = last and _conditions(last.start.machine_id, last.start.threads, last.start.thread_policy)
             if then is not None and then != now:
                 words += (
-                    f"; its energies will not be compared with those of {entry.name}, metered with {then}, now {now}: "
-                    f"`evalwatt evaluate {entry.name} --suite {run.suite} --force` meters that again"
+                    f"; its energies will not be comparable with those of {entry.name}, metered with {then}, now "
+                    f"{now}: `evalwatt evaluate {entry.name} --suite {run.suite} --force` meters that model again"
                 )
     return dataclasses.replace(run, reason=run.reason + words)
 
 
 def _conditions(machine_id: str, threads: int, thread_policy: str | None) -> str:
-    """What of a run's conditions is known without loading a model, and parts energies."""
-    return f"{threads} threads{f' ({thread_policy})' if thread_policy else ''} on {machine_id}"
+    """The conditions that are known without loading a model and that decide whether energies are comparable."""
+    return f"{counted(threads, 'thread')}{f' ({thread_policy})' if thread_policy else ''} on {machine_id}"
 
 
 def _weighed_before(suite: SuiteEntry, tasks: dict[str, PlannedTask]) -> bool:
-    """Whether the plan is from before tasks noted their group, when all tasks of a group weighed the same."""
+    """Whether the plan predates the `group` field, when all tasks of a group had the same weight."""
     named = {entry.task for entry in suite.tasks}
     return any(name not in named and "group" not in planned for name, planned in tasks.items())
 
 
 def _doubts(model: str, runs: Sequence[LandedRun], tasks: Collection[str]) -> str:
-    """Which tasks have no energy that counts although they are done, and what to do; nothing where all have one."""
+    """The tasks that are done but have no energy that counts, and the remedy; empty where all have one."""
     newest: dict[str, list[TaskSummary]] = {}
-    for run in reversed(runs):  # the newest that evaluated a task counts; years of nights are not read
+    for run in reversed(runs):  # the newest run of a task counts, so that years of nights are not read
         if newest.keys() >= set(tasks):
             break
         summaries = run.summary.tasks if run.summary is not None else ()
@@ -267,7 +268,7 @@ def _doubts(model: str, runs: Sequence[LandedRun], tasks: Collection[str]) -> st
             newest[task] = [summary for summary in summaries if summary.task == task]
     doubtful: dict[str, dict[str, set[str]]] = {}
     for task, done in newest.items():
-        if task in tasks and not believed(done) and (flags := {flag for summary in done for flag in summary.flags}):
+        if task in tasks and not countable(done) and (flags := {flag for summary in done for flag in summary.flags}):
             again = flags != {"too_short"} or further_windows(done)
             remedy = f"`evalwatt evaluate {model} --force` measures again" if again else quality.REMEDIES["too_short"]
             doubtful.setdefault(remedy, {})[task] = flags
@@ -279,13 +280,13 @@ def _doubts(model: str, runs: Sequence[LandedRun], tasks: Collection[str]) -> st
 
 
 def _absent(catalogue: Catalogue, entry: ModelEntry) -> str | None:
-    """What the catalogue names of the model and of those it descends from, and is not there."""
+    """The first path or recipe of the model or its lineage that does not exist."""
     named = [place for model in (entry, *catalogue.lineage(entry)) for place in (model.path, model.recipe) if place]
     return next((place for place in named if not (catalogue.path.parent / place).exists()), None)
 
 
 def _control_due(catalogue: Catalogue, past: _Past, now: datetime) -> tuple[str, str] | None:
-    """Model and suite of the control workload; None where there is none, or it was completed on this UTC date."""
+    """Model and suite of the control workload; None without one, or where it was completed on this UTC date."""
     control = catalogue.settings.control
     if control is None:
         return None
@@ -297,12 +298,12 @@ def _control_due(catalogue: Catalogue, past: _Past, now: datetime) -> tuple[str,
 
 
 def _last_words(run: LandedRun) -> str:
-    """Why the run failed, as the end of a sentence; nothing where it was killed and could not say."""
+    """Why the run failed, as the end of a sentence; empty where it was killed before it could say."""
     return f": {run.summary.reason}" if run.summary is not None and run.summary.reason else ""
 
 
 def _newest_complete(runs: Sequence[LandedRun]) -> LandedRun | None:
-    """The newest run that evaluated anything and all that it set out to; years of nights are not read."""
+    """The newest run that evaluated something and completed; years of nights are not read."""
     for run in reversed(runs):
         if run.summary is not None and run.summary.status == "completed" and run.summary.tasks:
             return run
@@ -313,5 +314,5 @@ def _expectation(runs: Sequence[LandedRun]) -> tuple[float | None, float | None,
     """Duration and energy of the newest complete run."""
     newest = _newest_complete(runs)
     if newest is None or newest.summary is None:
-        return None, None, "not known yet: the evaluator says it for each task, after its warm-up"
+        return None, None, "not known yet: the evaluator estimates each task after its warm-up"
     return newest.summary.duration_s, newest.summary.energy_kwh, f"as in run {newest.run_id}"

@@ -1,6 +1,6 @@
-"""Plan keys: hashes over all that can be known of an entry and a suite without loading the model.
+"""Plan keys: hashes over all that can be known about an entry and a suite without loading the model.
 
-Belongs here: what a key covers, and reading it. What follows from a key, new or known, is `plan`'s.
+Belongs here: what a key covers, and reading it. Does not belong here: what follows from a new or known key (`plan`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from evaluators.hashing import digest
 
 
 class PlanKeys:
-    """Those of a catalogue. What entries have in common is read once."""
+    """The plan keys of a catalogue. What entries have in common is read once."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
@@ -28,7 +28,7 @@ class PlanKeys:
         exclude = {"suites", "refresh_every", "batch_size", "budget", "retired"}
         root = self._catalogue.path.parent
         models = [entry, *self._catalogue.lineage(entry)]
-        # Whether they were repeated often enough is known by what is landed; once was the rule before it was stated.
+        # The landing shows whether tasks were repeated often enough; before `repetitions` existed, once was the rule.
         unsaid = {"description"} | ({"repetitions"} if suite.repetitions == 1 else set())
         if suite.name not in self._tasks:
             files = (path for folder in suite.task_folders(root) for path in _task_files(folder))
@@ -51,13 +51,13 @@ def _task_files(folder: Path) -> list[Path]:
 
 
 def _content(path: Path) -> str:
-    """Hash of a file; its absence is an answer too, which the evaluator turns into an error with a remedy."""
+    """Hash of a file; a missing one counts too, and the evaluator reports it as an error with a remedy."""
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "absent"
 
 
 def _files(folder: Path) -> Iterator[list[Any]]:
     """Names, sizes and times of a model's files: cheaper than their content, and enough to notice a change."""
     for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder] if folder.exists() else []:
-        with suppress(FileNotFoundError):  # it went after it was listed
+        with suppress(FileNotFoundError):  # it was deleted after it was listed
             status = path.stat()
             yield [path.name, status.st_size, status.st_mtime_ns]

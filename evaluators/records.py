@@ -1,11 +1,11 @@
-"""The rows that are landed, one frozen dataclass per raw table: the single source of the raw schema.
+"""The landed rows, one frozen dataclass per raw table: the single source of the raw schema.
 
 Belongs here: field names (with units), types, keys and what NULL means. Does not belong here: how rows are
-obtained (`run`), written (`landing`) or loaded (`orchestration.warehouse.load`).
+obtained (`process`), written (`landing`) or loaded (`orchestration.warehouse.load`).
 
-A field's annotation is its type in Parquet and in DuckDB; `X | None` means that NULL is a legitimate answer,
-namely "not known", never zero. Run-level phases carry the task `''` so that keys are never NULL. A column that came
-later says since which schema version there is one; it allows NULL, and is NULL for what was landed before.
+A field's annotation is its type in Parquet and in DuckDB; `X | None` means that NULL is a valid value, which means
+"unknown", never zero. Run-level phases have the task `''`, so that keys are never NULL. A column that was added later
+states its first schema version; it allows NULL, and is NULL in older rows.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SINCE_4 = {"since": 4}
 _SINCE_5 = {"since": 5}
 
 PHASES = ("idle", "load", "warmup", "inference", "scoring")
-# Quality flags of a window whose energy may enter a sum: a short window is imprecise, but cannot move one by much.
+# Quality flags with which a window's energy may enter a sum: a short window is inaccurate, but changes a sum little.
 COUNTABLE_FLAGS = (None, "too_short")
 METHODS = ("measured", "integrated", "modelled", "modelled_own_time", "absent")
 KINDS = ("pretrained", "continued", "instruct", "fine_tuned", "merge", "adapter", "other")
@@ -44,7 +44,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Model(Record):
-    """One row per run: the catalogue entry that was evaluated and how it loaded."""
+    """One row per run: the catalogue entry that was evaluated and how it was loaded."""
 
     table: ClassVar[str] = "models"
     key: ClassVar[tuple[str, ...]] = ("run_id",)
@@ -52,7 +52,7 @@ class Model(Record):
     run_id: str
     schema_version: int
     model_id: str  # the catalogue's name
-    model_key: str  # hash of revision, precision, chat template, adapter, and of what no revision covers beside them
+    model_key: str  # hash of revision, precision, chat template, adapter, and of files that no revision covers
     source: str  # hub, path, package or recipe
     source_ref: str  # repository, folder, package==version or recipe
     revision: str  # commit sha of the hub, or sha-256 over the local weights
@@ -62,8 +62,8 @@ class Model(Record):
     provider: str  # PROVIDERS
     kind: str  # KINDS
     architecture: str | None
-    params_b: float | None  # billions, as counted in the loaded weights; NULL where loading failed
-    params_stated_b: float | None  # billions, as the catalogue states
+    params_b: float | None  # billions, counted in the loaded weights; NULL where loading failed
+    params_stated_b: float | None  # billions, as stated in the catalogue
     active_params_b: float | None  # billions per token of a mixture of experts; NULL for dense models
     quantization: str | None
     dtype: str
@@ -85,11 +85,11 @@ class EvaluationRun(Record):
     model_key: str | None  # NULL where the run ended before the model was known
     suite: str
     suite_version: str  # hash over what the suite asks
-    plan_key: str  # hash over all that the planner knows; decides whether the entry is due
+    plan_key: str  # hash over all that the planner knows; it decides whether the entry is due
     status: str  # RUN_STATUSES
     reason: str | None  # why it failed or was interrupted, NULL when completed
     started_at: datetime
-    ended_at: datetime | None  # NULL where the process ended without a word
+    ended_at: datetime | None  # NULL where the process ended without a message
     duration_s: float | None
     tasks_planned: int | None
     tasks_evaluated: int
@@ -104,12 +104,12 @@ class EvaluationRun(Record):
     cpu_count: int
     ram_total_gb: float
     threads: int
-    thread_policy: str | None = field(metadata=_SINCE_5)  # how they wait for each other: yielding; NULL: not said
+    thread_policy: str | None = field(metadata=_SINCE_5)  # how they wait for each other: yielding; NULL: unknown
     device: str  # cpu, cuda:0
     device_name: str
     device_uuid: str | None
     driver_version: str | None
-    engine: str  # what answered; where another was asked for, engine_reason says why
+    engine: str  # the engine that answered; where the catalogue asks for another, engine_reason says why
     engine_reason: str | None = field(metadata=_SINCE_2)  # NULL where the catalogue's engine answered
     engine_version: str
     batch_policy: str
@@ -120,9 +120,9 @@ class EvaluationRun(Record):
     package_versions_json: str
     seed: int
     is_control: bool | None = field(metadata=_SINCE_3)  # the night's control workload
-    order_seed: str | None = field(metadata=_SINCE_3)  # shuffled the models that were due; NULL for a run by itself
+    order_seed: str | None = field(metadata=_SINCE_3)  # the seed that shuffled the due models; NULL for a single run
     order_position: int | None = field(metadata=_SINCE_3)  # the model's place in that order, from 1
-    until_precise: float | None = field(metadata=_SINCE_4)  # width, share of the mean, that it repeated its tasks until
+    until_precise: float | None = field(metadata=_SINCE_4)  # the half-width, as a share of the mean, to repeat until
     project_git_sha: str | None
     command: str
     country_iso_code: str
@@ -152,10 +152,8 @@ class TaskResult(Record):
     is_binary: bool  # the metric says correct or not for each document
     n_documents: int
     suite: str
-    chance: (
-        float  # score of guessing: as the suite states, else one in the number of choices, as the fingerprint has it
-    )
-    is_chance_stated: bool | None = field(metadata=_SINCE_4)  # by the suite; where not, what the metric is decides
+    chance: float  # score by guessing: the suite's, else 1 / number of choices, as in the fingerprint
+    is_chance_stated: bool | None = field(metadata=_SINCE_4)  # by the suite; where not, the metric decides
     fingerprint: str  # sha-256 over everything that can change the task's scores
     comparison_key: str  # the fingerprint's model-independent part: equal keys, comparable scores
     task_hash: str
@@ -195,20 +193,20 @@ class TaskEmission(Record):
     requests: int | None  # NULL outside inference, as are the tokens
     tokens_prompt: int | None  # tokens of all requests' prompts, as the engine was asked to read them
     tokens_generated: int | None
-    # What was forwarded for it; NULL where the engine cannot tell.
+    # The tokens forwarded for it; NULL where the engine does not know them.
     tokens_unshared: int | None = field(metadata=_SINCE_2)  # what lm-eval's `hf` would forward, without its padding
     tokens_computed: int | None = field(metadata=_SINCE_2)  # what the engine forwarded, padding included
-    tokens_padding: int | None = field(metadata=_SINCE_2)  # of tokens_computed, those that no request asked for
+    tokens_padding: int | None = field(metadata=_SINCE_2)  # of tokens_computed, those that no request needs
     tokens_shared: int | None = field(metadata=_SINCE_2)  # served from the cache: unshared - (computed - padding)
-    tokens_distinct: int | None = field(metadata=_SINCE_2)  # the least that can be: each distinct prefix once
-    own_cpu_s: float | None = field(metadata=_SINCE_3)  # CPU time of the evaluator in the window; NULL: not known
+    tokens_distinct: int | None = field(metadata=_SINCE_2)  # the minimum: each distinct prefix once
+    own_cpu_s: float | None = field(metadata=_SINCE_3)  # CPU time of the evaluator in the window; NULL: unknown
     foreign_cpu_s: float | None = field(metadata=_SINCE_3)  # CPU time of every other process of the machine
-    foreign_programs: str | None = field(metadata=_SINCE_5)  # which took most of it, with shares of the machine's time
-    # The GPU at the window's end, the worst of them where a phase has several; NULL without one, or where it is silent.
+    foreign_programs: str | None = field(metadata=_SINCE_5)  # that took most of it, with shares of the machine's time
+    # The GPU's state at the window's end, the worst of a phase's windows; NULL without a GPU, or where it is unknown.
     gpu_temperature_c: float | None = field(metadata=_SINCE_3)
     gpu_sm_clock_mhz: float | None = field(metadata=_SINCE_3)
     gpu_power_limit_w: float | None = field(metadata=_SINCE_3)
-    gpu_throttled: bool | None = field(metadata=_SINCE_3)  # by heat or by the board; its power limit does not count
+    gpu_throttled: bool | None = field(metadata=_SINCE_3)  # by heat or by the board, not by its power limit
     quality_flags: str | None  # comma-separated, NULL when nothing is wrong
     quality_note: str | None  # what the flags mean for this row, in words
 
@@ -230,8 +228,8 @@ class Sample(Record):
     target_hash: str
     metric: str  # the task's primary metric
     filter: str
-    score: float | None  # the primary metric for this document, NULL where it is no single number
-    correct: bool | None  # NULL where the metric is not binary for this model; marts ask all models' documents
+    score: float | None  # the primary metric for this document, NULL where it is not a single number
+    correct: bool | None  # NULL where the metric is not binary for this model; marts decide over all models
     requests: int
     tokens_prompt: int
     tokens_generated: int
@@ -242,7 +240,7 @@ class Sample(Record):
 
 @dataclass(frozen=True, slots=True)
 class LeaderboardSnapshot(Record):
-    """One row per state of the Open LLM Leaderboard and evaluation in it, as its table published it.
+    """One row per state of the Open LLM Leaderboard and evaluation in it, as published in its table.
 
     A score is `x`, on the leaderboard's normalised scale of 0 to 100; `x_raw` is the same before normalisation, 0 to 1.
     """
@@ -264,12 +262,12 @@ class LeaderboardSnapshot(Record):
     average: float | None  # mean of the six scores
     hub_license: str | None
     hub_likes: int | None
-    params_b: float | None  # billions; zero or below where the leaderboard does not know
+    params_b: float | None  # billions; zero or negative where the leaderboard does not know them
     available_on_hub: bool | None
     moe: bool | None
     flagged: bool | None
     chat_template: bool | None
-    emissions_published_kg: float | None  # EMISSIONS_NOT_KNOWN is kept; sums repeated evaluations
+    emissions_published_kg: float | None  # EMISSIONS_NOT_KNOWN is kept; the sum over repeated evaluations
     ifeval_raw: float | None
     ifeval: float | None
     bbh_raw: float | None
@@ -293,15 +291,15 @@ class LeaderboardSnapshot(Record):
 
 @dataclass(frozen=True, slots=True)
 class Exclusion(Record):
-    """One row per decision about a run: no figure may rest on it, or this is taken back. The latest counts."""
+    """One row per decision about a run: it is excluded from every figure, or included again. The latest counts."""
 
     table: ClassVar[str] = "exclusions"
     key: ClassVar[tuple[str, ...]] = ("exclusion_id",)
 
     exclusion_id: str  # a ULID: sorts by time
     schema_version: int
-    run_id: str  # the run that it is about
-    is_excluded: bool  # False: an earlier exclusion is taken back
+    run_id: str  # the run that the decision is about
+    is_excluded: bool  # False: an earlier exclusion is undone
     reason: str
     decided_by: str
     decided_at: datetime
@@ -309,9 +307,9 @@ class Exclusion(Record):
 
 @dataclass(frozen=True, slots=True)
 class Calibration(Record):
-    """One row per calibration: what a wall meter showed while a run was metered. A machine's latest one counts.
+    """One row per calibration: a wall meter's figure for a run that was metered. A machine's latest one counts.
 
-    It holds for what was metered in the same way: meter, boundary and methods.
+    It applies to energies metered in the same way: same meter, boundary and methods.
     """
 
     table: ClassVar[str] = "calibrations"
@@ -319,17 +317,17 @@ class Calibration(Record):
 
     calibration_id: str  # a ULID: sorts by time
     schema_version: int
-    run_id: str  # the run that both meters saw
+    run_id: str  # the run that both meters measured
     machine_id: str
     meter: str
     boundary: str
     cpu_method: str  # METHODS
     gpu_method: str
     ram_method: str
-    measured_kwh: float  # by the wall meter, from the run's beginning to its end
-    metered_kwh: float  # all windows of the run together
+    measured_kwh: float  # by the wall meter, from the run's start to its end
+    metered_kwh: float  # the sum over all windows of the run
     factor: float  # measured_kwh / metered_kwh
-    coverage: float  # share of the run's duration that lies in its windows
+    coverage: float  # share of the run's duration that its windows cover
     calibrated_by: str
     calibrated_at: datetime
 
@@ -354,15 +352,15 @@ class Column:
     name: str
     type: type
     nullable: bool
-    since: int  # the schema version that it came with
+    since: int  # the first schema version that has it
 
 
 _COLUMNS: dict[type[Record], tuple[Column, ...]] = {}
 
 
 def columns(record: type[Record]) -> tuple[Column, ...]:
-    """The record's columns, in order. Raises TypeError for an annotation that no table could hold."""
-    if record not in _COLUMNS:  # asked several times for each landed bundle
+    """The record's columns, in order. Raises TypeError for an annotation that fits no column."""
+    if record not in _COLUMNS:  # needed several times for each landed bundle
         hints = typing.get_type_hints(record)
         _COLUMNS[record] = tuple(
             _column(f.name, hints[f.name], f.metadata.get("since", 1)) for f in dataclasses.fields(record)

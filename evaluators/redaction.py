@@ -1,7 +1,7 @@
-"""Secrets stay in the environment: what is landed, said or shown has them blanked.
+"""Secrets stay in the environment: in everything that is landed, printed or shown, they are blanked.
 
-Belongs here: what a secret looks like, and blanking it in texts and on the standard streams. Where texts come from that
-may hold one (command lines, other programs' exceptions), `redact` is called there.
+Belongs here: what a secret looks like, and blanking it in texts and on the standard streams. Code that receives texts
+with possible secrets (command lines, other programs' exceptions) calls `redact`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SHAPES = (
 
 
 def redact(text: str) -> str:
-    """The text without the values of secret variables, and without what has the shape of a secret."""
+    """The text without the values of secret variables, and without anything that looks like a secret."""
     for secret in _secrets():
         text = text.replace(secret, BLANK)
     for shape in _SHAPES:
@@ -38,7 +38,7 @@ def redact(text: str) -> str:
 
 @contextmanager
 def standard_streams_redacted() -> Iterator[None]:
-    """What this process prints, tracebacks and log lines included, goes through `redact`."""
+    """Redact everything that this process prints, tracebacks and log lines included."""
     streams = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (_Redacted(stream) for stream in streams)
     try:
@@ -48,7 +48,7 @@ def standard_streams_redacted() -> Iterator[None]:
 
 
 class _Redacted:
-    """A text stream whose writes are redacted; all else is the stream's own."""
+    """A text stream that redacts writes and passes everything else on."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -65,6 +65,6 @@ class _Redacted:
 
 
 def _secrets() -> list[str]:
-    """Longest first: one may be a part of another."""
+    """The values of secret variables, longest first, because one may be part of another."""
     values = {value for name, value in os.environ.items() if _VARIABLE.search(name) and len(value) >= _SHORTEST}
     return sorted(values, key=len, reverse=True)

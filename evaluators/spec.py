@@ -1,7 +1,7 @@
-"""The order that an evaluator process gets: one model, one suite, one machine, as a JSON file.
+"""The instructions for an evaluator process: one model, one suite, one machine, as a JSON file.
 
-A spec is self-contained, so that whatever launches the process (a Dagster asset, a Ray job, a person) needs nothing
-but this file, the landing and the model's source.
+A spec is self-contained: to launch the process, a Dagster asset, a Ray job or a person needs only this file, the
+landing and the model's source.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from evaluators.hashing import digest
 
 
 class SpecError(Exception):
-    """The spec cannot be used; the message names the file and what is wrong with it."""
+    """The spec cannot be used; the message names the file and the problem."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What runs took of their model's budget. kWh None: not known."""
+    """What runs used of their model's night budget. kWh None: unknown."""
 
     duration_s: float = 0.0
     energy_kwh: float | None = 0.0
@@ -41,16 +41,16 @@ class RunSpec(BaseModel):
     home: Path
     root: Path
     model: ModelEntry
-    lineage: tuple[ModelEntry, ...]  # the catalogue's entries that the model's base_model leads to
+    lineage: tuple[ModelEntry, ...]  # the catalogue entries that the model descends from, nearest first
     suite: SuiteEntry
     settings: Settings
     plan_key: str
     force: bool = False  # evaluate again what was evaluated before
     until_precise: float | None = None  # repeat a task until its energy's interval is this wide, as a share of the mean
-    budget_s: float | None = None  # for that; None: no end
-    spent: Spent = Spent()  # what the model's other runs of this night took of its budget
+    budget_s: float | None = None  # the time for these repetitions; None: no limit
+    spent: Spent = Spent()  # what the model's other runs of this night used of its night budget
     is_control: bool = False  # the night's control workload
-    order_seed: str | None = None  # shuffled the models that were due; None: a run by itself
+    order_seed: str | None = None  # the seed that shuffled the models that were due; None: a single run
     order_position: int | None = None  # the model's place in that order, from 1
 
     @property
@@ -66,9 +66,9 @@ def read(path: Path) -> RunSpec:
         raise SpecError(f"{path}: cannot be read: {error.strerror}") from None
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
-        raise SpecError(f"{path}: not a run's spec ({problems}); let `evalwatt evaluate` write it") from None
+        raise SpecError(f"{path}: not a valid spec ({problems}); let `evalwatt evaluate` write it") from None
 
 
 def suite_version(suite: SuiteEntry) -> str:
-    """Hash over what the suite asks: tasks, few-shot, limits, metrics, weights; not its description, nor how often."""
+    """Hash over what the suite asks: tasks, few-shot, limits, metrics, weights; not its description or repetitions."""
     return digest(suite.model_dump(mode="json", exclude={"description", "include_path", "repetitions"}))[:12]

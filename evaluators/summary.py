@@ -1,4 +1,4 @@
-"""What a run says of itself at its end, for people and for Dagster's metadata. Imports nothing heavy."""
+"""A run's summary at its end, for people and for Dagster's metadata. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ class TaskSummary:
     energy_method: str
     tokens_prompt: int
     tokens_generated: int
-    tokens_computed: int | None = None  # as in records.TaskEmission; what came later is missing in earlier summaries
+    tokens_computed: int | None = None  # as in records.TaskEmission; older summaries lack the fields from here on
     tokens_unshared: int | None = None
     repetition: int = 1
     flags: tuple[str, ...] = ()  # doubts about the energy, as in energy.quality
-    note: str | None = None  # these in words, with how much other programs took and which they were
+    note: str | None = None  # the flags in words, with the share of other programs and their names
 
     @property
     def name(self) -> str:
-        """The task, and which repetition where it is not the first."""
+        """The task, with the number of the repetition where it is not the first."""
         return self.task if self.repetition == 1 else f"{self.task} (repetition {self.repetition})"
 
     @property
     def computed(self) -> str:
-        """`1,234 of 12,345`: tokens computed of those that lm-eval's `hf` would forward, as far as they are known."""
+        """`1,234 of 12,345`: tokens computed, of those that lm-eval's `hf` would forward where these are known."""
         known = [f"{n:,}" for n in (self.tokens_computed, self.tokens_unshared) if n is not None]
         return " of ".join(known) if self.tokens_computed is not None else ""
 
@@ -53,12 +53,12 @@ class RunSummary:
     tasks: tuple[TaskSummary, ...]
     reused: tuple[str, ...]
     failures: dict[str, str]
-    over_budget: bool = False  # it was asked to end because its model is over its budget
-    budget_note: str | None = None  # what the budget could not be held to
+    over_budget: bool = False  # it was asked to end because its model exceeded its night budget
+    budget_note: str | None = None  # which part of the night budget could not be enforced
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> RunSummary:
-        """The summary that `dataclasses.asdict` and JSON made of one, as it comes out of the evaluator's process."""
+        """The summary from what `dataclasses.asdict` and JSON made of it in the evaluator's process."""
         lists = {
             "tasks": tuple(TaskSummary(**{**task, "flags": tuple(task.get("flags", ()))}) for task in values["tasks"]),
             "reused": tuple(values["reused"]),
@@ -67,7 +67,7 @@ class RunSummary:
 
     @classmethod
     def of_none(cls, run_id: str, model: str, suite: str, reason: str, *, over_budget: bool = False) -> RunSummary:
-        """The summary of a run that has none of its own: it crashed, or (with an empty `run_id`) never began."""
+        """The summary of a run without one of its own: it crashed or, with an empty `run_id`, never started."""
         return cls(
             run_id=run_id,
             model=model,

@@ -1,4 +1,4 @@
-"""Where a bar may be drawn."""
+"""The terminal that a progress bar may be drawn on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TTY_VARIABLE = "EVALWATT_PROGRESS_TTY"  # a terminal to draw on where stderr is 
 
 
 def terminal() -> TextIO | None:
-    """Where a bar may be drawn; None where nobody watches."""
+    """The terminal to draw a bar on; None where nobody is watching."""
     if sys.stderr.isatty():
         return sys.stderr
     path = os.environ.get(TTY_VARIABLE)

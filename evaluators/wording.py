@@ -1,4 +1,4 @@
-"""Words for people: durations and numbers, and what libraries say, short enough for a row, a plan or a line."""
+"""Texts for people: durations, numbers and exceptions, short enough for a row, a plan or a line."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ _LONGEST = 400  # characters
 
 
 def sentence(error: BaseException) -> str:
-    """What the exception says in one line: its first, and the next ones where that only announces them.
+    """An exception's message in one line: its first line, and the following ones where that only introduces them.
 
-    torch, for one, writes "Error(s) in loading state_dict for Linear:" and the sizes below it. A text that is empty is
+    torch, for example, writes "Error(s) in loading state_dict for Linear:" and the sizes below it. An empty message is
     replaced by the exception's type.
     """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -2,7 +2,7 @@
 
     entries.py      the entries, their lineage and their suites
     fields.py       types of fields that more than one entry has
-    lined_yaml.py   YAML whose values know their line
+    lined_yaml.py   YAML with line numbers
 
-Does not belong here: what an entry leads to on disk (`models`), or what of it is due (`plan`).
+Does not belong here: what an entry leads to on disk (`models`), or whether it is due (`plan`).
 """

@@ -50,7 +50,7 @@ _Found = TypeVar("_Found")
 
 
 class CatalogueError(Exception):
-    """The catalogue cannot be used; the message has one line per problem, with place and remedy."""
+    """The catalogue cannot be used; the message has one line per problem, with its place and remedy."""
 
 
 def _task(value: Any) -> Any:
@@ -58,9 +58,9 @@ def _task(value: Any) -> Any:
 
 
 class Entry(BaseModel):
-    """Base of all that stands in the catalogue: unknown keys are errors, and nothing changes afterwards.
+    """Base of everything in the catalogue: unknown keys are errors, and entries are immutable.
 
-    Plan keys and suite versions are hashes over an entry's fields. A field that came after version 0.1.0 is named in
+    Plan keys and suite versions are hashes over an entry's fields. A field added after version 0.1.0 is listed in
     `later` and left out of every dump while it has its default, so that an upgrade makes nothing due.
     """
 
@@ -97,29 +97,29 @@ class Settings(Entry):
     meter: Literal["codecarbon", "none"] = "codecarbon"
     idle_s: float = Field(default=10.0, ge=0)
     keep_versions: int = Field(default=5, ge=1)
-    keep_runs: Duration = timedelta(days=90)  # of Dagster's own history; what is landed stays for ever
-    hub_cache_limit: Size | None = Field(default=None, ge=0)  # bytes; None: the hub's cache grows
+    keep_runs: Duration = timedelta(days=90)  # Dagster's own history; what is landed is kept for ever
+    hub_cache_limit: Size | None = Field(default=None, ge=0)  # bytes; None: the hub's cache has no limit
     seed: int = Field(default=1234, ge=0)
     notification: tuple[Literal["log", "webhook", "email"], ...] = ("log",)  # where a night's message goes; log: always
-    control: ControlEntry | None = None  # evaluated first each scheduled night; None: nothing is
+    control: ControlEntry | None = None  # evaluated first each scheduled night; None: no control workload
 
 
 class TaskEntry(Entry):
-    """A task or group of lm-eval inside a suite. None means: as the suite says, and else as lm-eval's task says."""
+    """A task or group of lm-eval inside a suite. None: the suite's value, or else the one of lm-eval's task."""
 
     later: ClassVar[frozenset[str]] = frozenset({"members", "scale"})
 
     task: TaskName
     primary: str | None = None  # the metric that is the task's score, "metric" or "metric,filter"
-    binary: bool | None = None  # whether the metric says correct or not of each document; None: known by its name
+    binary: bool | None = None  # whether the metric marks each document correct or not; None: decided by its values
     chance: float | None = Field(
         default=None, ge=0, lt=1
-    )  # score of guessing, as a share of the scale; None: from the number of choices, else 0
+    )  # score by guessing, as a share of the scale; None: from the number of choices, else 0
     scale: float | None = Field(
         default=None, gt=0
-    )  # what the metric goes to from 0, such as 1 or 100; None: by its name
+    )  # the metric's maximum, such as 1 or 100, counted from 0; None: by its name
     weight: float = Field(default=1.0, ge=0)  # of the entry in the suite's score, shared by a group's tasks
-    # How a group's tasks share it; None: as lm-eval aggregates the group, and where it does not, evenly by its members.
+    # How a group's tasks share it; None: as lm-eval aggregates the group, or evenly by member where it does not.
     members: Literal["by_size", "evenly"] | None = None
     num_fewshot: int | None = Field(default=None, ge=0)
     limit: int | None = Field(default=None, ge=1)  # documents
@@ -127,7 +127,7 @@ class TaskEntry(Entry):
 
 
 class SuiteEntry(Entry):
-    """Tasks that make one score; `num_fewshot`, `limit` and `apply_chat_template` are defaults for its tasks."""
+    """Tasks that together give one score; `num_fewshot`, `limit` and `apply_chat_template` are their defaults."""
 
     name: Name
     description: str
@@ -136,15 +136,15 @@ class SuiteEntry(Entry):
     num_fewshot: int | None = Field(default=None, ge=0)
     limit: int | None = Field(default=None, ge=1)
     apply_chat_template: bool | None = None
-    repetitions: int = Field(default=1, ge=1)  # of each task; three give an energy an interval
+    repetitions: int = Field(default=1, ge=1)  # of each task; an energy needs three for an interval
 
     def task_folders(self, root: Path) -> list[Path]:
-        """Where its task files may be: ours, and its own. `root`: the catalogue's folder."""
+        """Where its task files may be: our folder, and its own. `root`: the catalogue's folder."""
         return [OUR_TASKS] if self.include_path is None else [OUR_TASKS, root / self.include_path]
 
 
 class BudgetEntry(Entry):
-    """What a model may take in one night, all its suites together; None: no limit."""
+    """A model's night budget, for all its suites together; None: no limit."""
 
     time: Duration | None = None
     energy_kwh: float | None = Field(default=None, gt=0)
@@ -152,7 +152,7 @@ class BudgetEntry(Entry):
     @model_validator(mode="after")
     def _limits_something(self) -> BudgetEntry:
         if self.time is None and self.energy_kwh is None:
-            raise ValueError("names neither time nor energy_kwh; state one, such as time: 90m, or remove it")
+            raise ValueError("sets neither time nor energy_kwh; set one, such as time: 90m, or remove it")
         return self
 
 
@@ -175,12 +175,12 @@ class ModelEntry(Entry):
     active_params_b: float | None = Field(default=None, gt=0)
     quantization: str | None = None
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"  # auto: see machine.native_dtype
-    chat_template: bool = False  # where neither task nor suite says it
+    chat_template: bool = False  # used where neither task nor suite sets apply_chat_template
     engine: Literal["shared-prefix", "transformers", "vllm"] = "shared-prefix"
     batch_size: int = Field(default=16, ge=1)
     suites: tuple[Name, ...] = Field(min_length=1)
     refresh_every: Duration | None = None  # None: once evaluated, never due again
-    budget: BudgetEntry | None = None  # what exceeds it is stopped, and goes on in the next night
+    budget: BudgetEntry | None = None  # a run that exceeds it is stopped and continues the next night
     retired: str | None = Field(default=None, min_length=1)  # why it is never evaluated again; its history stays
 
     @model_validator(mode="after")
@@ -190,14 +190,14 @@ class ModelEntry(Entry):
                 if source == self.source and getattr(self, field) is None:
                     raise misfit(field, f"missing; source: {source} needs {' and '.join(fields)}")
                 if source != self.source and getattr(self, field) is not None:
-                    raise misfit(field, f"belongs to source: {source}, not to source: {self.source}; remove it")
+                    raise misfit(field, f"belongs to source: {source}, not source: {self.source}; remove it")
         if self.kind in KINDS_WITH_BASE and self.base_model is None:
             remedy = f"name another entry, a hub model, or write base_model: {UNKNOWN_BASE}"
             raise misfit("base_model", f"missing lineage: a model of kind {self.kind} has a base; {remedy}")
         if self.kind == "pretrained" and self.base_model is not None:
             raise misfit("base_model", "a pretrained model has no base; remove it or choose another kind")
         if self.active_params_b is not None and (self.params_b is None or self.active_params_b > self.params_b):
-            raise misfit("active_params_b", "needs a params_b that is not smaller; state both, in billions")
+            raise misfit("active_params_b", "needs a params_b that is at least as large; state both, in billions")
         return self
 
 
@@ -242,7 +242,7 @@ def load(path: Path) -> Catalogue:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise CatalogueError(f"{path}: there is no such file; copy the repository's catalogue.yml to it") from None
+        raise CatalogueError(f"{path}: file not found; copy the repository's catalogue.yml there") from None
     except (OSError, UnicodeDecodeError) as error:
         raise CatalogueError(f"{path}: cannot be read ({error}); it must be a readable UTF-8 text file") from None
     try:
@@ -252,11 +252,11 @@ def load(path: Path) -> Catalogue:
     if not source.data:
         raise CatalogueError(f"{path.name}:1: the catalogue is empty; {_NEEDS}")
     if not isinstance(source.data, dict):
-        raise CatalogueError(f"{path.name}:1: the catalogue is no mapping; {_NEEDS}")
+        raise CatalogueError(f"{path.name}:1: the catalogue is not a mapping; {_NEEDS}")
     try:
         document = _Document.model_validate(_with_suite_names(source.data))
     except ValidationError as error:
-        problems = [problem(details, _keys_around(details["loc"])) for details in _told_once(error.errors())]
+        problems = [problem(details, _keys_around(details["loc"])) for details in _without_echoes(error.errors())]
         raise _failure(path, source, problems) from None
     if problems := list(_contradictions(document)):
         raise _failure(path, source, problems)
@@ -269,15 +269,15 @@ def _lookup(what: str, name: str, known: Mapping[str, _Found]) -> _Found:
     return known[name]
 
 
-def _told_once(errors: list[ErrorDetails]) -> Iterator[ErrorDetails]:
-    """Without the findings that only follow from another one."""
+def _without_echoes(errors: list[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """The findings without those that only follow from another one."""
     unknown = [details["loc"] for details in errors if details["type"] == "extra_forbidden"]
     meant = {(*loc[:-1], nearest(str(loc[-1]), _keys_around(loc))) for loc in unknown}
     for details in errors:
         if details["type"] == "too_short" and details["input"]:
-            continue  # a list whose members are wrong is not an empty list too, though pydantic says so
+            continue  # pydantic also calls a list of invalid members empty
         if details["type"] == "missing" and details["loc"] in meant:
-            continue  # a misspelt key is not a missing one too
+            continue  # a misspelt key is reported once, as unknown
         yield details
 
 
@@ -290,44 +290,45 @@ def _with_suite_names(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _contradictions(document: _Document) -> Iterator[Problem]:
-    """What no single entry can know: names that occur twice, or lead nowhere, or in a circle."""
+    """Problems that span entries: names that are used twice, refer to nothing, or form a cycle."""
     models: dict[str, ModelEntry] = {}
     for i, entry in enumerate(document.models):
         if entry.name in models:
-            yield ("models", i, "name"), f"a second model is called {entry.name}; give each its own name"
+            yield ("models", i, "name"), f"another model is already called {entry.name}; give each its own name"
         models.setdefault(entry.name, entry)
     for key, suite in document.suites.items():
         if suite.name != key:
             yield ("suites", key, "name"), "a suite's name is its key; remove name"
         tasks = [entry.task for entry in suite.tasks]
         for j in sorted({tasks.index(task, tasks.index(task) + 1) for task in tasks if tasks.count(task) > 1}):
-            yield ("suites", key, "tasks", j), f"the task {tasks[j]} stands twice in the suite; remove one of the two"
+            yield ("suites", key, "tasks", j), f"the task {tasks[j]} is listed twice in the suite; remove one"
     control = document.settings.control
     if control is not None and control.model not in models:
         text = f"there is no model {control.model}{did_you_mean(control.model, models)}"
         yield ("settings", "control", "model"), text
     elif control is not None and control.suite not in models[control.model].suites:
-        text = f"{control.model} is not asked {control.suite}; its suites: {', '.join(models[control.model].suites)}"
+        own = ", ".join(models[control.model].suites)
+        text = f"{control.model} does not have the suite {control.suite}; its suites: {own}"
         yield ("settings", "control", "suite" if "suite" in control.model_fields_set else "model"), text
     for i, entry in enumerate(document.models):
         for j, name in enumerate(entry.suites):
             if name not in document.suites:
                 yield ("models", i, "suites", j), f"there is no suite {name}{did_you_mean(name, document.suites)}"
             elif name in entry.suites[:j]:
-                yield ("models", i, "suites", j), f"the suite {name} is named twice; remove one of the two"
+                yield ("models", i, "suites", j), f"the suite {name} is listed twice; remove one"
         if entry.name == UNKNOWN_BASE:
-            yield ("models", i, "name"), f"{UNKNOWN_BASE} is a word of base_model's; give the model another name"
+            yield ("models", i, "name"), f"{UNKNOWN_BASE} is reserved for base_model; give the model another name"
         if entry.source == "recipe" and entry.base_model not in models:
-            text = f"a recipe trains on another entry, and {entry.base_model} is none"
+            text = f"a recipe needs another entry to train on, and {entry.base_model} is not an entry"
             yield ("models", i, "base_model"), text + did_you_mean(str(entry.base_model), models)
         elif (meant := _misspelt_base(entry, models)) is not None:
             yield ("models", i, "base_model"), f"there is no model {entry.base_model}; did you mean {meant}?"
         if entry.name in _ancestors(entry, models):
-            yield ("models", i, "base_model"), f"{entry.name} descends from itself; name what it was made from"
+            yield ("models", i, "base_model"), f"{entry.name} descends from itself; name the model it was made from"
 
 
 def _misspelt_base(entry: ModelEntry, models: Mapping[str, ModelEntry]) -> str | None:
-    """The entry that was meant: a base may be on the hub only, but a slip of a letter would compare nothing."""
+    """The entry that was probably meant: a base may exist on the hub only, but after a typo nothing is compared."""
     base = entry.base_model
     return None if base is None or base in models or "/" in base else nearest(base, models, likeness=0.9)
 
@@ -342,7 +343,7 @@ def _ancestors(entry: ModelEntry, models: Mapping[str, ModelEntry]) -> list[str]
 
 
 def _keys_around(location: Location) -> Iterable[str]:
-    """The keys that the mapping around `location` may have."""
+    """The keys that are valid in the mapping around `location`."""
     match tuple(location[:-1]):
         case ("settings",):
             return Settings.model_fields

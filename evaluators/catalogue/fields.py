@@ -1,7 +1,7 @@
-"""The catalogue's field types, and the words for a value that does not fit.
+"""The catalogue's field types, and the messages for invalid values.
 
-Belongs here: what a name, a duration, a time of day is, and how a problem is said in one sentence with its remedy.
-Does not belong here: which fields there are and how they hang together (`catalogue`).
+Belongs here: what a name, a duration or a time of day is, and how a problem is reported in one sentence with its
+remedy. Does not belong here: which fields there are and how they depend on each other (`entries`).
 """
 
 from __future__ import annotations
@@ -35,20 +35,21 @@ _PATTERNS = {  # what a field's pattern means
     "country_iso_code": "three capital letters such as USA or DEU",
     "device": "auto, cpu, cuda, cuda:0 or mps",
 }
-_TYPES = {  # pydantic's kinds of finding about a value of another type
-    ("int_type", "int_parsing", "int_from_float"): "{} is no whole number; write one, such as 3",
-    ("float_type", "float_parsing"): "{} is no number; write one, such as 0.5",
+_TYPES = {  # pydantic's error types for a value of the wrong type
+    ("int_type", "int_parsing", "int_from_float"): "{} is not a whole number; write one, such as 3",
+    ("float_type", "float_parsing"): "{} is not a number; write one, such as 0.5",
     ("bool_type", "bool_parsing"): "{} is neither true nor false; write one of the two",
-    ("tuple_type", "list_type"): "{} is no list; write [a, b], or a line `- a` for each",
-    ("model_type", "model_attributes_type", "dict_type"): "{} is no mapping; write a line `key: value` for each field",
+    ("tuple_type", "list_type"): "{} is not a list; write [a, b], or one line `- a` per item",
+    ("model_type", "model_attributes_type", "dict_type"): "{} is not a mapping; write one line `key: value` per field",
     ("too_short",): "empty; name at least one, or remove what needs it",
 }
 
 
 def _name(value: str) -> str:
     if not _NAME.fullmatch(value) or ".." in value:
-        alphabet = "letters, digits, '.', '_', '-' and at most one '/'"
-        problem = f"{value!r} is not a name: {alphabet}, neither '.' nor '-' at an end of a part, no '..'; rename it"
+        alphabet = "names have letters, digits, '.', '_', '-' and at most one '/'"
+        edges = "no part starts or ends with '.' or '-', and none has '..'"
+        problem = f"{value!r} is not a valid name: {alphabet}; {edges}; rename it"
         raise PydanticCustomError("name", "{problem}", {"problem": problem})
     return value
 
@@ -102,7 +103,7 @@ Duration = Annotated[timedelta, BeforeValidator(_duration)]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The end of a sentence about an unknown word: the nearest known one, or all of them where they are few."""
+    """The end of a message about an unknown word: the nearest known one, or all of them where they are few."""
     words = sorted(known)
     if near := nearest(word, words):
         return f"; did you mean {near}?"
@@ -110,17 +111,17 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def nearest(word: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
-    """The known word that was probably meant; None where none is as like as that (of 1, difflib's ratio)."""
+    """The known word that was probably meant; None where none is that similar (difflib's ratio, up to 1)."""
     return next(iter(difflib.get_close_matches(word, sorted(known), n=1, cutoff=likeness)), None)
 
 
 def misfit(field: str, problem: str) -> PydanticCustomError:
-    """What a validator raises about a field that does not go with the others."""
+    """What a validator raises for a field that contradicts the others."""
     return PydanticCustomError("misfit", "{problem}", {"problem": problem, "field": field})
 
 
 def problem(details: ErrorDetails, keys: Iterable[str]) -> Problem:
-    """One of pydantic's findings, in our words where they can say more. `keys` are those that the mapping may have."""
+    """One of pydantic's errors, in our words where they say more. `keys` are those that are valid in the mapping."""
     location, kind, context = details["loc"], details["type"], details.get("ctx", {})
     if kind == "extra_forbidden":
         return location, f"unknown key{did_you_mean(str(location[-1]), keys)}"
@@ -135,11 +136,11 @@ def problem(details: ErrorDetails, keys: Iterable[str]) -> Problem:
     if kind == "misfit":
         return (*location, context["field"]), context["problem"]
     if kind == "string_type" and isinstance(details["input"], int | float | date):
-        return location, f"YAML reads {details['input']} as no text; put it in quotes"
+        return location, f"YAML does not read {details['input']} as text; put it in quotes"
     for kinds, words in _TYPES.items():
         if kind in kinds:
             return location, words.format(reprlib.repr(details["input"]))
     if kind == "string_pattern_mismatch":
         wanted = _PATTERNS.get(str(location[-1]), str(context["pattern"]))
-        return location, f"{details['input']!r} does not fit; write {wanted}"
+        return location, f"{details['input']!r} is not valid; write {wanted}"
     return location, details["msg"].removeprefix("Value error, ")

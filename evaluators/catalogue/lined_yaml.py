@@ -1,7 +1,7 @@
-"""YAML that remembers its lines, so that an error can say where it is.
+"""YAML that keeps line numbers, so that an error can name its line.
 
 Belongs here: reading one YAML file into plain data, refusing duplicate keys, finding the line of a value. Does not
-belong here: what the data mean (`catalogue`).
+belong here: what the data mean (`entries`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Location = Sequence[str | int]
 
 
 class YamlError(Exception):
-    """The text is no YAML that we read; `line` counts from 1."""
+    """The text is not YAML that we can read; `line` counts from 1."""
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
@@ -23,25 +23,26 @@ class YamlError(Exception):
 
 
 class LinedYaml:
-    """Plain data (`data`) and the lines that they stood in."""
+    """Plain data (`data`) and the lines of its values."""
 
     def __init__(self, text: str) -> None:
         """Raises YamlError for text that is not YAML, for duplicate keys and for values that YAML cannot build."""
         try:
             self._root = yaml.compose(text, Loader=yaml.SafeLoader)
             for duplicate, first in _duplicates(self._root, set()):
-                message = f"the key {duplicate.value!r} stands in line {_line(first)} already; keep one of the two"
+                message = f"the key {duplicate.value!r} is already in line {_line(first)}; keep one of the two"
                 raise YamlError(_line(duplicate), message)
             self.data: Any = yaml.safe_load(text)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            raise YamlError(mark.line + 1 if mark else 1, f"this is not YAML: {error.problem}; mend the line") from None
+            line = mark.line + 1 if mark else 1
+            raise YamlError(line, f"this is not valid YAML: {error.problem}; correct the line") from None
         except (yaml.YAMLError, ValueError) as error:
             reason = str(error).splitlines()[0]
-            raise YamlError(1, f"this is not YAML: {reason}; save the file as plain UTF-8 YAML") from None
+            raise YamlError(1, f"this is not valid YAML: {reason}; save the file as plain UTF-8 YAML") from None
 
     def line(self, location: Location) -> int:
-        """The line of the value at `location`, or of the nearest thing around it that exists."""
+        """The line of the value at `location`, or of the nearest enclosing one that exists."""
         node, line = self._root, 1
         for part in location:
             found: yaml.Node | None = None
@@ -63,7 +64,7 @@ def _line(node: yaml.Node) -> int:
 
 
 def _duplicates(node: yaml.Node | None, seen: set[int]) -> Iterator[tuple[yaml.Node, yaml.Node]]:
-    """Keys that occur twice in one mapping, each with its first occurrence. `seen` ends recursion through aliases."""
+    """Keys that occur twice in one mapping, each with its first occurrence. `seen` stops recursion through aliases."""
     if node is None or id(node) in seen or isinstance(node, yaml.ScalarNode):
         return
     seen.add(id(node))

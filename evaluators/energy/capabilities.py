@@ -1,4 +1,4 @@
-"""What would be measured on this machine, and what only modelled: the answer of `evalwatt doctor`."""
+"""What would be measured on this machine, and what only modelled, for `evalwatt doctor`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from evaluators.energy.windows import OWN_TIME, memory_method
 
 @dataclass(frozen=True, slots=True)
 class EnergyCapabilities:
-    """Method and source of each component here, the assumed grid, and what would make the methods better."""
+    """Method and source of each component here, the assumed grid, and how to improve the methods."""
 
     cpu_method: str
     cpu_source: str
@@ -31,7 +31,7 @@ class EnergyCapabilities:
 def describe(
     country_iso_code: str, region: str | None, grid_intensity_g_per_kwh: float | None, rapl: Path = POWERCAP
 ) -> EnergyCapabilities:
-    """Look at the sensors without starting a meter. Raises ValueError for a grid that is not known."""
+    """Look at the sensors without starting a meter. Raises ValueError for an unknown grid."""
     remedies: list[str] = []
     cpu_method, cpu_source = _cpu(rapl, remedies)
     gpu_method, gpu_source = _gpu(remedies)
@@ -43,7 +43,7 @@ def describe(
         gpu_source=gpu_source,
         ram_method=memory_method(cpu_method),
         ram_source="codecarbon: watts per memory module"
-        + (", by the own share of the machine's CPU time" if cpu_method == OWN_TIME else ", from the installed size"),
+        + (", by own share of the machine's CPU time" if cpu_method == OWN_TIME else ", from the installed size"),
         boundary="gpu+cpu+ram" if gpu_method != "absent" else "cpu+ram",
         country_iso_code=assumed.country_iso_code,
         region=assumed.region,
@@ -79,9 +79,9 @@ def _gpu(remedies: list[str]) -> tuple[str, str]:
         return "absent", "NVML answers, but lists no device"
     names, methods = ", ".join(name for name, _ in found), {method for _, method in found}
     if "absent" in methods:
-        remedies.append("a GPU is cut into MIG slices, whose energy NVML does not tell apart: evaluate on a whole GPU")
+        remedies.append("a GPU is split into MIG slices, and NVML has no energy for each: evaluate on a whole GPU")
     if methods == {"absent"}:
-        return "absent", f"NVML: {names}, cut into MIG slices"
+        return "absent", f"NVML: {names}, split into MIG slices"
     if "integrated" in methods:
-        return "integrated", f"codecarbon: sampled power, for want of an energy counter ({names})"
+        return "integrated", f"codecarbon: sampled power, because there is no energy counter ({names})"
     return "measured", f"NVML: {names}"

@@ -1,8 +1,8 @@
 """The default meter: codecarbon's offline tracker, one per process, behind our own checks.
 
-codecarbon turns exceptions into log lines and a missing counter into 0 kWh, so its answers pass `quality.examine`
-before anybody sees them. Its carbon is ignored: kg are derived in SQL. So is its model of a processor without a sensor,
-which follows the load of the whole machine, and then of its memory, which follows the clock.
+codecarbon turns exceptions into log lines and a missing counter into 0 kWh, so `quality.examine` checks its readings
+before anything else uses them. Its carbon is ignored: SQL derives kg. For a processor without a sensor, codecarbon's
+model of it follows the load of the whole machine and its model of the memory follows the clock; both are ignored too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from evaluators.energy.cpu_time import CpuTime, energy_kwh
 from evaluators.energy.nvml import Gpu, GpuWindow
 from evaluators.energy.windows import OWN_TIME, MeterFailed, Reading, memory_method
 
-# codecarbon's words for how it reads a CPU, in ours.
+# codecarbon's names for how it reads a CPU, as our methods.
 _CPU_METHODS = {
     "intel_rapl": "measured",
     "windows_emi": "measured",
@@ -53,9 +53,9 @@ class CodecarbonMeter:
             gpu_ids=None if self._gpu.index is None else [self._gpu.index],
             tracking_mode="machine",
             measure_power_secs=1,
-            force_mode_cpu_load=not rapl.measures_processor(),  # else part of a processor would be called measured
+            force_mode_cpu_load=not rapl.measures_processor(),  # else part of a processor would count as measured
             output_methods=[],  # nothing is written, nothing is sent
-            allow_multiple_runs=True,  # our own file lock keeps evaluations apart, across users too
+            allow_multiple_runs=True,  # our own file lock allows one evaluation at a time, across users too
             pue=1,  # PUE is a column, applied in SQL
             log_level="critical",
         )
@@ -66,7 +66,7 @@ class CodecarbonMeter:
         self._last_energy_kwh = 0.0
         self._cpu_power_w = self._ram_power_w = 0.0
         self.cpu_method = self.ram_method = "absent"  # until the hardware is detected
-        # The first window makes codecarbon detect the hardware, for seconds: no phase should pay for that.
+        # codecarbon takes seconds to detect the hardware in the first window, which no phase should pay for.
         self.start()
         self._tracker.stop_task()
         hardware = {type(part).__name__: part for part in self._tracker._hardware}
@@ -103,7 +103,7 @@ class CodecarbonMeter:
             failed = "clock_mismatch"
         else:
             gpu = self._beside_codecarbon(gpu, data.gpu_energy, duration_s)
-        # That spoils the processor's figure, and leaves the GPU's counter as it is.
+        # A reset of RAPL spoils the processor's figure, not the GPU's.
         went_back = self.cpu_method == "measured" and rapl.went_back(self._rapl, rapl.counters())
         return quality.examine(
             Reading(
@@ -125,7 +125,7 @@ class CodecarbonMeter:
         )
 
     def _beside_codecarbon(self, gpu: GpuWindow, codecarbon_kwh: float, duration_s: float) -> GpuWindow:
-        """The window with codecarbon's figure for the GPU: in place of a counter, or to check the counter's."""
+        """The window with codecarbon's figure for the GPU: used without a counter, and else to check the counter."""
         if self.gpu_method == "integrated" and "gpu_lost" not in gpu.flags:
             return dataclasses.replace(gpu, energy_kwh=codecarbon_kwh)
         counted_kwh = gpu.energy_kwh
@@ -144,7 +144,7 @@ class CodecarbonMeter:
         return _Totals(tracker._total_cpu_energy.kWh, tracker._total_gpu_energy.kWh, tracker._total_ram_energy.kWh)
 
     def _window_kwh(self) -> float:
-        """Of the open window until now."""
+        """kWh of the open window until now."""
         cpu, gpu, ram = (now - then for now, then in zip(self._totals(), self._at_start, strict=True))
         own_cpu_s = self._cpu_time.own_s()
         return self._of_cpu(cpu, own_cpu_s) + gpu + self._of_ram(ram, own_cpu_s)
@@ -177,7 +177,7 @@ def _methods(hardware: dict[str, Any]) -> tuple[str, str]:
     cpu = hardware.get("CPU")
     cpu_method = _CPU_METHODS[cpu._mode] if cpu is not None else "absent"
     if cpu is not None and cpu._mode == "intel_rapl" and not rapl.measures_processor():
-        cpu_method = "absent"  # codecarbon knows no rated power of the processor to model it with
+        cpu_method = "absent"  # codecarbon has no rated power for this processor, which a model would need
     if "Raspberry" in hardware or "AppleSiliconChip" in hardware:
         cpu_method = "integrated"
     return cpu_method, memory_method(cpu_method) if "RAM" in hardware else "absent"

@@ -1,7 +1,7 @@
-"""Whose CPU time a window was: this process's and its children's, or everybody else's, and what that is in kWh.
+"""The CPU time of a window: that of this process and its children, that of all others, and the own part in kWh.
 
-Without a sensor a processor's energy is modelled from CPU time: from the evaluator's own, so that a busy neighbour
-changes how long a task takes rather than what it is billed.
+Without a sensor a processor's energy is modelled from the evaluator's own CPU time, so that a busy neighbour changes a
+task's duration rather than its energy.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _LEAST_NAMED = 0.01  # of the machine's CPU time
 
 @dataclass(frozen=True, slots=True)
 class CpuWindow:
-    """CPU seconds of a window. `programs`: the others that took most, with their shares of the machine's CPU time, such
-    as `python3 46 %, rsync 3 %`; None where none stands out, or none can be seen."""
+    """CPU seconds of a window. `programs`: the other programs that took most, with their shares of the machine's CPU
+    time, such as `python3 46%, rsync 3%`; None where no program took much, or none is visible."""
 
     own_s: float
     foreign_s: float
@@ -31,7 +31,7 @@ class CpuWindow:
 
 
 class CpuTime:
-    """CPU seconds from `start` to `stop`, which `window` divides into own and foreign ones."""
+    """CPU seconds from `start` to `stop`; `window` splits them into own and foreign ones."""
 
     def start(self) -> None:
         self._others = _others()
@@ -45,10 +45,10 @@ class CpuTime:
         self._window_s = self.own_s(), _busy_s() - self._busy_s
 
     def window(self, duration_s: float) -> CpuWindow:
-        """After `stop`, and after every other clock has stopped: it looks at each process of the machine.
-        `duration_s`: the window's, by the clock."""
+        """Call it after `stop` and after every other clock has stopped, because it reads every process of the machine.
+        `duration_s`: the window's wall-clock duration."""
         own_s, busy_s = self._window_s
-        # The two clocks tick apart: a moment of the own time may be missing in the machine's.
+        # The two counters update separately: the machine's may lag behind our own.
         foreign_s = max(0.0, busy_s - own_s)
         return CpuWindow(own_s, foreign_s, self._programs(duration_s, foreign_s))
 
@@ -66,14 +66,14 @@ class CpuTime:
 
 
 def share_of_machine(cpu_s: float, duration_s: float) -> float:
-    """CPU seconds as a share of those that the machine has in that time; 0 for no time."""
+    """CPU seconds as a share of what the machine has in `duration_s`; 0 for an empty window."""
     return cpu_s / (duration_s * (os.cpu_count() or 1)) if duration_s > 0 else 0.0
 
 
 def energy_kwh(power_w: float, own_cpu_s: float) -> float:
-    """Energy in kWh by own CPU seconds: the part's power, under full load, times the share of the processor's time.
+    """Energy in kWh from own CPU seconds: the component's power under full load, times the share of processor time.
 
-    codecarbon's formula for a process (tracking mode `process`), with counters that are read at the window's edges.
+    This is codecarbon's formula for a process (tracking mode `process`), with counters read at the window's edges.
     """
     return power_w * own_cpu_s / (os.cpu_count() or 1) / 3.6e6
 
@@ -81,13 +81,13 @@ def energy_kwh(power_w: float, own_cpu_s: float) -> float:
 def _own_s() -> float:
     process = psutil.Process()
     times = process.cpu_times()
-    # This process's own by the finer clock: the others tick a hundred times a second.
+    # This process's own time comes from a finer clock: the others tick a hundred times a second.
     total = time.process_time() + times.children_user + times.children_system
     for child in process.children(recursive=True):
         try:
             times = child.cpu_times()
         except psutil.NoSuchProcess:
-            continue  # it has just ended; its parent has its time now
+            continue  # it has just ended, and its time is now in its parent's
         total += times.user + times.system
     return float(total)
 

@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The electricity that is assumed, and who says so."""
+    """The assumed electricity, and the source of the assumption."""
 
     country_iso_code: str
     region: str | None
@@ -34,8 +34,8 @@ def grid(country_iso_code: str, region: str | None, stated_g_per_kwh: float | No
     countries = data.get_global_energy_mix_data()
     if country_iso_code not in countries:
         raise ValueError(
-            f"settings.country_iso_code: {country_iso_code!r} is not in codecarbon's tables; give a three-letter ISO "
-            "code, or state settings.grid_intensity_g_per_kwh"
+            f"settings.country_iso_code: {country_iso_code!r} is not in codecarbon's tables; use a three-letter ISO "
+            "code, or set settings.grid_intensity_g_per_kwh"
         )
     name = countries[country_iso_code]["country_name"]
     emissions = Emissions(data)
@@ -45,10 +45,10 @@ def grid(country_iso_code: str, region: str | None, stated_g_per_kwh: float | No
         return float(emissions.get_private_infra_emissions(Energy.from_energy(kWh=1.0), geo) * 1000)
 
     intensity = g_per_kwh(region)
-    # codecarbon answers an unknown region with the country's figure, and says so only in its log.
+    # For an unknown region codecarbon returns the country's figure, and says so only in its log.
     if region is not None and intensity == g_per_kwh(None):
         raise ValueError(
-            f"settings.region: codecarbon has no intensity for {region!r} in {name}; leave the region out, or state "
+            f"settings.region: codecarbon has no intensity for {region!r} in {name}; remove the region, or set "
             "settings.grid_intensity_g_per_kwh"
         )
     return Grid(country_iso_code, region, intensity, f"codecarbon {version('codecarbon')}, {region or name}")

@@ -9,7 +9,7 @@ from evaluators.energy.windows import Reading
 
 
 class NoMeter:
-    """Knows the time, and nothing about energy."""
+    """Measures durations only."""
 
     name = "none"
     version = "1"

@@ -1,6 +1,7 @@
-"""NVIDIA GPUs, read through NVML: the energy counter at a window's edges, who else computes there, the GPU's state.
+"""NVIDIA GPUs, read through NVML: energy counter at a window's edges, other processes on the device, the GPU's state.
 
-NVML's answers only: whether a figure may be believed is decided in `quality`. Power sampled in between is codecarbon's.
+Belongs here: NVML's readings. Does not belong here: whether a figure can be trusted (`quality`), or power sampled
+within a window (`codecarbon`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from evaluators.energy.quality import SHORTEST_WINDOW_S
 from evaluators.energy.windows import GpuState
 
 _KWH_PER_MJ = 1 / 3.6e9  # millijoules
-# Slowed down by heat or by the board. The power limit is no reason among these: a busy GPU works at its limit.
+# Throttled by heat or by the board. The power limit does not count, because a busy GPU runs at its limit.
 _THROTTLED = (
     pynvml.nvmlClocksThrottleReasonHwSlowdown
     | pynvml.nvmlClocksThrottleReasonSwThermalSlowdown
@@ -28,7 +29,7 @@ _THROTTLED = (
 
 @dataclass(frozen=True, slots=True)
 class GpuWindow:
-    """One window of a GPU: kWh by its counter, None where there is none or it could not be read, and the doubts."""
+    """One window of a GPU: kWh by its counter, None without one or where it could not be read, and the doubts."""
 
     energy_kwh: float | None
     flags: tuple[str, ...]
@@ -36,11 +37,11 @@ class GpuWindow:
 
 
 class Gpu:
-    """The GPU that an evaluation uses, by the UUID that CUDA gives it, whatever CUDA_VISIBLE_DEVICES says; None: none.
+    """The GPU that an evaluation uses, by CUDA's UUID, regardless of CUDA_VISIBLE_DEVICES; None for no GPU.
 
-    `method` is `measured` by its energy counter, `integrated` where it has none, `absent` where NVML cannot tell its
-    energy: then every window has the flag that says why. `index` is its place among all devices of the machine, None
-    where NVML cannot tell.
+    `method` is `measured` with an energy counter, `integrated` without one, and `absent` where NVML does not know its
+    energy: then every window has a flag that says why. `index` is its index among all devices of the machine, None
+    where NVML does not know it.
     """
 
     def __init__(self, uuid: str | None) -> None:
@@ -79,7 +80,7 @@ class Gpu:
         energy_kwh = None
         if self._begun is None or ended is None:
             flags.append("gpu_lost")
-        # Shorter than the counter's updates, a window may see none of them without anything being wrong.
+        # A window shorter than the counter's update interval may see no update although nothing is wrong.
         elif self.method == "measured" and (ended != self._begun or duration_s >= SHORTEST_WINDOW_S):
             energy_kwh = (ended - self._begun) * _KWH_PER_MJ
         return GpuWindow(energy_kwh, tuple(flags), _state(self._handle))
@@ -108,7 +109,7 @@ def devices() -> list[tuple[str, str]]:
 
 
 def _find(uuid: str) -> tuple[Any, bool]:
-    """The device's handle, and whether it is a MIG slice or cut into some. Raises NVMLError where there is none."""
+    """The device's handle, and whether it is a MIG slice or split into some. Raises NVMLError where there is none."""
     try:
         handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
     except pynvml.NVMLError_NotFound:
@@ -135,7 +136,7 @@ def _is_shared(handle: Any) -> bool:
     listed = {process.pid for process in _ask(pynvml.nvmlDeviceGetComputeRunningProcesses, handle) or ()}
     own = {os.getpid(), *(child.pid for child in psutil.Process().children(recursive=True))}
     foreign = listed - own
-    # In a container NVML gives the host's numbers: one that does not exist here may be this process.
+    # In a container NVML lists the host's process ids: one that does not exist here may be this process.
     may_be_own = not listed & own and any(not psutil.pid_exists(pid) for pid in foreign)
     return len(foreign) > may_be_own
 
@@ -152,7 +153,7 @@ def _state(handle: Any) -> GpuState:
 
 
 def _ask(question: Callable[..., Any], *arguments: Any) -> Any:
-    """NVML's answer; None where the device does not give one."""
+    """NVML's answer; None where the device gives none."""
     try:
         return question(*arguments)
     except pynvml.NVMLError:

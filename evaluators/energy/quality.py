@@ -1,6 +1,6 @@
-"""The rules that decide whether a window's figures may be believed (docs/measurement.md).
+"""The rules that decide whether a window's figures can be trusted (docs/measurement.md).
 
-A doubtful component becomes None and the reason a flag: never zero, never the last good value.
+A doubtful component becomes None, never zero or the last good value, and a flag gives the reason.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from collections.abc import Iterable
 from evaluators.energy.cpu_time import share_of_machine
 from evaluators.energy.windows import OWN_TIME, Reading
 
-# Ten updates of the slowest sensor that we read: NVML's energy counter ticks every 100 ms.
+# Ten updates of the slowest sensor that we read, NVML's energy counter, which updates every 100 ms.
 SHORTEST_WINDOW_S = 1.0
-# No CPU socket, accelerator or memory bank draws this much; a larger figure is a counter that jumped.
+# No CPU socket, accelerator or memory bank draws this much: a larger figure means that a counter jumped.
 ABSURD_POWER_W = 100_000.0
-# Of the machine's CPU time, what other programs may take before a figure is in doubt, by the method of the CPU's
-# energy: a sensor, and a model of the machine's load, see everybody's; a model of the own time does not, and is off by
-# 15 % at the most (docs/measurement.md has the experiment, which goes up to 75 %).
+# The share of the machine's CPU time that other programs may take before a figure is in doubt, by the method of the
+# CPU's energy: a sensor and a model of the machine's load include other programs; a model of the own time does not, and
+# is off by at most 15 % (docs/measurement.md has the experiment, which goes up to 75 %).
 FOREIGN_SHARES = {"measured": 0.1, "integrated": 0.1, "modelled": 0.1, OWN_TIME: 0.8}
-# The meter's own clock against ours.
+# How far the meter's own clock may differ from ours.
 CLOCK_TOLERANCE = 0.05
 CLOCK_SLACK_S = 0.25
-# A GPU's energy counter against codecarbon's figure, beyond one update of the counter at each edge.
+# How far a GPU's energy counter may differ from codecarbon's figure, beyond one update of the counter at each edge.
 GPU_TOLERANCE = 0.05
 GPU_SLACK_S = 0.2
 
@@ -33,32 +33,32 @@ MEANINGS = {
     "negative": "a counter went backwards",
     "not_finite": "the meter answered NaN or infinity",
     "absurd": f"a component would have drawn more than {ABSURD_POWER_W:g} W",
-    "stuck": "a sensor stood still although the component was in use",
-    "foreign_load": "other programs took so much CPU time that the figure is in doubt",
+    "stuck": "a sensor did not change although the component was in use",
+    "foreign_load": "other programs took too much CPU time for the figure to be trusted",
     "clock_mismatch": "the meter's duration and the monotonic clock disagree by more than 5 %",
     "gpu_mismatch": "the GPU's energy counter and codecarbon's figure disagree by more than 5 %",
-    "gpu_lost": "the GPU did not answer at the window's beginning or end",
-    "gpu_slice": "the model ran on a MIG slice, whose energy cannot be told from that of the GPU's other slices",
+    "gpu_lost": "the GPU did not answer at the window's start or end",
+    "gpu_slice": "the model ran on a MIG slice, and its energy cannot be separated from that of the GPU's other slices",
     "gpu_unmetered": "the model ran on a GPU that NVML cannot read",
-    "shared_device": "other programs computed on the GPU",
+    "shared_device": "other programs used the GPU",
 }
 
-# What to do about the doubts that anybody's machine may meet.
+# Remedies for the doubts that can occur on any machine.
 REMEDIES = {
-    "foreign_load": "`evalwatt evaluate MODEL --force` with nothing beside it, then `evalwatt build`",
-    "too_short": "ask more documents (`limit` in the catalogue), for ten such windows do not last a second together",
+    "foreign_load": "`evalwatt evaluate MODEL --force` while no other program runs, then `evalwatt build`",
+    "too_short": "raise `limit` in the catalogue: ten windows as short as this do not add up to a second",
 }
 
 
 def examine(reading: Reading) -> Reading:
-    """The reading with what cannot be believed replaced by None, and a flag for each doubt."""
+    """The reading with untrustworthy figures replaced by None, and a flag for each doubt."""
     flags = set(reading.flags)
     if reading.duration_s < SHORTEST_WINDOW_S:
         flags.add("too_short")
     elif foreign_share(reading) > FOREIGN_SHARES.get(reading.cpu_method, math.inf):
         flags.add("foreign_load")
 
-    def believed(energy_kwh: float | None, method: str) -> float | None:
+    def trusted(energy_kwh: float | None, method: str) -> float | None:
         if energy_kwh is None or method == "absent":
             return None
         doubt = _doubt(energy_kwh, reading.duration_s, method)
@@ -67,9 +67,9 @@ def examine(reading: Reading) -> Reading:
             return None
         return energy_kwh
 
-    cpu = believed(reading.cpu_energy_kwh, reading.cpu_method)
-    gpu = believed(reading.gpu_energy_kwh, reading.gpu_method)
-    ram = believed(reading.ram_energy_kwh, reading.ram_method)
+    cpu = trusted(reading.cpu_energy_kwh, reading.cpu_method)
+    gpu = trusted(reading.gpu_energy_kwh, reading.gpu_method)
+    ram = trusted(reading.ram_energy_kwh, reading.ram_method)
     return dataclasses.replace(
         reading, cpu_energy_kwh=cpu, gpu_energy_kwh=gpu, ram_energy_kwh=ram, flags=tuple(sorted(flags))
     )
@@ -81,31 +81,31 @@ def agrees(duration_s: float, meter_duration_s: float) -> bool:
 
 
 def gpu_agrees(counted_kwh: float, codecarbon_kwh: float, duration_s: float) -> bool:
-    """Whether codecarbon's figure for the GPU matches the one of its energy counter."""
+    """Whether codecarbon's figure for the GPU matches that of the GPU's energy counter."""
     allowed = GPU_TOLERANCE + (GPU_SLACK_S / duration_s if duration_s > 0 else math.inf)
     return abs(counted_kwh - codecarbon_kwh) <= allowed * abs(counted_kwh)
 
 
 def note(reading: Reading) -> str | None:
-    """The reading's flags in words, and how much of what was foreign; None without a flag."""
+    """The reading's flags in words, with the share of other programs; None without a flag."""
     return "; ".join(_in_words(flag, reading) for flag in reading.flags) or None
 
 
 def meanings(flags: Iterable[str]) -> str:
-    """What flags mean, without their reading."""
+    """The flags in words, without figures of a reading."""
     return "; ".join(MEANINGS[flag] for flag in flags)
 
 
 def foreign_share(reading: Reading) -> float:
-    """Share of the machine's CPU time that other programs took; 0 where that is not known."""
+    """Share of the machine's CPU time that other programs took; 0 where it is unknown."""
     return share_of_machine(reading.foreign_cpu_s or 0.0, reading.duration_s)
 
 
 def _in_words(flag: str, reading: Reading) -> str:
     if flag != "foreign_load":
         return MEANINGS[flag]
-    whose = f" ({reading.foreign_programs})" if reading.foreign_programs else ""
-    return f"other programs took {foreign_share(reading):.0%} of the machine's CPU time{whose}"
+    programs = f" ({reading.foreign_programs})" if reading.foreign_programs else ""
+    return f"other programs took {foreign_share(reading):.0%} of the machine's CPU time{programs}"
 
 
 def _doubt(energy_kwh: float, duration_s: float, method: str) -> str | None:

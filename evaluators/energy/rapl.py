@@ -1,10 +1,10 @@
-"""RAPL's energy counters, looked at beside codecarbon, which reads them but does not say what it had to make up.
+"""RAPL's energy counters, checked beside codecarbon, which reads them but does not say where it had to guess.
 
-codecarbon adds up the packages that it can read, and other domains where it can read none: part of a processor, which
-it calls the processor. So the processor counts as measured only where every package can be read.
+codecarbon adds up the packages that it can read, or other domains where it can read none, and reports such a part as
+the whole processor. So the processor counts as measured only where every package can be read.
 
-A counter that reads less than before has wrapped around or was reset. codecarbon takes it for wrapped and adds the
-counter's range, or passes over the energy: after a reset both are wrong, and nobody can tell the two apart.
+A counter that reads less than before has wrapped around or was reset. codecarbon assumes that it wrapped and adds the
+counter's range, or skips the energy. After a reset both are wrong, and the two cases cannot be distinguished.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def packages(powercap: Path = POWERCAP) -> dict[str, bool]:
     found: dict[str, bool] = {}
     for path in _files(powercap):
         name = _name(path)
-        if "package" in name:  # as codecarbon tells them
+        if "package" in name:  # as codecarbon recognises them
             found[name] = found.get(name, False) or _microjoules(path) is not None
     return found
 
@@ -56,7 +56,7 @@ def _microjoules(path: Path) -> int | None:
 
 
 def _name(path: Path) -> str:
-    """What the domain of a counter calls itself: `package-0`, `core`, `dram`, `psys`."""
+    """The name of a counter's domain: `package-0`, `core`, `dram`, `psys`."""
     try:
         return (path.parent / "name").read_text().strip().lower()
     except OSError:

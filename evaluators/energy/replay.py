@@ -1,4 +1,4 @@
-"""A meter that replays given readings in order: the drop-in for tests, where figures must be known beforehand."""
+"""A meter that replays given readings in order, for tests that need known figures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from evaluators.energy.windows import MeterFailed, Reading
 
 
 class ReplayMeter:
-    """Answers the n-th window with the n-th reading, after the same checks as a real meter's."""
+    """Returns the n-th reading for the n-th window, after the same checks as for a real meter."""
 
     name = "replay"
     version = "1"
@@ -24,7 +24,7 @@ class ReplayMeter:
         try:
             return examine(next(self._readings))
         except StopIteration:
-            raise MeterFailed("the replayed readings have come to their end; give one for each window") from None
+            raise MeterFailed("there are fewer replayed readings than windows; provide one for each window") from None
 
     def watts_now(self) -> float | None:
         return None

@@ -1,7 +1,7 @@
-"""Windows: what a meter answers for a stretch of time, and the ledger that books it to phases.
+"""Windows: a meter's reading for a stretch of time, and the ledger that assigns readings to phases.
 
-Belongs here: the meter's protocol, readings, and adding up the windows of one phase. The rules that turn a doubtful
-reading into NULL are in `quality`; no meter is here.
+Belongs here: the meter's protocol, readings, and adding up the windows of one phase. Does not belong here: the rules
+that turn a doubtful reading into NULL (`quality`), or a meter.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-# A method: no sensor, modelled from the evaluator's own CPU time, of the processor and of the memory.
+# The method of processor and memory without a sensor: modelled from the evaluator's own CPU time.
 OWN_TIME = "modelled_own_time"
 
 
 def memory_method(cpu_method: str) -> str:
-    """How the memory is modelled beside a processor: as that is, or by the clock, for the machine as a whole."""
+    """How the memory is modelled: from own CPU time where the processor is, else by the clock for the whole machine."""
     return OWN_TIME if cpu_method == OWN_TIME else "modelled"
 
 
@@ -26,12 +26,12 @@ class MeterFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class GpuState:
-    """The GPU at a window's end; None where there is no GPU or it does not say."""
+    """The GPU's state at a window's end; None without a GPU, or where it does not report the value."""
 
     temperature_c: float | None = None
     sm_clock_mhz: float | None = None
-    power_limit_w: float | None = None  # the one that is in force
-    throttled: bool | None = None  # slowed down by heat or by the board, not by its power limit
+    power_limit_w: float | None = None  # the enforced limit
+    throttled: bool | None = None  # by heat or by the board, not by its power limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +50,18 @@ class Reading:
     flags: tuple[str, ...] = ()
     own_cpu_s: float | None = None  # CPU time of this process and its children
     foreign_cpu_s: float | None = None  # CPU time of every other process of the machine
-    foreign_programs: str | None = None  # those that took most of it, with their shares of the machine's CPU time
+    foreign_programs: str | None = None  # the ones that took most of it, with their shares of the machine's CPU time
     gpu_state: GpuState = GpuState()
 
     @property
     def boundary(self) -> str:
-        """The components that the meter covers here, such as `cpu+ram`; `none` where it covers nothing."""
+        """The components that the meter covers here, such as `cpu+ram`; `none` where it covers none."""
         methods = {"gpu": self.gpu_method, "cpu": self.cpu_method, "ram": self.ram_method}
         return "+".join(name for name, method in methods.items() if method != "absent") or "none"
 
     @property
     def energy_kwh(self) -> float | None:
-        """All components of the boundary together; None as soon as one of them is unknown, or none is covered."""
+        """The sum over the boundary's components; None where one of them is unknown, or none is covered."""
         parts = [
             energy
             for energy, method in (
@@ -89,13 +89,13 @@ class Meter(Protocol):
         """Close the window. Doubts are flags and NULLs in the reading, not exceptions."""
 
     def watts_now(self) -> float | None:
-        """Power since the last call, for people to look at; None where it is not known."""
+        """Power since the last call, for display; None where it is unknown."""
 
     def energy_now(self) -> float | None:
-        """kWh of the open window until now, unexamined; None where it is not known."""
+        """kWh of the open window until now, unexamined; None where it is unknown."""
 
     def close(self) -> None:
-        """Give the sensors back."""
+        """Release the sensors."""
 
 
 @dataclass(slots=True)
@@ -105,12 +105,12 @@ class PhaseEnergy:
     readings: list[Reading] = field(default_factory=list)
 
     def total(self) -> Reading:
-        """All windows as one reading: sums, the outer times, every flag, the GPU's worst state.
+        """All windows as one reading: sums, first start and last end, every flag, the GPU's worst state.
 
         Raises ValueError without any window.
         """
         if not self.readings:
-            raise ValueError("no window was booked")
+            raise ValueError("the phase has no window")
         first, last = self.readings[0], self.readings[-1]
         return Reading(
             started_at=first.started_at,
@@ -131,7 +131,7 @@ class PhaseEnergy:
 
 
 def _sum(readings: list[Reading], component: Callable[[Reading], float | None]) -> float | None:
-    """The figure over all windows; None as soon as it is unknown in one of them."""
+    """The sum over all windows; None where it is unknown in one of them."""
     values = [component(reading) for reading in readings]
     return None if any(value is None for value in values) else sum(value for value in values if value is not None)
 
@@ -147,7 +147,7 @@ def _worst(states: list[GpuState]) -> GpuState:
 
 
 class Ledger:
-    """Books the meter's windows to phases: one phase is open at a time, and every moment of it is metered."""
+    """Assigns the meter's windows to phases: one phase is open at a time, and all of it is metered."""
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
@@ -155,7 +155,7 @@ class Ledger:
         self._phases: dict[str, PhaseEnergy] = {}
 
     def switch(self, phase: str | None) -> None:
-        """Close the open window, if any, and open one for `phase`; None only closes."""
+        """Close the open window, if any, and open one for `phase`; None opens none."""
         if self._open is not None:
             self._phases.setdefault(self._open, PhaseEnergy()).readings.append(self._meter.stop())
         self._open = phase
@@ -163,14 +163,14 @@ class Ledger:
             self._meter.start()
 
     def energy_now(self) -> float | None:
-        """kWh of all that is not settled, the open window included; None where it is not known."""
+        """kWh of all unsettled windows, including the open one; None where it is unknown."""
         closed = [reading.energy_kwh for phase in self._phases.values() for reading in phase.readings]
         energies = [*closed, self._meter.energy_now()] if self._open is not None else closed
         known = [energy for energy in energies if energy is not None]
         return sum(known) if len(known) == len(energies) else None
 
     def settle(self) -> dict[str, Reading]:
-        """Close the open window and hand over every phase's total; the ledger is empty afterwards."""
+        """Close the open window and return every phase's total; the ledger is empty afterwards."""
         self.switch(None)
         phases, self._phases = self._phases, {}
         return {name: phase.total() for name, phase in phases.items()}

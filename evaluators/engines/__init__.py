@@ -1,11 +1,11 @@
-"""Engines: how a model answers lm-eval's requests. Each is imported only when it is asked for.
+"""Engines: how a model answers lm-eval's requests. Each is imported only when it is used.
 
 transformers.py    lm-eval's own `hf` backend, the reference
 shared_prefix.py   the default: the same answers with shared prefixes computed once
 vllm.py            lm-eval's own `vllm` backend, for a CUDA device
 
-What shared_prefix is made of: likelihood and decoding say what is forwarded, trie_model forwards it, prefix_trie is the
-trie and tree_attention the attention over it, memory what fits into it, compatibility which models it can answer.
+Parts of shared_prefix: likelihood and decoding choose what is forwarded, trie_model forwards it, prefix_trie is the
+trie, tree_attention the attention over it, memory decides how much fits, compatibility which models are supported.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class EngineFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TokenCounts:
-    """Tokens that an engine forwarded for some requests, None where it cannot tell.
+    """Tokens that an engine forwarded for some requests, None where it does not know.
 
-    `computed` are all that it forwarded, `padding` those among them that no request asked for. `unshared` is what
-    lm-eval's `hf` forwards for the same requests, without its padding, and `distinct` the least that can be: each
-    distinct prefix of the requests and each generated token once.
+    `computed` counts all that it forwarded, `padding` those of them that no request needs. `unshared` is what lm-eval's
+    `hf` forwards for the same requests, without its padding, and `distinct` the minimum: each distinct prefix of the
+    requests and each generated token once.
     """
 
     computed: int | None = None
@@ -42,10 +42,10 @@ class TokenCounts:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A loaded model. `synchronize` returns when the device has done all that it was asked, `counted` what was
-    forwarded since it was asked last. `reason` says why another engine than the one asked for answers, else None.
+    """A loaded model. `synchronize` returns when the device has finished its work, `counted` returns the tokens
+    forwarded since its last call. `reason` says why another engine than the requested one answers, else None.
 
-    `shares_prefixes`: what requests of any kind begin with is read once. vLLM shares it only where it generates.
+    `shares_prefixes`: shared prefixes are read once, for requests of any kind. vLLM shares them only when generating.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Engine:
 
 
 def import_what_loads(name: str) -> None:
-    """Import the engine's libraries: the first time Python compiles them, for seconds that are no model's energy."""
+    """Import the engine's libraries: compiling them the first time takes seconds, which no model should pay for."""
     with suppress(ImportError):  # `load` says what is missing
         importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
 
@@ -80,4 +80,4 @@ def load(name: str, path: Path, *, dtype: str, device: str, batch_size: int) -> 
         from evaluators.engines import vllm
 
         return vllm.load(path, dtype=dtype, device=device)
-    raise ValueError(f"engine {name!r} is not known; there are: shared-prefix, transformers, vllm")
+    raise ValueError(f"unknown engine {name!r}; known: shared-prefix, transformers, vllm")

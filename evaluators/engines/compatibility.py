@@ -1,7 +1,7 @@
-"""Which models, and how long sequences, shared prefixes can answer; a reason in words where they cannot.
+"""Which models shared prefixes support, and up to which sequence length; the reason in words where they do not.
 
-Belongs here: what a configuration tells, a check against `hf` at load, and how far equal answers may be apart. What
-such a model is left to is not.
+Belongs here: checks of the configuration, a comparison with `hf` at load, and how far equal answers may differ. Does
+not belong here: which engine answers for an unsupported model (`shared_prefix`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 _ATTENTIONS = {"full_attention", "sliding_attention"}
-_MARGIN = 10  # of the check over the contract: larger models add up more rounding than those that it was stated with
-_TOLERANCE_HALF = 1.0  # of log-probabilities: half precision has noise of its own
+_MARGIN = 10  # the check allows more than `allowed_difference`: larger models accumulate more rounding
+_TOLERANCE_HALF = 1.0  # of log-probabilities, because half precision is noisy
 _WINDOW = 8  # tokens, in the check
 _GENERATED = 3  # tokens of each of the check's answers: the second is read behind the first, the third behind both
 
@@ -27,31 +27,31 @@ Generated = tuple[list[list[int]], Tensor]  # tokens behind each prompt, and the
 
 
 class Asked(Protocol):
-    """What the check asks of a model, tokens in and out: `hf`'s answers and ours."""
+    """What the check needs from a model, tokens in and out: answers of `hf` and ours."""
 
     def hf_scores(self, requests: Requests) -> Answers:
-        """Log-likelihoods, as `hf` answers them."""
+        """Log-likelihoods as `hf` computes them."""
 
     def our_scores(self, requests: Requests) -> Answers:
-        """Log-likelihoods, as shared prefixes answer them."""
+        """Log-likelihoods as shared prefixes compute them."""
 
     def hf_generates(self, prompts: list[list[int]], most: int) -> Generated:
-        """What `hf` generates behind prompts of one length."""
+        """What `hf` generates for prompts of equal length."""
 
     def we_generate(self, prompts: list[list[int]], most: int) -> list[list[int]] | None:
-        """What shared prefixes generate; None where the model's settings leave that to `hf`."""
+        """What shared prefixes generate; None where the model's settings require `hf`."""
 
 
 def allowed_difference(value: float) -> float:
-    """How far a log-likelihood may be from that of `hf` in float32, where a number of this size has seven digits.
+    """How far a log-likelihood may differ from that of `hf` in float32, which has seven significant digits.
 
-    Besides, the greedy flags, the texts and the metrics' values are the same.
+    The greedy flags, the texts and the metrics' values are the same.
     """
     return 1e-4 + 2e-6 * abs(value)
 
 
 def unsupported(model: Any, backend: str) -> str | None:
-    """Why this model cannot be answered by shared prefixes, as far as its configuration tells."""
+    """Why shared prefixes do not support this model, judging by its configuration; None where nothing is known."""
     name = type(model).__name__
     config = model.config.get_text_config()
     if backend != "causal":
@@ -69,10 +69,11 @@ def unsupported(model: Any, backend: str) -> str | None:
 
 
 def differs(model: Any, asked: Asked) -> str | None:
-    """Why this model cannot be answered by shared prefixes, as a small trie of made-up tokens tells.
+    """Why shared prefixes do not support this model, judging by a small trie of made-up tokens; None where they do.
 
-    `hf` scores one request at a time, and we all at once; then several answers are generated side by side. Sequences
-    are longer than the windows, which are made short for it: real ones have hundreds or thousands of tokens.
+    `hf` scores one request at a time, and we score all at once; then several answers are generated side by side.
+    Sequences are longer than the sliding windows, which are shortened for the check from hundreds or thousands of
+    tokens.
     """
     name = type(model).__name__
     rng = np.random.default_rng(0)
@@ -84,19 +85,19 @@ def differs(model: Any, asked: Asked) -> str | None:
     with _short_windows(model):
         expected = np.array([asked.hf_scores([request])[0][0] for request in requests])
         found = np.array([answer[0] for answer in asked.our_scores(requests)])
-        # A difference that is NaN is one.
+        # NaN counts as a difference.
         apart = np.abs(found - expected)
         if not all(apart <= [_tolerance(model.dtype, value) for value in expected]):
-            return f"{name} answers otherwise with shared prefixes (by {np.max(apart):.2g} in a check at load)"
+            return f"{name} answers differently with shared prefixes (by {np.max(apart):.2g} in a check at load)"
         answers = asked.we_generate(prompts, _GENERATED)
         if answers is not None and not _generated_alike(model.dtype, asked, prompts, answers):
-            return f"{name} generates otherwise with shared prefixes (in a check at load)"
+            return f"{name} generates differently with shared prefixes (in a check at load)"
     return None
 
 
 def longest(config: Any) -> float:
-    """Of how many tokens a sequence is at most whose prefixes are anyone's: where rotary embeddings turn otherwise in
-    longer sequences (LongRoPE, dynamic scaling), from their first token on, nothing is shared with shorter ones."""
+    """The length in tokens up to which sequences can share prefixes: where longer sequences rotate embeddings
+    differently from their first token on (LongRoPE, dynamic scaling), they share nothing with shorter ones."""
     parameters = getattr(config, "rope_parameters", None) or {}
     by_layer = [parameters, *(value for value in parameters.values() if isinstance(value, dict))]
     limits = {"longrope": "original_max_position_embeddings", "dynamic": "max_position_embeddings"}
@@ -115,7 +116,7 @@ def _tolerance(dtype: torch.dtype, value: float) -> float:
 
 
 def _generated_alike(dtype: torch.dtype, asked: Asked, prompts: list[list[int]], answers: list[list[int]]) -> bool:
-    """Whether answers are those of `hf`, up to the first token between whose scores rounding may decide."""
+    """Whether answers equal those of `hf`, up to the first token where rounding may decide between two scores."""
     for length in sorted({len(prompt) for prompt in prompts}):
         members = [index for index, prompt in enumerate(prompts) if len(prompt) == length]
         expected, scores = asked.hf_generates([prompts[index] for index in members], _GENERATED)
@@ -132,8 +133,8 @@ def _generated_alike(dtype: torch.dtype, asked: Asked, prompts: list[list[int]],
 
 @contextmanager
 def _short_windows(model: Any) -> Iterator[None]:
-    """The model with sliding windows of a few tokens, in its masks (by the configurations) and in its attention (by
-    the layers that have copied the number). A window that is written down elsewhere stays as long as it is."""
+    """The model with sliding windows of a few tokens, in its masks (through the configurations) and in its attention
+    (through layers that copied the number). A window that is defined elsewhere stays as it is."""
 
     def with_window(several: Any) -> list[Any]:
         return [each for each in several if isinstance(vars(each).get("sliding_window"), int)]

@@ -1,6 +1,7 @@
-"""Greedy decoding of many prompts side by side, behind what all of them share.
+"""Greedy decoding of many prompts side by side, after the prefix that all of them share.
 
-Belongs here: which settings are greedy decoding, which rows there are, and when one ends. Texts are `shared_prefix`'s.
+Belongs here: which settings mean greedy decoding, which rows there are, and when one ends. Does not belong here: texts
+(`shared_prefix`).
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ from transformers import (
 from transformers.generation import GenerationMode
 
 from evaluators.engines import prefix_trie, tree_attention
-from evaluators.engines.memory import Budget
+from evaluators.engines.memory import Memory
 from evaluators.engines.prefix_trie import Piece, Segment, Trie
 from evaluators.engines.trie_model import TrieModel
 
 _PLAIN_ARGUMENTS = {"until", "do_sample", "temperature", "max_gen_toks"}
-# Of the logits processors those that look at the tokens alone, not at how long the prompt is.
+# The logits processors that depend only on the tokens, not on the prompt's length.
 _PROCESSORS = (
     NoBadWordsLogitsProcessor,
     NoRepeatNGramLogitsProcessor,
@@ -41,7 +42,7 @@ _PROCESSORS = (
 
 @dataclass(frozen=True, slots=True)
 class Greedy:
-    """Greedy decoding with a model's own settings: generated tokens at most, tokens that end an answer, penalties."""
+    """Greedy decoding with a model's own settings: most generated tokens, tokens that end an answer, penalties."""
 
     most: int
     ends: set[int]
@@ -50,7 +51,7 @@ class Greedy:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """An answer's tokens; `distinct` as TokenCounts names it."""
+    """An answer's tokens; `distinct` as in TokenCounts."""
 
     tokens: list[int]
     distinct: int
@@ -58,8 +59,8 @@ class Generated:
 
 @dataclass
 class _Row:
-    """An answer that is being generated. `added`: tokens of its prompt that no prompt before it has; `own`: positions
-    of it in the cache, beyond what all rows share."""
+    """An answer that is being generated. `added`: tokens of its prompt that no earlier prompt has; `own`: its positions
+    in the cache, beyond those that all rows share."""
 
     index: int
     prompt: list[int]
@@ -75,7 +76,7 @@ class _Row:
 
 
 def is_plain(arguments: dict[str, Any]) -> bool:
-    """Do a request's arguments ask for greedy decoding, with nothing but an end?"""
+    """Whether a request's arguments ask for greedy decoding and set nothing else but stop sequences and lengths."""
     sampled = arguments.get("do_sample") or (arguments.get("temperature") or 0.0) > 0.0
     return not sampled and set(arguments) <= _PLAIN_ARGUMENTS
 
@@ -83,8 +84,8 @@ def is_plain(arguments: dict[str, Any]) -> bool:
 def greedy_settings(
     model: Any, device: torch.device, prompt: list[int], most: int, pad_token_id: int | None
 ) -> Greedy | None:
-    """What the model's own generation settings add to plain arguments, None where that is more than decoding here can
-    do. transformers is asked, with one of the prompts, as `hf` asks it."""
+    """What the model's own generation settings add to plain arguments, None where decoding here does not support it.
+    transformers is called with one of the prompts, as `hf` calls it."""
     found: Greedy | None = None
 
     def look(
@@ -112,34 +113,33 @@ def greedy_settings(
 
 def decode(
     model: TrieModel,
-    budget: Budget,
+    memory: Memory,
     prompts: Sequence[list[int]],
     greedy: Greedy,
     stopping: Callable[[], StoppingCriteriaList],
 ) -> Iterator[tuple[int, Generated]]:
-    """What is generated behind each of the distinct prompts by its index, as they end; `stopping` makes the stop
-    sequences of one answer.
+    """The answer to each distinct prompt with the prompt's index, in the order that they end; `stopping` creates the
+    stopping criteria of one answer.
 
-    Prompts that wait are read in the same forwards that generate: a row that has ended leaves, and the next takes its
-    place.
+    Waiting prompts are read in the same forwards that generate: the next one takes the place of a row that has ended.
     """
     trie = Trie.of([prefix_trie.key(prompt) for prompt in prompts], [1] * len(prompts))
     shared = min(segment.depth for segment in trie.segments[1:]) if len(prompts) > 1 else len(prompts[0])
-    most_rows = budget.rows(model.position_bytes, max(map(len, prompts)) - shared + greedy.most)
+    most_rows = memory.rows(model.position_bytes, max(map(len, prompts)) - shared + greedy.most)
     waiting = deque(
         (index, part, segment)
         for index, segment in zip(trie.order, trie.segments, strict=True)
-        for part in prefix_trie.pieces(segment, budget.cluster)
+        for part in prefix_trie.pieces(segment, memory.cluster)
     )
     cache, rows = tree_attention.Cache(), list[_Row]()
     while waiting or rows:
-        parts, entering = _admitted(waiting, len(rows), most_rows, budget.tokens)
+        parts, entering = _admitted(waiting, len(rows), most_rows, memory.tokens)
         begin, end = (parts[0].begin, parts[-1].end) if parts else (0, 0)
         tokens = np.concatenate([trie.tokens[begin:end], [row.generated[-1] for row in rows]]).astype(np.int64)
         depths = np.concatenate([trie.depths[begin:end], [shared + row.own for row in rows]]).astype(np.int64)
         ended = [part.end - 1 - begin for part in parts if part.slot is not None]
         keep = np.array([*range(end - begin, len(tokens)), *ended], np.int64)
-        clusters, lengths = prefix_trie.clusters(parts, budget.cluster), [row.own for row in rows]
+        clusters, lengths = prefix_trie.clusters(parts, memory.cluster), [row.own for row in rows]
         logits = model.logits(cache, clusters, tokens, depths, keep, shared=shared, lengths=lengths)
         for row in rows:
             row.own += 1
@@ -160,8 +160,8 @@ def decode(
 def _admitted(
     waiting: deque[tuple[int, Piece, Segment]], rows: int, most_rows: int, most_tokens: int
 ) -> tuple[list[Piece], list[tuple[int, Segment]]]:
-    """What of the waiting prompts is read in the next forward, and the prompts (index, segment) that are read to
-    their end with it: these become rows, in the slots behind those that there are."""
+    """The pieces of waiting prompts to read in the next forward, and the prompts (index, segment) that are then
+    complete: these become rows, in slots after the existing ones."""
     parts: list[Piece] = []
     entering: list[tuple[int, Segment]] = []
     while waiting and rows + len(entering) < most_rows:
@@ -179,9 +179,9 @@ def _admitted(
 def _chosen(logits: Tensor, rows: Sequence[_Row], greedy: Greedy) -> list[int]:
     """Each row's next token."""
     if greedy.processors and rows:
-        # Each row alone: what has been said is what they look at, and padding would count as said.
-        told = [torch.tensor([row.prompt + row.generated], device=logits.device) for row in rows]
+        # Each row alone: processors look at all tokens so far, and padding would count among them.
+        so_far = [torch.tensor([row.prompt + row.generated], device=logits.device) for row in rows]
         scores = logits.float().split(1)
-        logits = torch.cat([greedy.processors(*row) for row in zip(told, scores, strict=True)])  # type: ignore[arg-type]
+        logits = torch.cat([greedy.processors(*row) for row in zip(so_far, scores, strict=True)])  # type: ignore[arg-type]
     chosen: list[int] = logits.argmax(dim=-1).tolist()
     return chosen

@@ -1,6 +1,7 @@
-"""Log-likelihoods of continuations by a depth-first walk over the trie of what is read for them.
+"""Log-likelihoods of continuations by a depth-first walk over the trie of the tokens read for them.
 
-Belongs here: which nodes' logits are wanted, and what they say of a continuation. Requests are `shared_prefix`'s.
+Belongs here: which nodes need logits, and the score of a continuation. Does not belong here: requests
+(`shared_prefix`).
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evaluators.engines import prefix_trie, tree_attention
-from evaluators.engines.memory import Budget
+from evaluators.engines.memory import Memory
 from evaluators.engines.prefix_trie import Ints, Piece, Trie
 from evaluators.engines.trie_model import TrieModel
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A continuation's log-likelihood, and whether it is the greedy one. Tokens as TokenCounts names them."""
+    """A continuation's log-likelihood, and whether it is the greedy one. Tokens as in TokenCounts."""
 
     log_likelihood: float
     is_greedy: bool
@@ -32,13 +33,13 @@ class Scored:
 
 def score(
     model: TrieModel,
-    budget: Budget,
+    memory: Memory,
     softmax_dtype: torch.dtype | None,
     keys: Sequence[bytes],
     continuations: Sequence[NDArray[Any]],
 ) -> Iterator[tuple[int, Scored]]:
-    """Each continuation by its index, as they are answered. `keys` (`prefix_trie.key`) are of what is read for them:
-    all but the last token, which is only predicted."""
+    """The score of each continuation with its index, in the order of answers. `keys` (`prefix_trie.key`) are of the
+    tokens read for them: all but the last token, which is only predicted."""
     trie = Trie.of(keys, [len(continuation) for continuation in continuations])
     nodes, targets = np.concatenate(trie.tails), np.concatenate(continuations)
     by_node = np.argsort(nodes, kind="stable")
@@ -47,10 +48,10 @@ def score(
     greedy = torch.empty(len(nodes), dtype=torch.bool)
     bounds = np.cumsum([0, *map(len, continuations)])
     cache, answered = tree_attention.Cache(), 0
-    for parts in _forwards(trie, wanted, budget):
+    for parts in _forwards(trie, wanted, memory):
         begin, end = parts[0].begin, parts[-1].end
         here = wanted[slice(*np.searchsorted(wanted, (begin, end)))]
-        clusters = prefix_trie.clusters(parts, budget.cluster)
+        clusters = prefix_trie.clusters(parts, memory.cluster)
         logits = model.logits(cache, clusters, trie.tokens[begin:end], trie.depths[begin:end], here - begin)
         scores = torch.log_softmax(logits, dim=-1, dtype=softmax_dtype)
         asked = by_node[slice(*np.searchsorted(nodes, (begin, end), sorter=by_node))]
@@ -70,7 +71,7 @@ def score(
                 Scored(
                     float(log_probabilities[own].sum()),
                     bool(greedy[own].all()),
-                    # `hf` answers continuations that differ in their last token only together.
+                    # `hf` answers continuations together that differ only in their last token.
                     unshared=segment.depth + added if added else 0,
                     distinct=added,
                 ),
@@ -78,16 +79,16 @@ def score(
             answered += 1
 
 
-def _forwards(trie: Trie, wanted: Ints, budget: Budget) -> Iterator[list[Piece]]:
-    """The trie's pieces, as many at a time as the budget allows. `wanted` are the nodes that logits are for."""
+def _forwards(trie: Trie, wanted: Ints, memory: Memory) -> Iterator[list[Piece]]:
+    """The trie's pieces, as many at a time as the memory allows. `wanted` are the nodes that need logits."""
     parts: list[Piece] = []
-    longest = min(budget.cluster, budget.logits)
+    longest = min(memory.cluster, memory.logits)
     for segment in trie.segments:
         for part in prefix_trie.pieces(segment, longest):
             if parts:
                 begin = parts[0].begin
                 logits = np.diff(np.searchsorted(wanted, (begin, part.end)))[0]
-                if part.end - begin > budget.tokens or logits > budget.logits:
+                if part.end - begin > memory.tokens or logits > memory.logits:
                     yield parts
                     parts = []
             parts.append(part)

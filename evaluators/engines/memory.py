@@ -1,6 +1,7 @@
-"""What may be in memory at once: tokens of a forward, logits, keys and values.
+"""How much may be in memory at once: tokens of a forward, logits, keys and values.
 
-Belongs here: sizes, and how running out of memory is recognized. Who goes on with less is `shared_prefix`'s.
+Belongs here: sizes, and how running out of memory is recognised. Does not belong here: continuing with less
+(`shared_prefix`).
 """
 
 from __future__ import annotations
@@ -11,22 +12,22 @@ from typing import Any
 import psutil
 import torch
 
-LARGEST_CLUSTER = 128  # tokens that attend in one call; larger ones attend to more that is masked
-MOST_TOKENS = 1024  # tokens a forward; more was not faster on a CPU
+LARGEST_CLUSTER = 128  # tokens that attend in one call; in larger clusters more of the attention is masked
+MOST_TOKENS = 1024  # tokens per forward; more was not faster on a CPU
 MOST_ROWS = 32  # answers that are generated side by side
-FEWEST_TOKENS = 16  # where memory does not even suffice for these, halving goes no further
+FEWEST_TOKENS = 16  # halving stops here
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
-    """What may be in memory at once: tokens of a forward, positions with vocabulary logits, keys and values of rows."""
+class Memory:
+    """How much may be in memory at once: tokens of a forward, positions with logits, keys and values of rows."""
 
     tokens: int
     logits: int
     cache_bytes: int
 
     @classmethod
-    def of(cls, config: Any, dtype: torch.dtype, memory_bytes: int) -> Budget:
+    def of(cls, config: Any, dtype: torch.dtype, memory_bytes: int) -> Memory:
         """A quarter of the memory each for a forward's activations and for logits, half for keys and values."""
         size = dtype.itemsize
         # Per token: the residual stream a few times, the widest layer three times.
@@ -45,18 +46,18 @@ class Budget:
         return min(LARGEST_CLUSTER, self.tokens)
 
     def rows(self, position_bytes: int, positions: int) -> int:
-        """How many rows of so many positions of their own fit."""
+        """How many rows with so many positions of their own fit."""
         return max(1, min(MOST_ROWS, self.cache_bytes // (position_bytes * positions)))
 
-    def halved(self) -> Budget:
-        return Budget(self.tokens // 2, max(1, self.logits // 2), self.cache_bytes // 2)
+    def halved(self) -> Memory:
+        return Memory(self.tokens // 2, max(1, self.logits // 2), self.cache_bytes // 2)
 
 
 def _values(config: Any, name: str) -> list[int]:
-    """What a configuration says of its layers: one number for all, or one for each; 0 where it says nothing."""
+    """A configuration's value for its layers: one number for all, or one for each; 0 where it has none."""
     try:
         value = getattr(config, name, None)
-    except RuntimeError:  # transformers refuses to name one value where layers have configurations of their own
+    except RuntimeError:  # transformers raises where layers have configurations of their own
         value = [getattr(layer, name, None) for layer in config.per_layer_config]
     return [each or 0 for each in value] if isinstance(value, list | tuple) else [value or 0, 0]
 
@@ -68,7 +69,7 @@ def free_bytes(device: torch.device) -> int:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    # On a CPU torch has no type of its own for it, and two wordings.
+    # On a CPU torch has no exception type for it, but two wordings.
     return isinstance(error, torch.OutOfMemoryError) or any(
         words in str(error) for words in ("can't allocate memory", "not enough memory")
     )

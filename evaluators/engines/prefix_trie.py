@@ -1,10 +1,11 @@
 """Requests as a token trie, walked depth-first: what must be forwarded, in which order, and what it may attend to.
 
-Belongs here: token ids, positions and masks, in numpy. The model and its keys and values are `tree_attention`'s.
+Belongs here: token ids, positions and masks, in numpy. Does not belong here: the model, its keys and values
+(`tree_attention`).
 
-Sequences are sorted, so that what two neighbours share is all that a later one can share with an earlier one. Walking
-them needs one stack of keys and values, as deep as the longest sequence: a sequence keeps what it shares with the one
-before, drops the rest of the stack, and pushes its own tokens. A branch is freed when it is left.
+Sequences are sorted, so that a sequence shares the longest prefix with its predecessor. Walking them needs one stack of
+keys and values, as deep as the longest sequence: each sequence keeps the prefix that it shares with the previous one,
+drops the rest of the stack, and pushes its own tokens. A branch is freed when the walk leaves it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
-# Big-endian bytes sort as the token ids in them do, a hundred times faster than lists.
+# Big-endian bytes sort like the token ids in them, a hundred times faster than lists.
 _KEY = np.dtype(">u4")
 
 
@@ -31,7 +32,7 @@ def key(tokens: Sequence[int] | NDArray[Any]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Nodes `begin` to `end` of the trie, in a row: a distinct sequence's tokens from `depth` on."""
+    """The consecutive nodes `begin` to `end` of the trie: a distinct sequence's tokens from `depth` on."""
 
     begin: int
     end: int
@@ -42,8 +43,8 @@ class Segment:
 class Trie:
     """The distinct prefixes of the sequences, one node each, depth-first.
 
-    `tokens` and `depths` have one entry per node. `order` lists the sequences as they are walked, `segments` belong to
-    it. `tails[i]` are the nodes of sequence i's last tokens, as many as were asked for.
+    `tokens` and `depths` have one entry per node. `order` lists the sequences in the order of the walk, with one of
+    `segments` each. `tails[i]` are the nodes of sequence i's last tokens, as many as requested.
     """
 
     tokens: Ints
@@ -54,7 +55,7 @@ class Trie:
 
     @classmethod
     def of(cls, keys: Sequence[bytes], tail_lengths: Sequence[int]) -> Trie:
-        """The trie of sequences by their keys; `tail_lengths` says of how many last tokens each wants the nodes."""
+        """The trie of sequences, given their keys; `tail_lengths`: for how many last tokens each needs the nodes."""
         order = sorted(range(len(keys)), key=keys.__getitem__)
         tokens: list[Ints] = []
         segments: list[Segment] = []
@@ -76,8 +77,8 @@ class Trie:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a segment. `kept`: how deep the stack is kept before it is pushed. `slot`: where, if anywhere, the
-    whole sequence is copied to once its last token is there."""
+    """A part of a segment. `kept`: the depth of the stack that is kept before the piece is pushed. `slot`: the row, if
+    any, that the whole sequence is copied to once it is complete."""
 
     begin: int
     end: int
@@ -87,11 +88,11 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Pieces that attend in one call: tokens `begin` to `end` of a forward, behind `kept` positions of the stack.
+    """Pieces that attend in one call: tokens `begin` to `end` of a forward, after `kept` positions of the stack.
 
-    Keys and values that they may attend to are the kept positions, then the cluster's own tokens. `allowed` is a mask
-    over them, one row a token; `positions` are the keys' positions. `path` are the keys that lie on the stack
-    afterwards, from position `path_from` on: those before it are there already.
+    They attend to the kept positions and then to the cluster's own tokens. `allowed` is the mask over these keys, one
+    row per token; `positions` are the keys' positions. `path` are the keys on the stack afterwards, from position
+    `path_from` on: those before it are already there.
     """
 
     begin: int
@@ -156,7 +157,7 @@ def _cluster(group: Sequence[Piece], begin: int) -> Cluster:
 
 
 def _shared(one: Ints, other: Ints) -> int:
-    """How many first tokens are equal."""
+    """The length of the common prefix."""
     length = min(len(one), len(other))
     different = np.flatnonzero(one[:length] != other[:length])
     return int(different[0]) if len(different) else length

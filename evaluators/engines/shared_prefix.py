@@ -1,11 +1,11 @@
 """The shared-prefix engine: lm-eval's answers, with every distinct prefix of a task's requests computed once.
 
-Registered with lm-eval as `shared-prefix`. It is lm-eval's `hf` in all that decides about answers (tokenizer,
+Registered with lm-eval as `shared-prefix`. It is lm-eval's `hf` in everything that affects answers (tokenizer,
 truncation, chat template, softmax, stop sequences) and differs in what it forwards: a depth-first walk over the token
 trie of all requests (`prefix_trie`), unpadded, with vocabulary logits only where a continuation's token is predicted.
 
-Belongs here: lm-eval's requests and their answers, and what is left to `hf`. How an answer is computed is
-`likelihood`'s and `decoding`'s.
+Belongs here: lm-eval's requests and their answers, and what is left to `hf`. Does not belong here: how an answer is
+computed (`likelihood`, `decoding`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from transformers import StoppingCriteriaList
 from evaluators.engines import Engine, TokenCounts, compatibility, prefix_trie, transformers
 from evaluators.engines.decoding import decode, greedy_settings, is_plain
 from evaluators.engines.likelihood import score
-from evaluators.engines.memory import FEWEST_TOKENS, Budget, free_bytes, is_out_of_memory
+from evaluators.engines.memory import FEWEST_TOKENS, Memory, free_bytes, is_out_of_memory
 from evaluators.engines.trie_model import TrieModel
 
 _log = logging.getLogger(__name__)
@@ -44,13 +44,13 @@ Answer = TypeVar("Answer")
 
 NAME = "shared-prefix"
 VERSION = 2  # part of the comparability key: raise it with every change that changes answers or their cost
-_MEMORY_SHARE = 0.5  # of the free memory, where no budget is given
+_MEMORY_SHARE = 0.5  # of the free memory, where `memory_gib` is not given
 
 
 @dataclass
 class Accounting:
-    """Tokens since the last look, as TokenCounts names them, of what has been answered. `by_hf`: some was left to `hf`,
-    which does not tell its tokens apart."""
+    """Tokens of the answers since the last `counted`, named as in TokenCounts. `by_hf`: `hf` answered some of the
+    requests, and its tokens cannot be split."""
 
     unshared: int = 0
     distinct: int = 0
@@ -58,18 +58,18 @@ class Accounting:
 
 
 def load(path: Path, *, dtype: str, device: str, batch_size: int) -> Engine:
-    """Load a local folder of safetensors. `batch_size` is `hf`'s, where a model is left to it."""
+    """Load a local folder of safetensors. `batch_size` applies only where a model is left to `hf`."""
     lm = transformers.open_model(SharedPrefixLM, path, dtype=dtype, device=device, batch_size=batch_size)
     if lm.fallback_reason is not None:
         return dataclasses.replace(transformers.engine_of(lm, batch_size), reason=lm.fallback_reason)
-    engine = transformers.engine(lm, NAME, f"{lm.budget.tokens} tokens", lm.counted, VERSION)
+    engine = transformers.engine(lm, NAME, f"{lm.memory.tokens} tokens", lm.counted, VERSION)
     return dataclasses.replace(engine, shares_prefixes=True)
 
 
 @register_model(NAME)
 class SharedPrefixLM(HFLM):
-    """lm-eval's `hf` with shared prefixes computed once. `memory_gib` bounds its caches and logits (None: half of what
-    is free). `fallback_reason` says why a model is answered by `hf` itself, None where it is not."""
+    """lm-eval's `hf` with shared prefixes computed once. `memory_gib` limits its caches and logits (None: half of the
+    free memory). `fallback_reason` says why `hf` itself answers, None where it does not."""
 
     def __init__(self, *args: Any, memory_gib: float | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -81,25 +81,25 @@ class SharedPrefixLM(HFLM):
         self.fallback_reason: str | None = None
         try:
             self.fallback_reason = self._set_up(memory_gib)
-        except Exception as error:  # whatever an architecture makes of being asked so, `hf` can answer
+        except Exception as error:  # whatever an architecture raises in the check, `hf` can answer
             name, sentence = type(self.model).__name__, (str(error).strip().splitlines() or [""])[0]
-            self.fallback_reason = f"{name} cannot be asked about shared prefixes ({type(error).__name__}: {sentence})"
-        self.counted()  # nobody asked for the check's tokens
+            self.fallback_reason = f"{name} fails the check for shared prefixes ({type(error).__name__}: {sentence})"
+        self.counted()  # resets the counts: the check's tokens belong to no request
         if self.fallback_reason is not None:
             _log.warning("%s; lm-eval's hf answers instead", self.fallback_reason)
 
     def _set_up(self, memory_gib: float | None) -> str | None:
-        """Get ready to answer by shared prefixes; returns why that cannot be."""
+        """Prepare to answer with shared prefixes; returns the reason where the model does not support them."""
         reason = compatibility.unsupported(self.model, self.backend)
         if reason is not None:
             return reason
         self._longest = compatibility.longest(self.model.config.get_text_config())
         self._trie_model = TrieModel(self.model, self.device, self.mixed_precision_dtype)
         free = free_bytes(self.device) * _MEMORY_SHARE if memory_gib is None else memory_gib * 2**30
-        self.budget = Budget.of(self._trie_model.config, self._trie_model.dtype, int(free))
+        self.memory = Memory.of(self._trie_model.config, self._trie_model.dtype, int(free))
         return compatibility.differs(self.model, self)
 
-    # What the check at load asks; see `compatibility.Asked`.
+    # For the check at load; see `compatibility.Asked`.
 
     def hf_scores(self, requests: compatibility.Requests) -> compatibility.Answers:
         return super()._loglikelihood_tokens(requests, disable_tqdm=True, override_bs=1)
@@ -129,11 +129,11 @@ class SharedPrefixLM(HFLM):
             return None
         greedy = dataclasses.replace(greedy, most=min(greedy.most, most))
         with self._trie_model.own_attention():
-            found = dict(decode(self._trie_model, self.budget, prompts, greedy, StoppingCriteriaList))
+            found = dict(decode(self._trie_model, self.memory, prompts, greedy, StoppingCriteriaList))
         return [found[index].tokens for index in range(len(prompts))]
 
     def counted(self) -> TokenCounts:
-        """The tokens since the last look."""
+        """The tokens since the last call."""
         computed = self._forwarded().computed
         seen, self.accounting = self.accounting, Accounting()
         if seen.by_hf:
@@ -141,8 +141,8 @@ class SharedPrefixLM(HFLM):
         return TokenCounts(computed=computed, padding=0, unshared=seen.unshared, distinct=seen.distinct)
 
     def _encode_pair(self, context: str, continuation: str) -> tuple[Any, Any]:
-        """As lm-eval, but a document's context is encoded once for all its choices, and kept as an array: ten thousand
-        contexts of thousands of tokens are gigabytes as Python's integers."""
+        """Like lm-eval's, but a document's context is encoded once for all its choices and kept as an array: as Python
+        integers, ten thousand contexts of thousands of tokens take gigabytes."""
         if self.fallback_reason is not None:
             return super()._encode_pair(context, continuation)
         start = self._encode_context(context.rstrip())  # spaces at the end belong to the continuation
@@ -150,7 +150,7 @@ class SharedPrefixLM(HFLM):
         return start, whole[len(start) :].copy()
 
     def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = False) -> list[float]:
-        """As `hf`, but all windows of all requests are answered together."""
+        """Like `hf`, but answers all windows of all requests together."""
         if self.fallback_reason is not None:
             return super().loglikelihood_rolling(requests, disable_tqdm)
         windows = [
@@ -179,11 +179,11 @@ class SharedPrefixLM(HFLM):
         for _, context, continuation in requests:
             if len(context) == 0 or not 0 < len(continuation) <= self.max_length:
                 raise ValueError(
-                    f"cannot score {len(continuation)} tokens behind {len(context)}: a continuation has one token or "
-                    f"more, at most the {self.max_length} that the model reads, and something before it"
+                    f"cannot score {len(continuation)} tokens after {len(context)}: a continuation needs a context and "
+                    f"has at least one token, and at most {self.max_length}, which the model can read"
                 )
         continuations = [continuation for _, _, continuation in requests]
-        # As `hf` truncates: from the left, and the last token is predicted, not read.
+        # Truncated as in `hf`, from the left; the last token is predicted, not read.
         keys = [
             prefix_trie.key(np.concatenate((context, continuation))[-(self.max_length + 1) :][:-1])
             for _, context, continuation in requests
@@ -205,7 +205,7 @@ class SharedPrefixLM(HFLM):
             for index, found in self._with_less_memory(
                 lambda left: score(
                     self._trie_model,
-                    self.budget,
+                    self.memory,
                     self.softmax_dtype,
                     [keys[i] for i in left],
                     [continuations[i] for i in left],
@@ -220,7 +220,7 @@ class SharedPrefixLM(HFLM):
         return [answers[index] for index in range(len(requests))]
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
-        """As `hf`. Whatever is not plain greedy decoding is left to it."""
+        """Like `hf`, which also answers everything that is not plain greedy decoding."""
         groups: dict[str, list[int]] = {}
         for index, request in enumerate(requests):
             groups.setdefault(repr(request.args[1]), []).append(index)
@@ -237,13 +237,13 @@ class SharedPrefixLM(HFLM):
         return [answers[index] for index in range(len(requests))]
 
     def _generate(self, requests: Sequence[Instance]) -> list[str] | None:
-        """Answers to requests that have their arguments in common, None where they are left to `hf`."""
+        """Answers to requests with the same arguments, None where `hf` has to answer them."""
         arguments = normalize_gen_kwargs(requests[0].args[1], self.max_gen_toks)
         most = arguments["max_gen_toks"]
         until = handle_stop_sequences(arguments["until"], eos=self.tok_decode(self.eot_token_id, False))
         if self.max_length <= most:
             raise ValueError(
-                f"max_gen_toks {most} leaves no room for a prompt: the model reads {self.max_length} tokens in all"
+                f"max_gen_toks {most} leaves no room for a prompt: the model reads {self.max_length} tokens in total"
             )
         prompts = [
             self.tok_batch_encode([r.args[0]], left_truncate_len=self.max_length - most, truncation=self.truncation)
@@ -260,7 +260,7 @@ class SharedPrefixLM(HFLM):
         texts: dict[int, str] = {}
         with self._trie_model.own_attention():
             for index, found in self._with_less_memory(
-                lambda left: decode(self._trie_model, self.budget, [distinct[i] for i in left], greedy, stopping),
+                lambda left: decode(self._trie_model, self.memory, [distinct[i] for i in left], greedy, stopping),
                 len(distinct),
             ):
                 self.accounting.distinct += found.distinct
@@ -271,7 +271,7 @@ class SharedPrefixLM(HFLM):
         return [texts[index] for index in range(len(requests))]
 
     def _as_text(self, tokens: list[int], until: list[str]) -> str:
-        """An answer as `hf` cuts it out of what was generated."""
+        """The answer as `hf` extracts it from the generated tokens."""
         if isinstance(self.think_end_token, int) and self.think_end_token in tokens:
             tokens = tokens[len(tokens) - tokens[::-1].index(self.think_end_token) :]
         text = self.tok_decode(tokens)
@@ -286,7 +286,7 @@ class SharedPrefixLM(HFLM):
     def _with_less_memory(
         self, work: Callable[[list[int]], Iterator[tuple[int, Answer]]], number: int
     ) -> Iterator[tuple[int, Answer]]:
-        """What `work` yields for the indices up to `number`; where memory runs out, the rest with half the budget."""
+        """What `work` yields for the indices up to `number`; where memory runs out, the rest with half the memory."""
         left = list(range(number))
         while left:
             done = set()
@@ -295,9 +295,9 @@ class SharedPrefixLM(HFLM):
                     done.add(position)
                     yield left[position], answer
             except RuntimeError as error:
-                if not is_out_of_memory(error) or self.budget.tokens <= FEWEST_TOKENS:
+                if not is_out_of_memory(error) or self.memory.tokens <= FEWEST_TOKENS:
                     raise
-                self.budget = self.budget.halved()
-                _log.warning("out of memory; going on with %d tokens a forward", self.budget.tokens)
+                self.memory = self.memory.halved()
+                _log.warning("out of memory; continuing with %d tokens per forward", self.memory.tokens)
                 gc.collect()
             left = [index for position, index in enumerate(left) if position not in done]

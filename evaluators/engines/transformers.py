@@ -49,7 +49,7 @@ def open_model(kind: type[LM], path: Path, *, dtype: str, device: str, batch_siz
 def engine(
     lm: HFLM, name: str, batch_policy: str, counted: Callable[[], TokenCounts], version_of_ours: int | None = None
 ) -> Engine:
-    """What the rest of evaluators knows of a model that transformers runs."""
+    """The Engine of a model that transformers runs."""
     versions = [
         f"lm-eval {version('lm-eval')}",
         f"transformers {version('transformers')}",
@@ -71,7 +71,7 @@ def engine(
 
 
 def forwarded(model: torch.nn.Module) -> Callable[[], TokenCounts]:
-    """Counts what goes into the model, padding and all; lm-eval does not tell the padding apart."""
+    """Counts the tokens that go into the model, padding included, because lm-eval does not report padding."""
     computed = 0
 
     def count(_module: torch.nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:

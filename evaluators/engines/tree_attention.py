@@ -1,8 +1,8 @@
 """Attention over a token trie, for any model that takes its attention from transformers' AttentionInterface.
 
-One forward has the batch size 1 and no padding: tokens of many branches lie side by side, and linear layers see each
-once. Who attends to whom is decided here: clusters of the trie behind a stack of keys and values (`prefix_trie`), and
-rows that are being generated, each behind its own. Positions come from the caller, so rotary embeddings need no care.
+One forward has batch size 1 and no padding: tokens of many branches lie side by side, and linear layers see each once.
+This module decides which token attends to which: clusters of the trie to a stack of keys and values (`prefix_trie`),
+and rows that are being generated each to their own. The caller gives positions, so rotary embeddings need no handling.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NAME = "shared_prefix"
 class KeysAndValues:
     """One layer's keys and values: the stack [kv heads, depth, size], and rows [rows, kv heads, depth, size].
 
-    Rows lie behind the stack's first positions, which all of them share, and hold what is their own.
+    Rows follow the stack's first positions, which all of them share, and hold only their own positions.
     """
 
     def __init__(self, keys: Tensor, values: Tensor) -> None:
@@ -32,7 +32,7 @@ class KeysAndValues:
         self.rows = tuple(x.new_empty(0, x.shape[1], 0, x.shape[3]) for x in (keys, values))
 
     def push(self, at: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Write [kv heads, tokens, size] at a depth of the stack; returns the stack up to there."""
+        """Write [kv heads, tokens, size] at a depth of the stack; returns the stack up to the end of it."""
         end = at + keys.shape[1]
         if end > self.stack[0].shape[1]:
             self.stack = tuple(_grown(x, 1, end) for x in self.stack)
@@ -41,7 +41,7 @@ class KeysAndValues:
         return self.stack[0][:, :end], self.stack[1][:, :end]
 
     def rearrange(self, cluster: Cluster) -> None:
-        """Bring a cluster's last path into its place on the stack."""
+        """Move a cluster's last path to its place on the stack."""
         if cluster.depth and cluster.path[-1:] != cluster.depth - 1:
             for stack in self.stack:
                 stack[:, cluster.path_from : cluster.depth] = stack[:, torch.as_tensor(cluster.path)]
@@ -53,7 +53,7 @@ class KeysAndValues:
             row[slot, :, : depth - shared] = stack[:, shared:depth]
 
     def append(self, lengths: Tensor, longest: int, keys: Tensor, values: Tensor) -> None:
-        """Write one token [rows, kv heads, size] behind each row's `lengths`; the longest row has `longest` then."""
+        """Write one token [rows, kv heads, size] after each row's `lengths`; the longest row then has `longest`."""
         self.rows = tuple(_grown(x, 2, longest) for x in self.rows)
         at = torch.arange(len(lengths), device=lengths.device)
         for row, new in zip(self.rows, (keys, values), strict=True):
@@ -72,7 +72,7 @@ class Cache:
 
     @property
     def position_bytes(self) -> int:
-        """What one position takes in all layers, which may differ in their heads."""
+        """The size of one position in all layers, which may differ in their heads."""
         stacks = [stack for layer in self.layers.values() for stack in layer.stack]
         return sum(stack.shape[0] * stack.shape[2] * stack.element_size() for stack in stacks)
 
@@ -83,7 +83,7 @@ class Cache:
 
     @torch.inference_mode()
     def move(self, slot: int, to: int) -> None:
-        """Give a row the place of another that has ended."""
+        """Move a row to the slot of another that has ended."""
         if slot == to:
             return
         for layer in self.layers.values():
@@ -93,7 +93,7 @@ class Cache:
 class Step:
     """What one forward attends to: clusters first, then one token for each of the first rows.
 
-    `lengths` says how much of its own each row has, `shared` how much of the stack all rows lie behind.
+    `lengths` are the rows' own positions, `shared` the positions of the stack that all rows share.
     """
 
     def __init__(
@@ -117,14 +117,14 @@ class Step:
         self._entered: set[int] = set()
 
     def enter(self, layer: int) -> None:
-        """Raises ValueError where this forward was in the layer before: its keys and values have one place in the
-        cache, and the second time would overwrite what later tokens attend to."""
+        """Raises ValueError where this forward already entered the layer: a layer has one place in the cache, and the
+        second call would overwrite keys and values that later tokens attend to."""
         if layer in self._entered:
             raise ValueError(f"its attention is called more than once with the layer index {layer}")
         self._entered.add(layer)
 
     def cluster_mask(self, number: int, window: int | None) -> tuple[int, Tensor]:
-        """The first position that a cluster's tokens see, and what is added to their scores from there on."""
+        """The first position that a cluster's tokens see, and the additive mask from there on."""
         cluster = self.clusters[number]
         first = 0
         if window is not None:
@@ -138,7 +138,7 @@ class Step:
         return first, self._masks[number, window]
 
     def row_mask(self, window: int | None) -> Tensor:
-        """[rows, shared + longest]: what is added to the scores of the rows' tokens."""
+        """[rows, shared + longest]: the additive mask of the rows' tokens."""
         if (-1, window) not in self._masks:
             own = torch.arange(self.longest, device=self._device)
             positions = torch.cat([torch.arange(self.shared, device=self._device), self.shared + own])
@@ -177,7 +177,7 @@ def attend(
     layer = step.cache.layer(index, key, value)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     groups = query.shape[1] // key.shape[1]
-    # [kv heads, group, tokens, size]: heads that share keys meet in one dimension, so that keys are never repeated.
+    # [kv heads, group, tokens, size]: heads that share keys are in one dimension, so that keys are never repeated.
     queries = query[0].unflatten(0, (key.shape[1], groups))
     out = query.new_empty(*queries.shape[:3], value.shape[-1])
     for number, cluster in enumerate(step.clusters):
@@ -199,7 +199,7 @@ def attend(
 
 
 def _has_window(module: torch.nn.Module) -> bool:
-    """Is this one of the layers that the model's configuration gives a sliding window?"""
+    """Whether the model's configuration gives this layer a sliding window."""
     config = getattr(module, "config", None)
     if not getattr(config, "sliding_window", None):
         return False
@@ -230,7 +230,7 @@ def _row_attention(
     softcap: float | None,
     sinks: Tensor | None,
 ) -> Tensor:
-    """[kv heads, group, rows, size]: each row against what all share, read once for all, and against its own."""
+    """[kv heads, group, rows, size]: each row against the shared positions, read once for all, and its own."""
     rows = len(step.lengths)
     shared_keys, shared_values = (x[:, : step.shared] for x in layer.stack)
     own_keys, own_values = (x[:rows, :, : step.longest] for x in layer.rows)
@@ -245,7 +245,7 @@ def _row_attention(
 
 
 def _weights(scores: Tensor, mask: Tensor, softcap: float | None, sinks: Tensor | None) -> Tensor:
-    """Softmax over the last dimension in float32; a sink takes its share and is dropped."""
+    """Softmax over the last dimension in float32; a sink takes its share and is then dropped."""
     if softcap is not None:
         scores = torch.tanh(scores / softcap) * softcap
     scores = scores + mask
@@ -256,7 +256,7 @@ def _weights(scores: Tensor, mask: Tensor, softcap: float | None, sinks: Tensor 
 
 
 def _grown(tensor: Tensor, dimension: int, size: int) -> Tensor:
-    """The tensor with room for at least `size`, at least half as much again, so that growing rarely copies."""
+    """The tensor with room for at least `size`; it grows by at least half, so that it is rarely copied."""
     has = tensor.shape[dimension]
     if size <= has:
         return tensor

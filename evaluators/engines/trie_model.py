@@ -1,7 +1,7 @@
 """A causal model that reads tokens of many branches of a trie in one forward.
 
-Belongs here: one forward, and the model's attention while it is asked so. What is forwarded, and what becomes of the
-logits, is `likelihood`'s and `decoding`'s.
+Belongs here: one forward, and the model's attention during it. Does not belong here: what is forwarded, and the use of
+its logits (`likelihood`, `decoding`).
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ class TrieModel:
         self.config = model.config.get_text_config()
         self.dtype: torch.dtype = model.dtype
         self.device = device
-        self.position_bytes = 0  # keys and values of one position; the first forward tells
+        self.position_bytes = 0  # of one position's keys and values; known after the first forward
         self._model = model
         self._mixed_precision_dtype = mixed_precision_dtype
 
     @contextmanager
     def own_attention(self) -> Iterator[None]:
-        """The model with attention over token tries; `hf` finds its own again afterwards."""
+        """The model with attention over token tries; its usual attention is restored for `hf` afterwards."""
         usual = self._model.config._attn_implementation
         self._model.set_attn_implementation(tree_attention.NAME)
         try:
@@ -50,7 +50,7 @@ class TrieModel:
         shared: int = 0,
         lengths: Sequence[int] = (),
     ) -> Tensor:
-        """Vocabulary logits [positions kept, vocabulary] of one forward: clusters first, then a token of each row
+        """Vocabulary logits [positions kept, vocabulary] of one forward: clusters first, then one token of each row
         (`shared` and `lengths` as in `tree_attention.Step`)."""
         step = tree_attention.Step(cache, clusters, self.dtype, self.device, shared=shared, lengths=lengths)
         ids, places, kept = (torch.from_numpy(x).to(self.device) for x in (tokens, positions, keep))

@@ -1,7 +1,7 @@
-"""lm-eval's own `vllm` backend with prefix caching on, for a CUDA device. It was never run or measured here.
+"""lm-eval's own `vllm` backend with prefix caching on, for a CUDA device. It has never been run or measured here.
 
-vLLM has its own schedule and cache, so batches are left to it. Log-likelihoods are read in full whatever is cached:
-vLLM does not keep what it would need to answer them.
+vLLM schedules batches and manages its cache itself. For log-likelihoods it reads prompts in full, whatever is cached,
+because it does not keep what it would need to answer them.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def load(path: Path, *, dtype: str, device: str) -> Engine:
     """Load a local folder of safetensors. Raises EngineFailed, also where vLLM or its device is missing."""
     if device != "cuda:0":
         raise EngineFailed(
-            f"engine vllm takes the first visible CUDA device, and the evaluation runs on {device}; "
-            f"make the device the first with CUDA_VISIBLE_DEVICES, {_INSTEAD}"
+            f"engine vllm uses the first visible CUDA device, but the evaluation runs on {device}; "
+            f"make that device the first with CUDA_VISIBLE_DEVICES, {_INSTEAD}"
         )
     try:
         from lm_eval.models.vllm_causallms import VLLM
@@ -45,7 +45,7 @@ def load(path: Path, *, dtype: str, device: str) -> Engine:
         version=f"lm-eval {version('lm-eval')}, vllm {version('vllm')}, torch {torch.__version__}",
         batch_policy="vLLM's own, prefix caching",
         lm=lm,
-        synchronize=lambda: None,  # vLLM answers when its process has all tokens
+        synchronize=lambda: None,  # vLLM returns once its process has all tokens
         counted=TokenCounts,
         architecture=config.architectures[0] if config.architectures else type(config).__name__,
         params_b=_parameters(path) / 1e9,
@@ -53,7 +53,7 @@ def load(path: Path, *, dtype: str, device: str) -> Engine:
 
 
 def _parameters(path: Path) -> int:
-    """Parameters in the folder's weights: the model itself lives in vLLM's process."""
+    """The number of parameters in the folder's weights, because the model itself is in vLLM's process."""
     total = 0
     for file in path.glob("*.safetensors"):
         with safe_open(file, framework="pt") as weights:

@@ -1,11 +1,11 @@
-"""lm-eval, adapted: its tasks loaded, asked one by one and scored. Its string keys end here.
+"""lm-eval, adapted: loads its tasks, asks them one by one and scores them. Its string keys do not leave this room.
 
-    lm_eval_tasks.py   a suite's tasks, as lm-eval loads them and as the suite asks them
-    outcomes.py        one of them asked, and its scores and samples
+    lm_eval_tasks.py   a suite's tasks, as lm-eval loads them and as the suite configures them
+    outcomes.py        asking one task, and its scores and samples
     metered.py         an engine as lm-eval's model, metered by phase
     interruption.py    where a run may be stopped, and where not
-    complaints.py      what lm-eval and its documents say is wrong, in a sentence
-    punkt.py           the tokenizer data that IFEval would fetch
+    complaints.py      errors and warnings about documents, in a sentence
+    punkt.py           the tokenizer data that IFEval would download
 
-Does not belong here: how a request is answered (`engines`), or what is landed of it (`process`).
+Does not belong here: how a request is answered (`engines`), or what of it is landed (`process`).
 """

@@ -1,7 +1,7 @@
-"""What goes wrong with documents, in words that name the document: exceptions of tasks, and what lm-eval warns about.
+"""Errors and warnings about documents, in messages that name the document.
 
-lm-eval names no document where one cannot be asked. Its stack knows: some method of the task holds it at that moment.
-Belongs here: finding the document, and saying a warning once. Does not belong here: what to do about it.
+lm-eval does not name a document that cannot be asked. Its stack does: some method of the task holds it at that moment.
+Belongs here: finding the document, and reporting a warning once. Does not belong here: what follows from it.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from lm_eval.api.task import Task
 
 _log = logging.getLogger(__name__)
 _LOGGERS = ("lm_eval", "evaluators")
-_Key = tuple[str, int, str | None]  # the file and the line that warn, and the task that is warned of, if known
-# What is said at the load of each custom data set: advice on lm-eval's own command line, which nobody uses here.
+_Key = tuple[str, int, str | None]  # file and line of the warning, and the task that it is about, if known
+# lm-eval logs this for each custom data set: advice for its own command line, which is not used here.
 _NOT_FOR_US = "Custom kwargs can be passed to `--metadata` in console"
-_FOR_DEVELOPERS = (DeprecationWarning, FutureWarning, PendingDeprecationWarning)  # what a library's next version drops
+_FOR_DEVELOPERS = (DeprecationWarning, FutureWarning, PendingDeprecationWarning)  # about a library's next version
 _REMEDY = "correct the document, or the task file"
 
 
 class UnusableDocument(Exception):
-    """A document that no task can ask; the message says what is wrong with it."""
+    """A document that cannot be asked; the message says what is wrong with it."""
 
 
 def sentence(error: BaseException) -> str:
-    """An exception's first line, with its type where the text alone says little, and the document it is about."""
+    """An exception's first line, with its type and, where known, the document it is about."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     at = _place(reversed(frames))
     first = next(itertools.chain(str(error).strip().splitlines(), [""]))
@@ -48,7 +48,7 @@ def sentence(error: BaseException) -> str:
 
 
 def examine(task: Task, limit: int | None) -> None:
-    """Read each document that is asked as lm-eval will: some of it only after the answers, when the energy is spent.
+    """Read each document as lm-eval will, which reads some fields only after the answers, when the energy is used.
 
     Raises UnusableDocument for choices and labels that lm-eval cannot score, and whatever the task's fields raise.
     """
@@ -60,16 +60,16 @@ def examine(task: Task, limit: int | None) -> None:
         if (fault := next(_choice_faults(choices), None)) is not None:
             raise UnusableDocument(fault)
         if task.get_config("process_results") is not None:
-            continue  # the task scores the document itself, and knows what its label is
+            continue  # the task scores the document itself and defines its own label
         label = task.doc_to_text(doc) if getattr(task, "multiple_input", 0) else target
         if not isinstance(label, str | list) and not hasattr(label, "__index__"):
             raise UnusableDocument(f"no label (it is {label!r})")
-        if isinstance(label, int) and label < 0:  # lm-eval warns of a label behind the choices only
-            _log.warning("the label %d is none of the %d choices, so no answer can be right", label, len(choices))
+        if isinstance(label, int) and label < 0:  # lm-eval itself warns only of a label beyond the choices
+            _log.warning("the label %d is not one of the %d choices, so no answer can be right", label, len(choices))
 
 
 class Warnings(logging.Handler):
-    """What lm-eval, the engines and Python warn about, kept until it is said: once a task, with how often it came."""
+    """Warnings of lm-eval, the engines and Python, collected and reported once per task, with their number."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -78,7 +78,7 @@ class Warnings(logging.Handler):
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Hear warnings from here on, instead of their being printed one by one."""
+        """Collect warnings from here on, instead of printing them one by one."""
         loggers = [logging.getLogger(name) for name in _LOGGERS]
         with warnings.catch_warnings():
             warnings.showwarning = self._show
@@ -91,14 +91,14 @@ class Warnings(logging.Handler):
                     logger.removeHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """A record of one of the loggers."""
+        """Handle a record of one of the loggers."""
         text = record.getMessage()
         if _NOT_FOR_US not in text:
             speaker = {"lm_eval": "lm-eval"}.get(record.name.partition(".")[0])
             self._hear(record.pathname, record.lineno, speaker, text)
 
     def take(self, about: str) -> list[str]:
-        """What was heard since the last time and not said of the same before, a sentence each."""
+        """The warnings since the last call that were not reported for the same task before, a sentence each."""
         heard, self._heard = self._heard, {}
         new = [(warning.about or about, key, warning) for key, warning in heard.items()]
         new = [found for found in new if found[:2] not in self._said]
@@ -121,7 +121,7 @@ class Warnings(logging.Handler):
 
 @dataclass(slots=True)
 class _Warning:
-    """The first of the warnings that one line of code gave of one task."""
+    """The first warning that a line of code issued about a task."""
 
     speaker: str | None
     text: str
@@ -143,7 +143,7 @@ class _Warning:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A document, and the task's field that was read for it, if any."""
+    """A document, and the task's field that was being read for it, if any."""
 
     task: Task
     document: Mapping[str, Any]
@@ -157,7 +157,7 @@ class _Place:
 
 
 def _place(innermost_first: Iterable[FrameType]) -> _Place | None:
-    """The document that a task is at, by the local variables of its methods."""
+    """The document that a task is working on, from the local variables of its methods."""
     for frame in innermost_first:
         names = frame.f_locals
         task = names.get("task" if frame.f_globals is globals() else "self")
@@ -174,13 +174,13 @@ def _faults(task: Task, doc: Mapping[str, Any]) -> Iterator[str]:
     choices, target = task.doc_to_choice(doc), task.doc_to_target(doc)
     yield from _choice_faults(choices)
     if isinstance(target, int) and not 0 <= target < len(choices):
-        yield f"the label {target} (doc_to_target) is none of its {len(choices)} choices"
+        yield f"the label {target} (doc_to_target) is not one of its {len(choices)} choices"
     if "" in choices:
-        yield "an empty choice (doc_to_choice), which lm-eval does not load in a task's first document"
+        yield "an empty choice (doc_to_choice), which lm-eval does not accept in a task's first document"
 
 
 def _choice_faults(choices: Any) -> Iterator[str]:
     if choices is None or not len(choices):
         yield f"no choices (doc_to_choice gives {choices!r})"
     elif wrong := [choice for choice in choices if not isinstance(choice, str)]:
-        yield f"a choice that is no text (doc_to_choice gives {wrong[0]!r})"
+        yield f"a choice that is not text (doc_to_choice gives {wrong[0]!r})"

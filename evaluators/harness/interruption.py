@@ -1,11 +1,11 @@
 """Ending on SIGTERM or Ctrl-C without leaving anything half done.
 
-An exception that a signal throws into the middle of foreign code can leave its locks taken (codecarbon's scheduler
-then hangs for ever). So a signal is only noted, and acted on where that is safe: between steps, or at once inside the
-long ones, which hold no lock that anybody needs afterwards.
+An exception that a signal raises in the middle of foreign code can leave its locks taken (codecarbon's scheduler then
+hangs for ever). So a handler only notes the signal. The run acts on it where that is safe: between steps, or at once
+inside the long ones, which hold no lock that is needed afterwards.
 
-A forked child inherits handlers. One that only noted SIGTERM would live on for ever, and whoever terminates and joins
-it, as Python's pools do, would wait for ever: signals end a child, unless they were ignored before.
+A forked child inherits handlers. A child that only noted SIGTERM would never end, and Python's pools, which terminate
+and join their children, would wait for ever. So signals end a child, unless they were ignored before.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _mask = threading.local()
 
 
 class Interrupted(BaseException):
-    """The process was asked to end. What is finished stays, and the run says that it was interrupted."""
+    """The process was asked to end. Finished tasks are kept, and the run's status is `interrupted`."""
 
 
 class OverBudget(Interrupted):
-    """The run was asked to end because its model is over its budget."""
+    """The run was asked to end because its model exceeded its night budget."""
 
 
 class Interruption:
-    """Notes SIGTERM and SIGINT while `watching`, and what `ask` hands over."""
+    """Notes SIGTERM and SIGINT while `watching`, and requests made through `ask`."""
 
     def __init__(self) -> None:
         self._pending: Interrupted | None = None
@@ -39,7 +39,7 @@ class Interruption:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Take the signals over; they are given back at the end. Only in the main thread."""
+        """Handle the signals until the end of the block, then restore the handlers. Only in the main thread."""
         _replaced.update({number: signal.getsignal(number) for number in _SIGNALS})
         for number in _SIGNALS:
             signal.signal(number, self._note)
@@ -50,7 +50,7 @@ class Interruption:
             _replaced.clear()
 
     def ask(self, why: Interrupted) -> None:
-        """Ask the run to end, as a signal does; what asked first is the reason. From any thread."""
+        """Ask the run to end, as a signal does; the first request is the reason. From any thread."""
         self._pending = self._pending or why
 
     def check(self) -> None:
@@ -60,7 +60,7 @@ class Interruption:
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """Inside, a signal raises Interrupted where it comes; one that came before raises on entering."""
+        """Inside, a signal raises Interrupted at once; an earlier one raises on entering."""
         self.check()
         self._at_once = True
         try:
@@ -70,7 +70,7 @@ class Interruption:
 
     @contextmanager
     def not_now(self) -> Iterator[None]:
-        """Inside an `at_once`, keep a few lines whole; a signal that came meanwhile raises on leaving."""
+        """Inside an `at_once`, run a few lines uninterrupted; a signal in between raises on leaving."""
         before, self._at_once = self._at_once, False
         try:
             yield
@@ -90,7 +90,7 @@ def _give_back() -> None:
 
 
 def _hold_signals() -> None:
-    """For the moment of a fork: a signal that met the child before its handlers are back would be lost."""
+    """Block signals during a fork: the child would lose one that came before its handlers are restored."""
     _mask.before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
 
 
@@ -99,7 +99,7 @@ def _let_signals_through() -> None:
 
 
 def _in_child() -> None:
-    # The system's own action: what a handler raises here, where a signal may wait already, is dropped with the signal.
+    # The default action, because an exception that a handler raises here, for a pending signal, is lost with it.
     for number, handler in _replaced.items():
         signal.signal(number, signal.SIG_IGN if handler == signal.SIG_IGN else signal.SIG_DFL)
     _replaced.clear()

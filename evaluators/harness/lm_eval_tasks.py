@@ -1,6 +1,7 @@
-"""A suite's tasks, as lm-eval loads them and as the suite asks them.
+"""A suite's tasks, as lm-eval loads them and as the suite configures them.
 
-Belongs here: what is known of a task before it is asked. Asking it, and what comes of it, is `outcomes`'.
+Belongs here: what is known about a task before it is asked. Does not belong here: asking it, and its scores
+(`outcomes`).
 """
 
 from __future__ import annotations
@@ -31,20 +32,20 @@ from evaluators.catalogue.entries import SuiteEntry, TaskEntry
 from evaluators.harness import complaints, punkt
 from evaluators.hashing import digest
 
-# Where the data lies is no part of what a task asks: its documents are hashed instead.
+# The location of the data does not change what a task asks: its documents are hashed instead.
 _NOT_IN_TASK_HASH = {"dataset_path", "dataset_name", "dataset_kwargs", "custom_dataset", "metadata", "num_fewshot"}
-_HUB_METRICS = "metrics from the hub are code, which is never run; name one of lm-eval's, or write a `!function`"
-_AGGREGATIONS = "name one of lm-eval's, such as mean, or write a `!function`"
+_HUB_METRICS = "metrics from the hub are code and never run; use one of lm-eval's, or write a `!function`"
+_AGGREGATIONS = "use one of lm-eval's, such as mean, or write a `!function`"
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 class TaskUnavailable(Exception):
-    """A task cannot be loaded here; the message says why and what to do."""
+    """A task that cannot be loaded here; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedTask:
-    """A leaf task as its suite asks it: `weight` is its share of the suite's score, `chance` the score of guessing."""
+    """A leaf task as its suite asks it: `weight` is its share of the suite's score, `chance` the score by guessing."""
 
     name: str
     task: Task
@@ -57,11 +58,11 @@ class LoadedTask:
     weight: float
     chance: float
     task_hash: str
-    entry: TaskEntry  # the suite's, of the task itself or of the group that it came through
+    entry: TaskEntry  # the suite's entry: the task itself, or the group that it belongs to
 
     @property
     def group(self) -> str | None:
-        """The entry's name where that is a group or a tag, not the task itself."""
+        """The entry's name where the entry is a group or a tag, not the task itself."""
         return self.entry.task if self.entry.task != self.name else None
 
     @property
@@ -73,7 +74,7 @@ class LoadedTask:
         return min(len(self.task.eval_docs), self.limit or len(self.task.eval_docs))
 
     def identity(self) -> dict[str, Any]:
-        """The part of a fingerprint that is the task's."""
+        """The task's part of a fingerprint."""
         return {
             "task": self.name,
             "task_hash": self.task_hash,
@@ -88,28 +89,28 @@ class LoadedTask:
 
 
 class Harness:
-    """lm-eval with its own tasks, ours, and those of the suite's folder."""
+    """lm-eval with its own tasks, our tasks, and those in the suite's folder."""
 
     def __init__(self, suite: SuiteEntry, root: Path, nltk_data: Path) -> None:
         _keep_hub_metrics_out()
         folders = [folder.resolve() for folder in suite.task_folders(root)]
         for folder in folders:
             if not folder.is_dir():
-                raise TaskUnavailable(f"suite {suite.name}: include_path {folder} is no folder; correct the catalogue")
+                raise TaskUnavailable(f"suite {suite.name}: include_path {folder} is not a folder; correct it")
         self._suite = suite
         self._root = root
         self._nltk_data = nltk_data
         self._folders = [str(folder) for folder in folders]
-        # lm-eval's index of its own 12,000 tasks takes seconds; most suites are answered by the folders alone.
+        # lm-eval's index of its own 12,000 tasks takes seconds, and most suites need only the folders.
         self._near = TaskManager(include_path=self._folders, include_defaults=False)
 
     def load(self, model_uses_template: bool) -> tuple[list[LoadedTask], dict[str, str]]:
         """The suite's leaf tasks, and the reason for each entry or leaf that cannot be loaded.
 
-        Raises TaskUnavailable where two entries name the same task: it could have one of their weights only.
+        Raises TaskUnavailable where two entries name the same task, which could have only one of their weights.
         """
         punkt.offer(self._nltk_data)
-        # Relative paths of data in task files are the catalogue's, wherever the daemon was started.
+        # Relative data paths in task files start from the catalogue's folder, wherever the daemon was started.
         with contextlib.chdir(self._root):
             return self._load(model_uses_template)
 
@@ -134,7 +135,7 @@ class Harness:
                     asked[name] = self._as_asked(entry, leaf, model_uses_template)
                 except TaskUnavailable as error:
                     failures[name] = str(error)
-                except Exception as error:  # a document that is none fails its task; the others go on
+                except Exception as error:  # an unusable document fails its task, not the others
                     failures[name] = f"task {name} cannot be asked: {complaints.sentence(error)}"
             shares = _shares(members, asked, entry.members)
             loaded |= {
@@ -143,12 +144,12 @@ class Harness:
         return list(loaded.values()), failures
 
     def unknown(self) -> list[str]:
-        """The suite's entries that no task file has the name of, in words. Loads no task and no data."""
+        """Messages about the suite's entries that name no existing task or group. Loads no task and no data."""
         names = [entry.task for entry in self._suite.tasks if entry.task not in self._near.task_index]
         return [self._no_such_task(name) for name in names if name not in self._all.task_index]
 
     def named_twice(self) -> list[str]:
-        """The tasks that two entries name, in words. Loads no task and no data."""
+        """Messages about the tasks that two entries name. Loads no task and no data."""
         found, named = [], dict[str, str]()
         for entry in self._suite.tasks:
             for name in sorted(set(self._leaf_names(entry.task))):
@@ -164,18 +165,18 @@ class Harness:
     def _members(self, entry: TaskEntry) -> Sequence[Task | Group]:
         """What the entry names: a task, a group, or the tasks of a tag."""
         if entry.task in self._near.task_index:
-            # A group may name lm-eval's own tasks; if it is anything else, the full index says so again.
+            # It fails where a group names lm-eval's own tasks; any other error occurs again with the full index.
             with contextlib.suppress(Exception):
                 return _load(self._near, entry.task)
         if entry.task not in self._all.task_index:
             raise TaskUnavailable(self._no_such_task(entry.task))
         try:
             return _load(self._all, entry.task)
-        except Exception as error:  # whatever a task file or its data set raises: the task fails, the others go on
+        except Exception as error:  # whatever a task file or its data set raises fails the task, not the others
             raise TaskUnavailable(f"task {entry.task} cannot be loaded: {complaints.sentence(error)}") from error
 
     def _leaf_names(self, name: str) -> Iterator[str]:
-        """Names of the tasks that a name stands for, as the task files say."""
+        """The names of the tasks behind a name, according to the task files."""
         found = self._near.task_index.get(name) or self._all.task_index.get(name)
         if found is None or found.kind not in (Kind.GROUP, Kind.TAG):
             yield name
@@ -196,12 +197,12 @@ class Harness:
 
     def _named_twice(self, task: str, first: str, second: str) -> str:
         ways = [f"by the group {name}" if name != task else "by its own name" for name in (first, second)]
-        return f"the task {task} is named twice, {' and '.join(ways)}; remove one of the two"
+        return f"the task {task} is listed twice, {' and '.join(ways)}; remove one"
 
     def _no_such_task(self, name: str) -> str:
         close = difflib.get_close_matches(name, self._all.task_index, n=3)
-        remedy = f"did you mean {' or '.join(close)}?" if close else "name a folder of task files in include_path"
-        return f"lm-eval knows no task or group {name!r}; {remedy}"
+        remedy = f"did you mean {' or '.join(close)}?" if close else "set include_path to a folder of task files"
+        return f"lm-eval has no task or group {name!r}; {remedy}"
 
     def _as_asked(self, entry: TaskEntry, task: Task, model_uses_template: bool) -> LoadedTask:
         suite = self._suite
@@ -213,7 +214,7 @@ class Harness:
             raise TaskUnavailable(
                 f"task {task.task_name}: lm-eval does not know the aggregation of {names}; {_AGGREGATIONS}"
             )
-        # As lm-eval does: a task that fixes zero shots keeps them, and one without a word gets none.
+        # As in lm-eval: a task that sets zero shots keeps them, and one that sets none gets zero by default.
         shots, wanted = task.get_config("num_fewshot"), _first(entry.num_fewshot, suite.num_fewshot)
         if shots is None or (wanted is not None and shots != 0):
             task.set_config(key="num_fewshot", value=wanted or 0)
@@ -237,7 +238,7 @@ class Harness:
 
 
 def _keep_hub_metrics_out() -> None:
-    """lm-eval asks the package `evaluate` for metrics that it does not know, which runs code that it fetches."""
+    """Replace the package `evaluate`, which lm-eval asks for unknown metrics and which runs downloaded code."""
 
     def refuse(*_: Any, **__: Any) -> NoReturn:
         raise TaskUnavailable(_HUB_METRICS)
@@ -249,7 +250,7 @@ def _keep_hub_metrics_out() -> None:
 
 @functools.cache
 def _index(folders: tuple[str, ...]) -> TaskManager:
-    """lm-eval's own tasks and those of the folders; suites with the same folders share it."""
+    """lm-eval's own tasks and those in the folders; suites with the same folders share the index."""
     return TaskManager(include_path=list(folders))
 
 
@@ -260,15 +261,15 @@ def _load(tasks: TaskManager, name: str) -> Sequence[Task | Group]:
 
 
 def _leaves(members: Iterable[Task | Group]) -> list[Task]:
-    """The tasks of groups in groups; one that occurs twice in them counts twice, as lm-eval counts it."""
+    """The tasks of nested groups; one that occurs twice counts twice, as in lm-eval."""
     return [leaf for m in members for leaf in (m.get_all_tasks() if isinstance(m, Group) else [m])]
 
 
 def _shares(
     members: Collection[Task | Group], asked: Mapping[str, LoadedTask], rule: str | None
 ) -> dict[str, Fraction]:
-    """Each task's share of what its members weigh together: by the rule over all their tasks, or else each member has
-    the same and divides it by its own rule."""
+    """Each task's share of the members' total weight: by the rule over all their tasks; without a rule, members have
+    equal shares and divide them by their own rules."""
     if rule is not None:
         names = [name for leaf in _leaves(members) if (name := str(leaf.task_name)) in asked]
         sizes = [asked[name].documents if rule == "by_size" else 1 for name in names]
@@ -284,8 +285,8 @@ def _shares(
 
 
 def _aggregation(group: Group, asked: Mapping[str, LoadedTask]) -> str | None:
-    """How lm-eval makes the group's score of its tasks': over all of them, also those of groups inside; None where it
-    makes none of the metric that is theirs."""
+    """How lm-eval aggregates the group's score from all its tasks, including those of nested groups; None where it
+    aggregates nothing for their metric."""
     scores = {
         (asked[name].metric, asked[name].filter) for leaf in _leaves([group]) if (name := leaf.task_name) in asked
     }
@@ -304,26 +305,26 @@ def _summed(shares: Iterable[tuple[str, Fraction]]) -> dict[str, Fraction]:
 
 
 def _metric_functions(task: Task) -> dict[str, Any]:
-    """The functions that score the task's documents; none where the task does that itself."""
+    """The functions that score the task's documents; empty where the task scores them itself."""
     return {} if task.get_config("process_results") is not None else task._metric_fn_list
 
 
 def _primary(entry: TaskEntry, task: Task) -> tuple[str, str]:
-    """The metric and filter that are the task's score: as the suite says, else the first that the task lists."""
+    """The metric and filter of the task's score: those that the suite names, else the first that the task lists."""
     filters = [f["name"] for f in task.get_config("filter_list") or ()] or ["none"]
     metric, _, filter_name = (entry.primary or next(iter(task.higher_is_better()))).partition(",")
     return metric, filter_name or filters[0]
 
 
 def _chance(task: Task, limit: int | None) -> float:
-    """The expected score of guessing: one in the number of choices, averaged over documents; 0 where text is free."""
+    """The expected score by guessing: 1 / number of choices, averaged over documents; 0 for free text."""
     if task.OUTPUT_TYPE != "multiple_choice":
         return 0.0
     return statistics.fmean(1 / len(task.doc_to_choice(doc)) for _, doc in task.doc_iterator(limit=limit))
 
 
 def _task_hash(task: Task, limit: int | None) -> str:
-    """sha-256 over the task's definition, the documents that are asked and those that few-shot examples come from."""
+    """sha-256 over the task's definition, the documents asked, and the documents that few-shot examples come from."""
     config = {key: value for key, value in task.dump_config().items() if key not in _NOT_IN_TASK_HASH}
     asked = [doc for _, doc in task.doc_iterator(limit=limit)]
     shots: Iterable[Any] = task.fewshot_docs() or () if task.get_config("num_fewshot") else ()

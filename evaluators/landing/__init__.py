@@ -1,10 +1,10 @@
-"""The truth on disk: immutable, append-only, one directory per run.
+"""The landing on disk, the source of all results: immutable, append-only, one directory per run.
 
     bundles.py      Parquet that appears whole or not at all
-    runs.py         what runs set out to do and what became of them, read once
-    lifecycle.py    how a run begins and ends, and what is said of one that died
-    decisions.py    what a person decided: exclusions and calibrations
-    withdrawn.py    evaluations that a later version takes back
+    runs.py         the plan and the outcome of runs, read once
+    lifecycle.py    how a run begins and ends, and closing runs whose process died
+    decisions.py    people's decisions: exclusions and calibrations
+    withdrawn.py    evaluations that a later version withdraws
 
-Does not belong here: what the rows mean (`records`), or who makes them (`process`).
+Does not belong here: what the rows mean (`records`), or where they come from (`process`).
 """

@@ -1,18 +1,18 @@
 """The landing: immutable, append-only Parquet, one directory per run, or per imported state of a leaderboard.
 
-    landing/<run_id>/run.json                              what the run set out to do, written first
-    landing/<run_id>/loaded.json                           the same once the model is loaded: what only that could tell
+    landing/<run_id>/run.json                              the run as it starts, written first
+    landing/<run_id>/loaded.json                           the same once the model is loaded, with what is known then
     landing/<run_id>/tasks.json                            its tasks, once they are loaded
-    landing/<run_id>/summary.json                          what it says at its end
-    landing/<run_id>/lock                                  held by the evaluator's process while it lives
+    landing/<run_id>/summary.json                          its summary, written at its end
+    landing/<run_id>/lock                                  held by the evaluator's process while it runs
     landing/<run_id>/<bundle>/<table>.<sha-256>.parquet    rows that became durable together
     landing/open-llm-leaderboard@<date>/state/…            a state; complete by itself, without run.json and end
-    landing/exclusions/<id>/…, landing/calibrations/<id>/… what a person decided, one bundle each (`decisions`)
+    landing/exclusions/<id>/…, landing/calibrations/<id>/… people's decisions, one bundle each (`decisions`)
 
 A bundle appears by one rename, after everything in it was fsynced, so a reader sees all of it or nothing. A task
-evaluation is one bundle, named by its fingerprint and repetition: whether it was done is a look at a directory's
-name. One that failed leaves a bundle of another name, with the energy that it took and no results. Files carry the
-hash of their own content, so that damage is noticed; names never hold a model's name.
+evaluation is one bundle, named by its fingerprint and repetition, so a directory name shows whether it is done. One
+that failed leaves a bundle with another name, which has the energy it used and no results. File names contain the hash
+of the file's content, so that damage is noticed; names never contain a model's name.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ from evaluators.durable import TEMPORARY, fsync_directory, write_durably
 from evaluators.records import Calibration, Exclusion, Record, columns
 
 RUN_FILE = "run.json"
-LOADED_FILE = "loaded.json"  # the run once its model is loaded: engine, batch policy and model key are known now
-TASKS_FILE = "tasks.json"  # {task: PlannedTask} of all that the run set out to have, once it knows
+LOADED_FILE = "loaded.json"  # the run once its model is loaded: engine, batch policy and model key are known then
+TASKS_FILE = "tasks.json"  # {task: PlannedTask} of all planned tasks, once they are known
 SUMMARY_FILE = "summary.json"
 LOCK_FILE = "lock"
-SETUP_BUNDLE = "setup"  # the model as it loaded, and the energies until its first task
+SETUP_BUNDLE = "setup"  # the model as it was loaded, and the energies until its first task
 END_BUNDLE = "end"
 STATE_BUNDLE = "state"
 DECISIONS = (Exclusion.table, Calibration.table)  # directories that hold a bundle per decision
 RUN_ID_LENGTH = 26
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: sorts as it counts
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, in which text order is numeric order
 
 _ARROW_TYPES: dict[type, pa.DataType] = {
     str: pa.string(),
@@ -73,7 +73,7 @@ def new_run_id(now: datetime | None = None) -> str:
 
 
 def run_time(run_id: str) -> datetime:
-    """When the run was planned, from its id. Raises ValueError for an id that is not a ULID."""
+    """The time when the run was planned, from its id. Raises ValueError for an id that is not a ULID."""
     if len(run_id) != RUN_ID_LENGTH:
         raise ValueError(f"{run_id!r} is not a run id")
     value = 0
@@ -88,12 +88,12 @@ def task_bundle(fingerprint: str, repetition: int) -> str:
 
 
 def failed_bundle(evaluation: str) -> str:
-    """The name of what a task evaluation took that failed: its windows without results, so it is still to be done."""
+    """The name of a failed task evaluation's bundle: it has windows and no results, and the evaluation stays due."""
     return f"failed-{evaluation}"
 
 
 def is_task_bundle(name: str) -> bool:
-    """Whether a bundle holds a task evaluation (the run-level ones have words for names)."""
+    """Whether a bundle holds a task evaluation (run-level bundles are named with words)."""
     return len(name) == 32
 
 
@@ -103,7 +103,7 @@ def stands_alone(bundle: Bundle) -> bool:
 
 
 def state_directory(day: date) -> str:
-    """The directory of the leaderboard's state of a day; it stands where a run's id stands otherwise."""
+    """The directory of a day's leaderboard state; it takes the place of a run id."""
     return f"open-llm-leaderboard@{day.isoformat()}"
 
 
@@ -113,7 +113,7 @@ def arrow_schema(record: type[Record]) -> pa.Schema:
 
 
 def write_bundle(landing: Path, run_id: str, name: str, rows: Iterable[Record]) -> Path:
-    """Land `rows`, grouped by their tables, as one bundle. Raises ValueError where there is no row."""
+    """Land `rows`, grouped by table, as one bundle. Raises ValueError without rows."""
     by_record: dict[type[Record], list[Record]] = {}
     for row in rows:
         by_record.setdefault(type(row), []).append(row)
@@ -127,7 +127,7 @@ def write_bundle(landing: Path, run_id: str, name: str, rows: Iterable[Record]) 
 def write_tables(landing: Path, run_id: str, name: str, tables: Mapping[type[Record], pa.Table]) -> Path:
     """Land `tables`, each in its record's schema, as one bundle: durable and visible when this returns.
 
-    Landing a bundle that exists already changes nothing: the first one counts. Raises OSError where the disk refuses.
+    Landing a bundle that already exists changes nothing: the first one counts. Raises OSError where writing fails.
     """
     target = landing / run_id / name
     if target.exists():
@@ -143,7 +143,7 @@ def write_tables(landing: Path, run_id: str, name: str, tables: Mapping[type[Rec
         try:
             temporary.rename(target)
         except OSError:
-            if not target.exists():  # somebody else landed it first
+            if not target.exists():  # another process landed it first
                 raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -152,7 +152,7 @@ def write_tables(landing: Path, run_id: str, name: str, tables: Mapping[type[Rec
 
 
 def bundles(landing: Path, run_id: str | None = None) -> Iterator[Bundle]:
-    """All landed bundles, in the order of runs and names; temporary directories are not seen."""
+    """All landed bundles, ordered by run and name; temporary directories are skipped."""
     for run in sorted(p for p in _directories(landing) if run_id is None or p.name == run_id):
         for path in sorted(_directories(run)):
             if not path.name.startswith(TEMPORARY):
@@ -161,15 +161,15 @@ def bundles(landing: Path, run_id: str | None = None) -> Iterator[Bundle]:
 
 
 def verify(path: Path) -> None:
-    """Raises ValueError where a file's content is not what its name promises."""
+    """Raises ValueError where a file's content does not match the hash in its name."""
     promised = path.name.split(".")[1]
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != promised:
-        raise ValueError(f"{path.name}: content has sha-256 {found[:12]}…, the name says {promised[:12]}…; damaged")
+        raise ValueError(f"{path.name} is damaged: its sha-256 is {found[:12]}…, its name says {promised[:12]}…")
 
 
 def task_evaluations(landing: Path, without: Collection[str] = ()) -> dict[str, str]:
-    """Bundle name of each landed task evaluation to the run id of its newest one; runs of `without` do not count."""
+    """Maps each landed task evaluation's bundle name to the id of its newest run; runs in `without` do not count."""
     found: dict[str, str] = {}
     for run in sorted(p for p in _directories(landing) if p.name not in without):
         for path in _directories(run):

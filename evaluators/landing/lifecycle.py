@@ -1,7 +1,7 @@
 """A run's directory from its first file to its last: opened, locked, ended, or closed for a process that died.
 
-The lock says whether the process lives. A run that has `run.json`, no `end` bundle and a free lock was killed; what it
-finished stays, and somebody else (the loader, the launcher) ends it in its name.
+The lock shows whether the process is alive. A run that has `run.json`, no `end` bundle and a free lock was killed; what
+it finished is kept, and the loader or the launcher lands its end.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from evaluators.landing.bundles import (
 from evaluators.landing.runs import loaded_record, read_json
 from evaluators.records import SCHEMA_VERSION, EvaluationRun
 
-SILENT_END = "the process ended without a word: killed, out of memory, or the machine stopped"
+SILENT_END = "the process ended without a message: killed, out of memory, or the machine stopped"
 
 
 def open_run(landing: Path, start: EvaluationRun) -> FileLock:
-    """Lock the run's directory and write down what it sets out to do. Hold the lock while the run lives."""
+    """Lock the run's directory and write the run's start. Hold the lock while the run lasts."""
     folder = landing / start.run_id
     folder.mkdir(parents=True)
     lock = FileLock(folder / LOCK_FILE)
@@ -44,20 +44,20 @@ def open_run(landing: Path, start: EvaluationRun) -> FileLock:
 
 
 def note_loaded(landing: Path, record: EvaluationRun) -> None:
-    """Write down what only a loaded model knows, before any task: a killed run is ended with it, and with the same
-    comparability key as the run that does the rest."""
+    """Write what is known only after the model is loaded, before any task: then the end of a killed run has it too, and
+    the same comparability key as the run that does the rest."""
     write_durably(landing / record.run_id / LOADED_FILE, _as_json(record).encode())
 
 
 def close_abandoned(landing: Path) -> list[str]:
-    """End every run whose process is gone, as `interrupted`; returns their ids. Leftover temporary files are swept."""
+    """End every run whose process has died, as `interrupted`, and delete its temporary files; returns their ids."""
     folders = sorted(p for p in landing.iterdir() if (p / RUN_FILE).exists()) if landing.is_dir() else []
     return [folder.name for folder in folders if close(landing, folder.name, "interrupted", SILENT_END)]
 
 
 def close(landing: Path, run_id: str, status: str, reason: str) -> bool:
-    """End a run in the name of its process, unless that lives, has ended the run itself or never opened it, or its own
-    beginning is damaged (see `unreadable`)."""
+    """End a run on behalf of its process, unless the process is alive, has ended the run itself or never opened it, or
+    the run's start is damaged (see `unreadable`)."""
     folder = landing / run_id
     if not (folder / RUN_FILE).exists() or (folder / END_BUNDLE).exists() or loaded_record(folder) is None:
         return False
@@ -81,7 +81,7 @@ def lives(landing: Path, run_id: str) -> bool:
 
 
 def unreadable(landing: Path) -> list[Path]:
-    """Folders of runs without an end that nobody can end, because their own beginning is damaged."""
+    """Folders of runs that have no end and cannot be ended, because their start is damaged."""
     folders = [p for p in landing.iterdir() if (p / RUN_FILE).exists()] if landing.is_dir() else []
     return sorted(p for p in folders if not (p / END_BUNDLE).exists() and loaded_record(p) is None)
 

@@ -1,7 +1,7 @@
-"""What runs set out to do and what became of them, as they landed it: read once, for whoever plans or reports.
+"""The plan and the outcome of landed runs, read once, for plans and reports.
 
-Belongs here: reading a run's own files (`run.json`, `loaded.json`, `tasks.json`, `summary.json`). Writing them is
-`lifecycle`'s; whether an evaluation counts is `withdrawn`'s.
+Belongs here: reading a run's own files (`run.json`, `loaded.json`, `tasks.json`, `summary.json`). Does not belong here:
+writing them (`lifecycle`), or whether an evaluation counts (`withdrawn`).
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from evaluators.summary import RunSummary
 class PlannedTask(TypedDict):
     """A task in a run's plan: its bundle's name, empty where it could not be loaded, and its weight in the score.
 
-    `repetitions` are the further bundles' names where the suite asks for more than one. `group` is the suite's entry
-    that the task came through, if not its own: plans from before that was noted gave all of a group's tasks the same
-    weight. `scale` is the metric's, where the suite states it.
+    `repetitions` are the names of further bundles where the suite asks for more than one. `group` is the suite's entry
+    that the task belongs to, if not its own; plans without that field gave all of a group's tasks the same weight.
+    `scale` is the metric's, where the suite states it.
     """
 
     evaluation: str
@@ -37,10 +37,10 @@ class PlannedTask(TypedDict):
 
 @dataclass(frozen=True)
 class LandedRun:
-    """A run as its directory shows it. Each of its files is read when it is first asked for, and only then."""
+    """A run as its directory shows it. Each of its files is read when it is first needed."""
 
     folder: Path
-    start: EvaluationRun  # with the schema version that wrote it
+    start: EvaluationRun  # with the schema version of its writer
 
     @property
     def run_id(self) -> str:
@@ -48,25 +48,25 @@ class LandedRun:
 
     @property
     def time(self) -> datetime:
-        """When the run was planned."""
+        """The time when the run was planned."""
         return run_time(self.run_id)
 
     @cached_property
     def tasks(self) -> dict[str, PlannedTask] | None:
-        """All that the run set out to have; None where it ended before it knew."""
+        """All planned tasks; None where the run ended before they were known."""
         tasks: dict[str, PlannedTask] | None = read_json(self.folder / TASKS_FILE)
         return tasks
 
     @cached_property
     def summary(self) -> RunSummary | None:
-        """What the run said at its end; None where its process could not."""
+        """The run's summary; None where its process did not write one."""
         return summary_in(self.folder)
 
 
 def runs_by_workload(landing: Path, since: datetime | None = None) -> Mapping[tuple[str, str], list[LandedRun]]:
     """The runs of each model and suite, oldest first; with `since`, those planned from then on.
 
-    A run whose beginning is damaged is left out: the loader puts it into quarantine and says so.
+    A run with a damaged start is left out: the loader quarantines and reports it.
     """
     found: defaultdict[tuple[str, str], list[LandedRun]] = defaultdict(list)
     for path in sorted(landing.glob(f"*/{RUN_FILE}")):
@@ -78,7 +78,7 @@ def runs_by_workload(landing: Path, since: datetime | None = None) -> Mapping[tu
 
 
 def summary_in(folder: Path) -> RunSummary | None:
-    """What the run in `folder` said at its end; None where it did not, or that is damaged."""
+    """The summary of the run in `folder`; None where there is none, or it is damaged."""
     try:
         return RunSummary.from_json(read_json(folder / SUMMARY_FILE))
     except (KeyError, TypeError):
@@ -86,7 +86,7 @@ def summary_in(folder: Path) -> RunSummary | None:
 
 
 def loaded_record(folder: Path) -> EvaluationRun | None:
-    """What the run in `folder` said of itself, last where it said it twice; None where that is damaged."""
+    """The record of the run in `folder`, after loading where it got that far; None where it is damaged."""
     return as_started(read_json(folder / LOADED_FILE) or read_json(folder / RUN_FILE))
 
 
@@ -97,7 +97,7 @@ def model_key(landing: Path, run_id: str) -> str | None:
 
 
 def read_json(path: Path) -> Any:
-    """A run's side file; None where it was never written, or is damaged."""
+    """A run's JSON file; None where it was never written, or is damaged."""
     try:
         return json.loads(path.read_bytes())
     except (FileNotFoundError, ValueError):
@@ -105,7 +105,7 @@ def read_json(path: Path) -> Any:
 
 
 def as_started(values: Any) -> EvaluationRun | None:
-    """A run's record from its file, which an earlier version of Evalwatt may have written; None where it is none."""
+    """A run's record from its file, which an earlier version may have written; None where it is not a record."""
     try:
         later = {column.name: None for column in columns(EvaluationRun) if column.since > values["schema_version"]}
         revived = later | values

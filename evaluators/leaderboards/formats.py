@@ -1,8 +1,8 @@
 """Files in the hub dataset's schema as Arrow tables: Parquet, CSV and JSON; and the date in a file's name.
 
-Belongs here: what a format can and cannot say (CSV has no types, JSON has one kind of number), and how the tools that
-people use write it. Does not belong here: which columns a table must have (`open_llm_columns`), and what its values may
-be (`open_llm`).
+Belongs here: what a format can and cannot express (CSV has no types, JSON has one kind of number), and how common tools
+write it. Does not belong here: which columns a table must have (`open_llm_columns`), and which values are valid
+(`open_llm`).
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ def date_in_name(path: Path) -> date | None:
 
 
 def read(path: Path) -> pa.Table:
-    """The file's rows under its own column names. Raises StateRejected for what is no whole file of its format."""
+    """The file's rows under its own column names. Raises StateRejected for a file that is not whole in its format."""
     packed = path.suffix.lower() == ".gz"
     suffix = (path.with_suffix("") if packed else path).suffix.lower()
     if suffix in _WORKBOOKS:
-        raise StateRejected("is a workbook; save its sheet as CSV UTF-8, with the dates as 2025-01-31")
+        raise StateRejected("is a workbook; save its sheet as CSV UTF-8, with dates such as 2025-01-31")
     read_format = FORMATS.get(suffix)
     if read_format is None:
-        names = ", ".join([*FORMATS, ".gz behind one of them"])
-        raise StateRejected(f"is of no known format; a file's name has to end in {names}")
+        names = ", ".join([*FORMATS, "or .gz after one of them"])
+        raise StateRejected(f"has an unknown format; the file's name must end in {names}")
     try:
         content = gzip.decompress(path.read_bytes()) if packed else path.read_bytes()
         if not content:
@@ -62,12 +62,12 @@ def read(path: Path) -> pa.Table:
 
 
 def is_known(path: Path) -> bool:
-    """Whether the name is that of a format which can be read."""
+    """Whether the name is that of a readable format."""
     return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower() in FORMATS
 
 
 def _without_index(table: pa.Table) -> pa.Table:
-    """Without row numbers, which pandas and spreadsheets write as a column of their own, and empty nameless columns."""
+    """The table without the row numbers that pandas and spreadsheets add, and without empty nameless columns."""
     kept = [
         position
         for position, name in enumerate(table.column_names)
@@ -78,7 +78,7 @@ def _without_index(table: pa.Table) -> pa.Table:
 
 
 def _numbers_rows(values: pa.ChunkedArray) -> bool:
-    """Whether each value is another whole number, as a number or (in CSV) as text."""
+    """Whether the values are distinct whole numbers, as numbers or (in CSV) as text."""
     distinct = values.null_count == 0 and len(values.unique()) == len(values)
     if pa.types.is_string(values.type):
         return distinct and bool(pc.all(pc.match_substring_regex(values, r"^\d+$")).as_py())
@@ -90,7 +90,7 @@ _INDEX = re.compile(r"|Unnamed: \d+|__index_level_\d+__|index|level_\d+")
 
 
 def _read_parquet(content: bytes) -> pa.Table:
-    # ParquetFile and not read_table: the latter would take directory names such as x=1 for columns.
+    # ParquetFile, because read_table would turn directory names such as x=1 into columns.
     with pq.ParquetFile(pa.BufferReader(content)) as file:
         table = file.read()
     table.validate(full=True)
@@ -104,7 +104,7 @@ def _read_csv(content: bytes) -> pa.Table:
         raise StateRejected(
             "does not end with a line break, is it truncated? Export or download it again; if it is whole, add one"
         )
-    # Everything as text first: whether a column is what it has to be is seen from all of its cells.
+    # Everything as text first: a column's type depends on all of its cells.
     texts = pyarrow.csv.ConvertOptions(
         column_types=dict.fromkeys(header, pa.string()), null_values=list(_NULLS), strings_can_be_null=True
     )
@@ -115,8 +115,8 @@ def _read_csv(content: bytes) -> pa.Table:
     return pa.table(columns, names=table.column_names)
 
 
-# What pandas, R, SQL and spreadsheets write where nothing is known. "NaN" among numbers is a number that is none, which
-# sets its row aside: nothing tells it from a gap.
+# What pandas, R, SQL and spreadsheets write for missing values. "NaN" in a column of numbers stays NaN, which sets its
+# row aside, because it cannot be distinguished from a missing value.
 _NULLS = ("", "NA", "N/A", "<NA>", "#N/A", "None", "none", "NULL", "null")
 _NOT_A_NUMBER = ("NaN", "nan")
 
@@ -131,7 +131,7 @@ def _decoded(content: bytes) -> str:
 
 
 def _header(text: str) -> tuple[list[str], str]:
-    """The names in the first row, and what stands between them: what makes the most known columns of it."""
+    """The names in the first row, and the delimiter: the one that gives the most known columns."""
 
     def names(delimiter: str) -> list[str]:
         return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [""])
@@ -141,7 +141,7 @@ def _header(text: str) -> tuple[list[str], str]:
 
 
 def _is_whole(text: str, last: str, delimiter: str) -> bool:
-    """Whether the last cell, which no line break ends, cannot be half of one."""
+    """Whether the last cell, which has no line break after it, is certainly complete."""
     cell = re.split(f"[{re.escape(delimiter)}\n\r]", text[-1000:])[-1]
     if cell.startswith('"'):
         return cell.endswith('"') and cell.count('"') % 2 == 0
@@ -150,7 +150,7 @@ def _is_whole(text: str, last: str, delimiter: str) -> bool:
 
 
 def _has_decimal_commas(table: pa.Table, delimiter: str) -> bool:
-    """Whether fractions are written as 0,5. Raises StateRejected where 1,234 may be either of two numbers."""
+    """Whether fractions are written as 0,5. Raises StateRejected where 1,234 is ambiguous."""
     cells = [column for column, name in zip(table.columns, table.column_names, strict=True) if name in _FRACTIONS]
     with_comma = [column.filter(pc.fill_null(pc.match_substring(column, ","), False)) for column in cells]
     if delimiter == "," or not any(map(len, with_comma)):
@@ -159,7 +159,7 @@ def _has_decimal_commas(table: pa.Table, delimiter: str) -> bool:
         raise StateRejected(f"has numbers with commas and with points; {_NUMBERS}")
     thousands = r"^-?[1-9]\d{0,2}(,\d{3})+$"
     if all(pc.all(pc.match_substring_regex(column, thousands)).as_py() is not False for column in with_comma):
-        raise StateRejected(f"has numbers such as 1,234, which may be either of two; {_NUMBERS}")
+        raise StateRejected(f"has ambiguous numbers such as 1,234; {_NUMBERS}")
     return True
 
 
@@ -168,12 +168,12 @@ _NUMBERS = "write fractions as 0.5, and thousands as 1000"
 
 
 def _parsed(texts: pa.ChunkedArray, wanted: pa.DataType | None, commas: bool) -> pa.ChunkedArray:
-    """The cells in the wanted type; as they are where a cell cannot be read so."""
+    """The cells in the wanted type; unchanged where a cell cannot be converted."""
     if wanted == pa.float64():
         texts = pc.replace_substring(texts, ",", ".") if commas else texts
     else:
         texts = pc.if_else(pc.is_in(texts, value_set=pa.array(_NOT_A_NUMBER)), None, texts)
-    if wanted == pa.bool_():  # words are the same in every format, numbers are not
+    if wanted == pa.bool_():  # true and false are written the same in every format, numbers are not
         digits = pc.is_in(texts.drop_null(), value_set=pa.array(["0", "1", "0.0", "1.0"]))
         wanted = pa.float64() if pc.all(digits).as_py() else None
     if wanted == pa.int64():  # pandas writes whole numbers with gaps as 5.0; but 5.000 may be five thousand
@@ -193,9 +193,9 @@ def _read_json(content: bytes) -> pa.Table:
             lines = [line for line in text.split("\n") if line.strip()]
             rows = [json.loads(line, object_pairs_hook=_row) for line in lines]
     except (ValueError, RecursionError) as error:
-        raise StateRejected(f"is no JSON Lines and no JSON array of rows, is it truncated? {error}") from None
+        raise StateRejected(f"is neither JSON Lines nor a JSON array of rows, is it truncated? {error}") from None
     if not all(isinstance(row, dict) for row in rows):
-        raise StateRejected("is no JSON Lines: each line, or each element of an array, must be one object, a row")
+        raise StateRejected("is not JSON Lines: each line, or each element of an array, must be one object, a row")
     if rows and all(isinstance(value, dict | list) for value in rows[0].values()):
         raise StateRejected("is JSON by columns; write rows: in pandas to_json(orient='records', lines=True)")
     names = dict.fromkeys(name for row in rows for name in row)
@@ -215,7 +215,7 @@ def _read_json(content: bytes) -> pa.Table:
 
 
 def _json_column(values: list[Any], wanted: pa.DataType | None) -> pa.Array:
-    """Raises ValueError for values that no column can hold together."""
+    """Raises ValueError for values of different types that fit no column."""
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {int, float} and (wanted == pa.float64() or len(kinds) == 2):
         return pa.array(values, pa.float64())

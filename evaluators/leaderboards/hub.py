@@ -1,6 +1,6 @@
-"""States of the leaderboard in the history of its dataset on the hub: which there are, and their rows.
+"""The leaderboard's states in the history of its dataset on the hub, and their rows.
 
-Does not belong here: how the hub is reached (`models.hub_client`), and what a state's rows mean (`open_llm`).
+Does not belong here: the connection to the hub (`models.hub_client`), and what a state's rows mean (`open_llm`).
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class HubUnavailable(Exception):
 
 
 class Commit(Protocol):
-    """What is needed of the client's `GitCommitInfo`."""
+    """The part of the client's `GitCommitInfo` that is used."""
 
     commit_id: str
     created_at: datetime
 
 
 class Client(Protocol):
-    """What is needed of `huggingface_hub.HfApi`."""
+    """The part of `huggingface_hub.HfApi` that is used."""
 
     def dataset_info(self, repo_id: str, *, revision: str | None, timeout: float) -> Any: ...
     def list_repo_commits(self, repo_id: str, *, repo_type: str, revision: str | None) -> list[Any]: ...
@@ -54,7 +54,7 @@ class Revision:
 
 
 def revisions(client: Client, since: date | None = None) -> list[Revision]:
-    """The last commit of each UTC day from `since` on, oldest first; without it the newest one only."""
+    """The last commit of each UTC day from `since` on, oldest first; without `since`, only the newest commit."""
     days: dict[date, Commit] = {}
     for commit in _commits(client, None):
         day = commit.created_at.astimezone(UTC).date()
@@ -65,7 +65,7 @@ def revisions(client: Client, since: date | None = None) -> list[Revision]:
 
 
 def revision(client: Client, sha: str, day: date | None = None) -> Revision:
-    """One commit; its own day unless another is given."""
+    """One commit, on its own day unless `day` is given."""
     newest = max(_commits(client, sha), key=lambda commit: commit.created_at)
     return Revision(day or newest.created_at.astimezone(UTC).date(), newest.commit_id)
 
@@ -80,11 +80,11 @@ def read(client: Client, wanted: Revision) -> pa.Table:
             if name.endswith(".parquet")
         ]
     if not files:
-        raise StateRejected("holds no Parquet file, so it is no state; leave its day out")
+        raise StateRejected("has no Parquet file and is therefore not a state; leave its day out")
     try:
         return pa.concat_tables([formats.read(Path(file)) for file in files])
     except pa.ArrowInvalid as error:
-        raise StateRejected(f"its files differ in their columns: {error}") from None
+        raise StateRejected(f"its files have different columns: {error}") from None
 
 
 def _commits(client: Client, sha: str | None) -> list[Commit]:
@@ -104,7 +104,7 @@ def _explained(sha: str | None) -> Iterator[None]:
     try:
         yield
     except RevisionNotFoundError:
-        raise HubUnavailable(f"{REPOSITORY} has no revision {sha}; take a commit's full sha from its history") from None
+        raise HubUnavailable(f"{REPOSITORY} has no revision {sha}; use a commit's full sha from its history") from None
     except HfHubHTTPError as error:
         remedy = "try again later, or import files"
         raise HubUnavailable(f"the hub refuses {REPOSITORY}: {_first_line(error)}; {remedy}") from None

@@ -1,10 +1,10 @@
-"""The Open LLM Leaderboard's table as records: which columns it must have, and which of its rows can be believed.
+"""The Open LLM Leaderboard's table as records: which columns it must have, and which rows are valid.
 
 Belongs here: what a valid state is, whatever it was read from. Does not belong here: file formats (`formats`), the hub
-(`hub`), and what becomes of a state (`states`).
+(`hub`), and importing a state (`states`).
 
-The table is taken whole or not at all where its columns are wrong, because then no value can be trusted. A wrong row
-costs only itself: it is set aside with its reason.
+A table with wrong columns is rejected as a whole, because none of its values can be trusted. An invalid row is set
+aside with its reason, and the others are kept.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from evaluators.records import EMISSIONS_NOT_KNOWN, SCHEMA_VERSION, LeaderboardS
 
 _SCHEMA = arrow_schema(LeaderboardSnapshot)
 
-# What a row may claim. No model has 100 trillion parameters, and nothing is counted in billions.
+# Valid ranges. No model has 100 trillion parameters, and no count reaches billions.
 _RANGES: dict[str, tuple[float, float]] = {
     **{name: (0, 1) for name in FIELDS if name.endswith(" Raw")},
     **{name.removesuffix(" Raw"): (0, 100) for name in FIELDS if name.endswith(" Raw")},
@@ -68,7 +68,7 @@ class State:
 def examine(raw: pa.Table, day: date, source: str) -> State:
     """The state in a table with the hub dataset's columns. Raises StateRejected."""
     if problems := list(schema_problems(raw)):
-        raise StateRejected(f"{'; '.join(problems)}. Its columns must be those of the hub dataset")
+        raise StateRejected(f"{'; '.join(problems)}. The columns must be those of the hub dataset")
     if raw.num_rows == 0:
         raise StateRejected("has no rows; export or download it again")
     given = {name: converted(raw[name], TYPES[name]) for name in raw.column_names}
@@ -82,13 +82,13 @@ def examine(raw: pa.Table, day: date, source: str) -> State:
     wrong = [refusal.row - 1 for refusal in refusals]
     right = pa.array(sorted(set(range(raw.num_rows)).difference(wrong)), pa.int64())
     rows = _records(values, day, source).take(right).sort_by("eval_name")
-    # Slices, because not every type that a file may have can be taken from.
+    # Slices, because Arrow's `take` does not support every type that a file may have.
     refused = pa.concat_tables([raw.slice(0, 0), *(raw.slice(row, 1) for row in wrong)])
     return State(day, source, rows, _identity(rows), refused, tuple(refusals))
 
 
 def _dates(texts: pa.Array) -> pa.Array:
-    """The dates, NULL where a text is none. Few differ, so each is read once."""
+    """The dates, NULL where a text is not a date. Few are distinct, so each is parsed once."""
     encoded = texts.dictionary_encode()
     return pa.array(map(_day, encoded.dictionary.to_pylist()), pa.date32()).take(encoded.indices)
 
@@ -113,7 +113,7 @@ def _refusals(given: Mapping[str, pa.Array], values: Mapping[str, pa.Array]) -> 
 
 
 def _wrong_values(given: Mapping[str, pa.Array], values: Mapping[str, pa.Array]) -> Iterator[tuple[pa.Array, str, str]]:
-    """Which rows are wrong in which column, and what the value would have to be."""
+    """Which rows are wrong in which column, and what the value must be."""
     for name in _NAMES:
         wrong = pc.or_kleene(pc.is_null(values[name]), pc.match_substring_regex(values[name], _NO_NAME))
         yield wrong, name, "must be a name without control characters"
@@ -130,7 +130,7 @@ def _wrong_values(given: Mapping[str, pa.Array], values: Mapping[str, pa.Array])
 
 
 def _misread_columns(given: Mapping[str, pa.Array], values: Mapping[str, pa.Array]) -> Iterator[str]:
-    """Columns most of whose rows are wrong: not the rows are, but how the column is written, such as 31/01/2025."""
+    """Columns with mostly wrong rows: the column is written in another way, such as 31/01/2025."""
     for wrong, name, words in _wrong_values(given, values):
         rows = pc.indices_nonzero(wrong)
         if 2 * len(rows) > len(wrong):
@@ -139,7 +139,7 @@ def _misread_columns(given: Mapping[str, pa.Array], values: Mapping[str, pa.Arra
 
 
 def _repetitions(names: pa.Array, values: Mapping[str, pa.Array]) -> Iterator[tuple[int, str]]:
-    """Rows whose eval_name another row has: a copy leaves the first one, a contradiction leaves none."""
+    """Rows with the eval_name of another row: of copies the first is kept, of contradicting rows none."""
     counts = pc.value_counts(names.drop_null())
     repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
     if not len(repeated):
@@ -169,7 +169,7 @@ def _records(values: Mapping[str, pa.Array], day: date, source: str) -> pa.Table
 
 
 def _identity(rows: pa.Table) -> str:
-    """Hash over what the rows say, column by column: the same whatever file they came from."""
+    """Hash over the rows' content, column by column: the same whatever file they came from."""
     digest = sha256()
     for name in rows.column_names:
         if name not in _NO_FACTS:
@@ -179,7 +179,7 @@ def _identity(rows: pa.Table) -> str:
 
 
 def _plain(values: pa.Array) -> bytes:
-    """The values in a form that no format and no version of Arrow changes. As text, numbers take ten times as long."""
+    """The values in a form that does not depend on format or Arrow version. As text, numbers take ten times as long."""
     if pa.types.is_string(values.type):
         return json.dumps(values.to_pylist()).encode()
     numbers = values.cast(pa.int32()) if pa.types.is_date(values.type) else values

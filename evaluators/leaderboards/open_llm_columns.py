@@ -1,6 +1,6 @@
-"""The columns of the Open LLM Leaderboard's table: their names, their types, and how each type may arrive.
+"""The columns of the Open LLM Leaderboard's table: their names, their types, and the file types accepted for each.
 
-Belongs here: columns as a whole. Does not belong here: single values and rows (`open_llm`).
+Belongs here: whole columns. Does not belong here: single values and rows (`open_llm`).
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ _WORDS: dict[pa.DataType, str] = {
 
 
 def schema_problems(raw: pa.Table) -> Iterator[str]:
-    """Columns that are missing, unknown, double or of another type, by name."""
+    """Columns that are missing, unknown, duplicate or of another type, by name."""
     times = Counter(raw.column_names)
     for name in FIELDS:
         if name not in times and name not in OPTIONAL:
@@ -84,7 +84,7 @@ def schema_problems(raw: pa.Table) -> Iterator[str]:
 
 
 def converted(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.Array | None:
-    """The values in the record's type, dates as text, an empty text as NULL. None where they certainly are not that."""
+    """The values in the record's type, dates as text, an empty text as NULL; None where they cannot be converted."""
     values = column.combine_chunks()
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
@@ -96,7 +96,7 @@ def converted(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.Array | None:
         if pa.types.is_timestamp(values.type):
             days = values.cast(pa.date32())
             if pc.all(pc.equal(days.cast(values.type), values)).as_py() is False:
-                return None  # times of day, whose date depends on where the clock was
+                return None  # times of day: their date depends on the time zone
             values = days
         values = values.cast(pa.string() if pa.types.is_date(wanted) else wanted)
     except pa.ArrowInvalid:
@@ -106,12 +106,12 @@ def converted(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.Array | None:
     return pc.if_else(pc.equal(values, ""), None, values) if wanted == pa.string() else values
 
 
-# Behind a date, as pandas, JavaScript and databases write it.
+# After a date, as pandas, JavaScript and databases write it.
 _MIDNIGHT = r"[T ]00:00(:00(\.0+)?)?(Z|\+00:?00)?$"
 
 
 def _truths(values: pa.Array) -> pa.Array | None:
-    """Truth values, as such, as 0 and 1 or as words; None where one is something else."""
+    """Truth values, given as such, as 0 and 1 or as words; None where a value is something else."""
     if pa.types.is_boolean(values.type) or pa.types.is_null(values.type):
         return values.cast(pa.bool_())
     if _is_text(values.type):
@@ -123,7 +123,7 @@ def _truths(values: pa.Array) -> pa.Array | None:
 
 
 def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:
-    """Whether values of the type can be meant; a number as text cannot, where the format has numbers."""
+    """Whether the type is accepted; a number as text is not, where the format has numbers."""
     if pa.types.is_null(found):
         return True
     is_number = pa.types.is_integer(found) or pa.types.is_floating(found) or pa.types.is_decimal(found)
@@ -142,7 +142,7 @@ def _is_text(found: pa.DataType) -> bool:
 
 
 def _described(column: pa.ChunkedArray, wanted: pa.DataType) -> str:
-    """The type, and for text that was to be something else the first value that cannot be read so."""
+    """The type, and for text in place of another type the first value that cannot be converted."""
     if _is_text(column.type):
         try:
             column.cast(wanted)

@@ -1,7 +1,7 @@
-"""A leaderboard's state into the landing, once; and the rows that cannot be believed into the quarantine.
+"""Lands a leaderboard's state once, and puts invalid rows into quarantine.
 
-Belongs here: which state is the same as one that is there, and what becomes of each of its rows. Does not belong here:
-what a valid state is (`open_llm`).
+Belongs here: whether a state is already landed, and where each of its rows goes. Does not belong here: what a valid
+state is (`open_llm`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _IDENTITY = b"state_sha256"
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of a state: `new` is False where it was landed before; `quarantine` holds its wrong rows."""
+    """The result of an import: `new` is False where the state was landed before; `quarantine` has its invalid rows."""
 
     day: date
     source: str
@@ -45,7 +45,7 @@ class Imported:
 def import_state(
     read: Callable[[], pa.Table], day: date, source: str, landing_path: Path, quarantine: Path
 ) -> Imported:
-    """Read, examine and land the state of a day. Raises StateRejected, which begins with the state's source."""
+    """Read, check and land the state of a day. Raises StateRejected; its message begins with the state's source."""
     try:
         state = examine(read(), day, source)
         new = _land(state, landing_path)
@@ -56,11 +56,11 @@ def import_state(
 
 
 def _land(state: State, root: Path) -> bool:
-    """Whether the state is new. Of several importers at once one lands it, and the others find it there."""
+    """Whether the state is new. Of several imports at once, one lands it and the others find it landed."""
     folder = root / bundles.state_directory(state.day)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / bundles.LOCK_FILE):
-        for leftover in folder.glob(f"{durable.TEMPORARY}*"):  # of an import that was killed: the lock is ours
+        for leftover in folder.glob(f"{durable.TEMPORARY}*"):  # of a killed import, because we hold the lock
             shutil.rmtree(leftover)
         if (folder / bundles.STATE_BUNDLE).exists():
             _compare(state, folder)
@@ -71,7 +71,7 @@ def _land(state: State, root: Path) -> bool:
 
 
 def _compare(state: State, folder: Path) -> None:
-    """Raises StateRejected where what is landed is another state, or damaged."""
+    """Raises StateRejected where the landed state is a different one, or damaged."""
     try:
         (file,) = (folder / bundles.STATE_BUNDLE).glob("*.parquet")
         bundles.verify(file)
@@ -81,14 +81,15 @@ def _compare(state: State, folder: Path) -> None:
         raise StateRejected(f"the landed state of {state.day} is damaged ({error}); {remedy}") from None
     if landed != state.sha256:
         raise StateRejected(
-            f"another state of {state.day} is landed: it has sha-256 {landed}, this one {state.sha256}. To keep both, "
-            f"give this one its own day with --date; to exchange them, move {folder} away, import again and run "
+            f"a different state of {state.day} is landed: it has sha-256 {landed}, this one {state.sha256}. To keep "
+            f"both, give this one its own day with --date; to replace it, move {folder} away, import again and run "
             "`evalwatt rebuild`"
         )
 
 
 def _set_aside(state: State, quarantine: Path) -> Path:
-    """The quarantined rows' directory, named by what is wrong, so that importing again adds nothing."""
+    """The directory of the quarantined rows, named by a hash over their reasons, so that importing again adds nothing:
+    rewording a reason would add the same rows once more."""
     reasons = sorted(f"{refusal.eval_name}\n{refusal.reason}" for refusal in state.refusals)
     name = sha256("\n".join([state.sha256, *reasons]).encode()).hexdigest()[:12]
     target = quarantine / "leaderboard" / f"{state.day}-{name}"
@@ -108,7 +109,7 @@ def _set_aside(state: State, quarantine: Path) -> Path:
         temporary.rename(target)
     except OSError:
         shutil.rmtree(temporary)
-        if not target.exists():  # somebody else set the same rows aside first
+        if not target.exists():  # another process set the same rows aside first
             raise
     durable.fsync_directory(target.parent)
     return target

@@ -1,11 +1,11 @@
 """From an entry of the catalogue to a folder of safetensors that every engine loads.
 
-    sources.py      where a model comes from: hub, package, folder, and the adapters on it
-    builds.py       what is made of it once: converted, trained, merged
-    prepared.py     what was made, and which of it is still needed
+    sources.py      where a model comes from: hub, package, folder, and adapters on it
+    builds.py       what is built once: conversions, trained adapters, merges
+    prepared.py     which builds exist, and which are still needed
     files.py        the files beside the weights that change a model's answers
-    checks.py       what makes a model unusable, said before it is loaded
-    hub_client.py   the one way to the hub
+    checks.py       problems that make a model unusable, found before it is loaded
+    hub_client.py   the only connection to the hub
     hub_files.py    the files of a pinned commit, downloaded or from the hub's cache
     hub_cache.py    what the hub's cache holds, and freeing it
 

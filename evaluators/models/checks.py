@@ -1,7 +1,6 @@
-"""What stands in the way of a model that is here, as sentences, known before its weights are loaded.
+"""Problems that make a model unusable although its files are here, as sentences, found before its weights are loaded.
 
-Belongs here: what transformers and the tokenizer can be asked. Does not belong here: whether its files are there
-(`sources`).
+Belongs here: checks with transformers and the tokenizer. Does not belong here: whether the files exist (`sources`).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ _SHOT = [{"role": "user", "content": "What colour is grass?"}, {"role": "assista
 
 
 def cannot_dequantize(folder: Path, device: str) -> str | None:
-    """Why transformers cannot read the folder's quantized weights here; None where it can, or none are quantized."""
+    """Why transformers cannot read the folder's quantized weights here; None where it can, or for other weights."""
     from transformers import AutoConfig
     from transformers.quantizers.auto import AUTO_QUANTIZER_MAPPING, get_hf_quantizer
     from transformers.utils import is_gptqmodel_available
@@ -29,23 +28,23 @@ def cannot_dequantize(folder: Path, device: str) -> str | None:
             return None
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, KeyError):
-        return None  # loading it says more
+        return None  # loading it gives a better error
     method = str(stated.get("quant_method", ""))
     try:
         get_hf_quantizer(config, None, {"": device}, True, {})
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0].replace("_", "-")
         return f"its weights are quantized ({method}), which needs a package: run `pip install {package}`"
-    except Exception as error:  # each method has its own demands, and its own exceptions
+    except Exception as error:  # each method has its own requirements and exceptions
         further = "; it needs gptqmodel as well" if method == "gptq" and not is_gptqmodel_available() else ""
         return f"its weights are quantized ({method or 'by no stated method'}): {sentence(error)}{further}"
     if method not in AUTO_QUANTIZER_MAPPING and method != "bitsandbytes":
-        return f"its weights are quantized ({method}), which the installed transformers does not know: update it"
+        return f"its weights are quantized ({method}), which the installed transformers does not support: update it"
     return None
 
 
 def unusable_template(tokenizer: Any, *, with_shots: bool) -> str | None:
-    """Why the tokenizer's chat template cannot ask a question, after an answered one where `with_shots`; else None."""
+    """Why the tokenizer's chat template fails for a question, after an answered one if `with_shots`; else None."""
     if tokenizer.chat_template is None:
         return "the model has no chat template"
     conversation = [*(_SHOT if with_shots else []), {"role": "user", "content": _ASKED}]
@@ -53,11 +52,11 @@ def unusable_template(tokenizer: Any, *, with_shots: bool) -> str | None:
         text = tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
     except Exception as error:  # the template is a program of the model's author
         return f"the model's chat template fails on a simple conversation ({sentence(error)})"
-    return None if _ASKED in text else "the model's chat template leaves out what the user says"
+    return None if _ASKED in text else "the model's chat template omits the user's message"
 
 
 def unusable_template_in(folder: Path) -> str | None:
-    """The same of the tokenizer in a folder; None where that cannot be read, which says more when it is loaded."""
+    """The same for the tokenizer in a folder; None where it cannot be read, because loading it gives a better error."""
     from transformers import AutoTokenizer
 
     try:

@@ -1,6 +1,6 @@
-"""The files of a model's folder that change its answers beside its weights and configuration.
+"""The files in a model's folder that change its answers, besides weights and configuration.
 
-Belongs here: which files these are, and their digest. Does not belong here: weights, and whose folder it is
+Belongs here: which files these are, and their digest. Does not belong here: weights, and which folder is used
 (`sources`).
 """
 
@@ -28,14 +28,23 @@ _TOKENIZER = (
     "tekken.json",
 )
 _TEMPLATES = ("chat_template*",)
-_OTHERS = {".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".md", ".py"}  # no tokenizer, whatever its name
-# Where the base lay and which versions were installed says nothing of the adapter.
+_OTHERS = {
+    ".safetensors",
+    ".bin",
+    ".pt",
+    ".pth",
+    ".ckpt",
+    ".gguf",
+    ".md",
+    ".py",
+}  # never a tokenizer, despite the name
+# The base's location and the installed versions do not change the adapter.
 _NOT_THE_ADAPTERS = {"base_model_name_or_path", "revision", "peft_version"}
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """When a file was changed, as the file system says."""
+    """A file and its time of modification."""
 
     path: Path
     at: datetime
@@ -56,14 +65,14 @@ def tokenizer_files(folder: Path) -> list[Path]:
 
 
 def copied_in_a_merge(folder: Path) -> list[Path]:
-    """What a merge takes from the base's and the adapter's folder as it is: tokenizer and chat template."""
+    """The files that a merge copies from the base's and the adapter's folder: tokenizer and chat template."""
     return _matching(folder, _TOKENIZER + _TEMPLATES)
 
 
 def beside(folder: Path) -> list[Path]:
-    """What changes the answers beside the weights: the tokenizer, and how an adapter is applied.
+    """The files beside the weights that change answers: the tokenizer, and an adapter's configuration.
 
-    The chat template is not among them: it changes only the answers of tasks that apply it, whose fingerprints hold
+    The chat template is not included: it changes only the answers of tasks that apply it, and their fingerprints cover
     its text.
     """
     config = folder / ADAPTER_CONFIG

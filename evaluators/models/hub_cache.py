@@ -1,11 +1,11 @@
-"""The hub's cache on this machine: what lies in it, what the catalogue still names, and freeing the rest.
+"""The hub's cache on this machine: what it contains, what the catalogue still names, and freeing the rest.
 
-Belongs here: revisions of models and data sets that huggingface_hub downloaded; its own functions list and delete them.
-Does not belong here: models that were made from them (`prepared`).
+Belongs here: revisions of models and data sets that huggingface_hub downloaded, listed and deleted with its functions.
+Does not belong here: models built from them (`prepared`).
 
-The cache may serve several installations. Whoever loads a repository holds a shared lock beside it, which dies with the
-process; what is locked is not freed. The lock's file also says when the repository was used last, since file systems
-often do not keep the time of reading.
+Several installations may share the cache. A process that loads a repository holds a shared lock beside it, which ends
+with the process; locked repositories are not freed. The lock file also records when the repository was last used,
+because file systems often do not keep access times.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from huggingface_hub import CachedRepoInfo, CachedRevisionInfo, HFCacheInfo
 
 MODEL, DATA_SET = "model", "dataset"
-_LOCKS = ".locks/evalwatt"  # huggingface_hub looks for no repository there
-_DATA_SETS = "datasets"  # tasks name them, not the catalogue: one lock stands for all
+_LOCKS = ".locks/evalwatt"  # huggingface_hub does not look for repositories there
+_DATA_SETS = "datasets"  # tasks name them, not the catalogue: one lock covers all
 
 
 @dataclass(frozen=True, slots=True)
 class CachedRevision:
-    """A downloaded revision. `size_bytes` counts files that it shares with another revision as well.
+    """A downloaded revision. `size_bytes` includes files that it shares with another revision.
 
-    `named_by` are the entries of the catalogue that are pinned to it; data sets are named by tasks, and have none.
+    `named_by` are the catalogue entries that are pinned to it; data sets have none, because tasks name them.
     """
 
     kind: str
@@ -55,13 +55,11 @@ class Freed:
 
     def __str__(self) -> str:
         which = ", ".join(f"{found.repo}@{found.revision[:12]}" for found in self.revisions) or "nothing"
-        return (
-            f"freed {gigabytes(self.freed_bytes)} of the hub's cache ({which}); {gigabytes(self.left_bytes)} are left"
-        )
+        return f"freed {gigabytes(self.freed_bytes)} of the hub's cache ({which}); {gigabytes(self.left_bytes)} remain"
 
 
 def gigabytes(size_bytes: int) -> str:
-    """A size in words, decimal as disks are sold."""
+    """A size in words, in decimal units, as disks are sold."""
     return f"{size_bytes / 1e9:.2f} GB" if size_bytes >= 1e7 else f"{size_bytes / 1e6:.2f} MB"
 
 
@@ -74,7 +72,7 @@ def path() -> Path:
 
 @contextmanager
 def in_use(entries: Iterable[ModelEntry]) -> Iterator[None]:
-    """Keep the entries' repositories, and all data sets, from being freed until the block or the process ends."""
+    """Protect the entries' repositories, and all data sets, from being freed until the block or the process ends."""
     names = {_lock_name(MODEL, str(entry.repo)) for entry in entries if entry.source == "hub"} | {_DATA_SETS}
     with ExitStack() as held:
         for name in sorted(names):
@@ -90,19 +88,19 @@ def revisions(catalogue: Catalogue) -> list[CachedRevision]:
 
 
 def size_bytes() -> int:
-    """What the whole cache holds."""
+    """The size of the whole cache."""
     scanned = _scan()
     return scanned.size_on_disk if scanned else 0
 
 
 def free_unnamed(catalogue: Catalogue) -> Freed:
-    """Free the models that no entry of the catalogue is pinned to. Data sets stay: tasks name them."""
+    """Free the models that no catalogue entry is pinned to. Data sets are kept, because tasks name them."""
     return _free(catalogue, lambda found: not found.named_by and found.kind == MODEL, None)
 
 
 def free_to(limit_bytes: int, catalogue: Catalogue, keep: Iterable[ModelEntry] = ()) -> Freed:
-    """Free until the cache holds no more than the limit: the least recently used first, and what the catalogue names
-    only after everything else. Never what is in use, or what `keep` is pinned to."""
+    """Free until the cache is within the limit: least recently used first, and revisions that the catalogue names only
+    after all others. Never frees what is in use, or what `keep` is pinned to."""
     kept = {entry.revision for entry in keep}
     return _free(catalogue, lambda found: found.revision not in kept, limit_bytes)
 
@@ -160,7 +158,7 @@ def _revisions(scanned: HFCacheInfo, catalogue: Catalogue) -> list[CachedRevisio
 
 
 def _last_used(repo: CachedRepoInfo, revision: CachedRevisionInfo) -> datetime:
-    """Files that another revision shares say nothing, unless there are no others."""
+    """Shared files do not show when this revision was used, unless it has no others."""
     shared = {file.blob_path for other in repo.revisions - {revision} for file in other.files}
     own = [file.blob_last_accessed for file in revision.files if file.blob_path not in shared]
     lock = path() / _LOCKS / _lock_name(repo.repo_type, repo.repo_id)

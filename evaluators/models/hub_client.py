@@ -1,7 +1,7 @@
-"""The one way to the hub.
+"""The only connection to the hub.
 
-The token comes from HF_TOKEN only. The client itself would try a dead network for half a minute, and wait for a silent
-one for ever; so it is asked one thing with a time limit first, and gets a limit for each request after that.
+The token comes from HF_TOKEN only. The client itself would retry a dead network for half a minute, and wait for a
+silent one for ever. So callers make one request with a time limit first, and every further request has a limit too.
 """
 
 from __future__ import annotations
@@ -22,5 +22,5 @@ def connect() -> Any:
         request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write", "pool"), TIMEOUT_S)
 
     get_session().event_hooks["request"].append(limit)
-    disable_progress_bars()  # a bar of ours counts the states
+    disable_progress_bars()  # our own bar counts the states
     return HfApi(token=os.environ.get(TOKEN_VARIABLE) or False)

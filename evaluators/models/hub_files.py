@@ -1,6 +1,7 @@
 """The files of a pinned commit, downloaded from the hub or found in its cache.
 
-Belongs here: which files, and what to do where they cannot be had. What is made of them is `sources`' and `builds`'.
+Belongs here: which files, and what to do where they are unavailable. Does not belong here: their use (`sources`,
+`builds`).
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def download(entry: ModelEntry) -> Path:
         raise ModelUnavailable(f"{what} is not on the hub; check repo and revision, or set HF_TOKEN") from None
     except ModelUnavailable:
         raise
-    except Exception as error:  # the hub's client lets its transports' many exceptions through
+    except Exception as error:  # the hub's client passes on the many exceptions of its transports
         reason = type(error).__name__
         remedy = "check the network and HF_HUB_OFFLINE, or use an entry with source: path or package"
         raise ModelUnavailable(f"{what} cannot be downloaded and is not in the cache ({reason}); {remedy}") from error
@@ -54,7 +55,7 @@ def cached(entry: ModelEntry) -> Path:
 
 
 def _gated(page: str, has_token: bool) -> str:
-    """Why a gated model cannot be had, and what to do: as the end of a sentence."""
+    """Why a gated model is unavailable, and what to do: as the end of a sentence."""
     if not has_token:
         return f"is gated; accept its terms at {page}, and set {hub_client.TOKEN_VARIABLE} to a token of that account"
     return (
@@ -64,7 +65,7 @@ def _gated(page: str, has_token: bool) -> str:
 
 
 def _answers(client: Any, entry: ModelEntry) -> bool:
-    """Whether the hub answers at all, asked once: the download itself would try a dead network for half a minute."""
+    """Whether the hub answers, tried once: the download itself would retry a dead network for half a minute."""
     from huggingface_hub import errors
 
     try:

@@ -1,4 +1,4 @@
-"""Models that were converted, trained or merged here: which of them the catalogue still needs, and freeing the rest.
+"""Models that were converted, trained or merged here: which ones the catalogue still needs, and freeing the others.
 
 Belongs here: the folders in EVALWATT_HOME/models. Does not belong here: which folders an entry needs (`sources`), or
 what was downloaded (`hub_cache`).
@@ -22,12 +22,12 @@ _GONE = ".gone"
 
 
 class EvaluationRunning(Exception):
-    """An evaluation of this home is running, which may be about to use what looks unneeded."""
+    """An evaluation of this home is running, and may be about to use a folder that looks unneeded."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedModel:
-    """A folder that was made once. `needed_by` are the entries that are evaluated from it, or made from it."""
+    """A folder that was built once. `needed_by` are the entries that are evaluated from it, or built from it."""
 
     path: Path
     size_bytes: int
@@ -36,7 +36,7 @@ class PreparedModel:
 
 
 def prepared(catalogue: Catalogue, home: Path) -> list[PreparedModel]:
-    """All folders, oldest first. GGUF files and adapters are read, to know again what was made from them.
+    """All folders, oldest first. GGUF files and adapters are read to determine what was built from them.
 
     Raises ModelUnavailable where an entry of the catalogue does not say which folders it needs.
     """
@@ -60,16 +60,16 @@ def prepared(catalogue: Catalogue, home: Path) -> list[PreparedModel]:
 
 
 def free_unneeded(catalogue: Catalogue, home: Path) -> list[PreparedModel]:
-    """Free what no entry needs, and return it. Raises EvaluationRunning, ModelUnavailable; nothing is freed then."""
+    """Free what no entry needs, and return it. Frees nothing where it raises EvaluationRunning or ModelUnavailable."""
     lock = home / "locks" / "device.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(lock, timeout=0):
             unneeded = [model for model in prepared(catalogue, home) if not model.needed_by]
             for model in unneeded:
-                model.path.rename(model.path.with_suffix(_GONE))  # a kill must not leave half a model under its name
+                model.path.rename(model.path.with_suffix(_GONE))  # a kill must not leave part of a model under its name
             for gone in (home / "models").glob(f"*{_GONE}"):
                 shutil.rmtree(gone)
             return unneeded
     except Timeout:
-        raise EvaluationRunning("an evaluation is running; free prepared models when it has ended") from None
+        raise EvaluationRunning("an evaluation is running; free prepared models once it has ended") from None

@@ -1,7 +1,7 @@
 """From a catalogue entry to a folder that transformers loads: safetensors only, adapters merged.
 
-Belongs here: where each kind of source has its weights, and what identifies them. Does not belong here: converting,
-training and merging (`builds`), the hub (`hub_files`), or loading a model to evaluate it (`engines`).
+Belongs here: where each kind of source has its weights, and their identity. Does not belong here: converting, training
+and merging (`builds`), the hub (`hub_files`), or loading a model to evaluate it (`engines`).
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from evaluators.models.files import ADAPTER_CONFIG, beside, copied_in_a_merge, d
 
 __all__ = ["LocalModel", "ModelUnavailable", "folder_here", "folders_of", "loose_files", "prepare"]
 
-RECIPE_SEED = 1234  # a recipe's adapter is made once, whatever the evaluations' seed is
+RECIPE_SEED = 1234  # a recipe's adapter is trained once, whatever the seed of evaluations
 _SHARDS = "model.safetensors.index.json"
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
 @dataclass(frozen=True)
 class LocalModel:
-    """A plain transformers folder and what identifies the model in it.
+    """A plain transformers folder and the identity of the model in it.
 
     `revision` is the hub's commit, or sha-256 over the source's own weights; with an adapter, `adapter_revision` is
-    sha-256 over its weights and the revision of the base that it was merged onto. `beside` is sha-256 over what neither
-    covers and changes the answers as well, of the whole lineage; None where they cover all. `loose` are the files among
-    these that nothing pins: those of folders that the catalogue names by their path.
+    sha-256 over its weights and the revision of the base that it was merged into. `beside` is sha-256 over everything
+    else in the whole lineage that changes answers; None where the revisions cover it all. `loose` are the files among
+    these that nothing pins: those in folders that the catalogue names by path.
     """
 
     path: Path
@@ -59,9 +59,9 @@ class LocalModel:
 def prepare(
     entry: ModelEntry, catalogue_models: Mapping[str, ModelEntry], home: Path, root: Path, log: Callable[[str], None]
 ) -> LocalModel:
-    """Find, download, convert or train the entry's model; what was made stays under home/models.
+    """Find, download, convert or train the entry's model; builds are kept under home/models.
 
-    `root` is the catalogue's folder, `log` gets a line before anything slow. Raises ModelUnavailable.
+    `root` is the catalogue's folder, `log` gets a line before any slow step. Raises ModelUnavailable.
     """
     return _prepare(entry, catalogue_models, Store(home / "models", log), root, hub_files.download)
 
@@ -69,20 +69,20 @@ def prepare(
 def folders_of(
     entry: ModelEntry, catalogue_models: Mapping[str, ModelEntry], home: Path, root: Path
 ) -> frozenset[Path]:
-    """The folders that the entry is evaluated from or made from, resolved; downloads and makes nothing.
+    """The folders that the entry is evaluated from or built from, resolved; downloads and builds nothing.
 
-    Raises ModelUnavailable where that cannot be known.
+    Raises ModelUnavailable where they cannot be determined.
     """
     lookup = Lookup(home / "models")
     local = None
     with suppress(NotHere):
         local = _prepare(entry, catalogue_models, lookup, root, hub_files.cached)
-    # What it is evaluated from need not be its own making: `path` may name a folder that another entry had made.
+    # The folder that it is evaluated from need not be its own build: `path` may name a build of another entry.
     return frozenset(path.resolve() for path in (*lookup.asked, *([local.path] if local else [])))
 
 
 def folder_here(entry: ModelEntry, catalogue_models: Mapping[str, ModelEntry], home: Path, root: Path) -> Path | None:
-    """The folder that the entry is evaluated from, where it needs neither downloading nor making; else None."""
+    """The folder that the entry is evaluated from, where nothing needs to be downloaded or built; else None."""
     folder = root / entry.path if entry.path is not None else None
     if folder is not None and (folder / "config.json").is_file() and not (folder / ADAPTER_CONFIG).is_file():
         return folder  # without reading its weights
@@ -99,7 +99,7 @@ def loose_files(entry: ModelEntry, lineage: Iterable[ModelEntry], root: Path) ->
         folder = root / model.path if model.path is not None else None
         found += beside(folder) if folder is not None else []
         if model.source == "package" or (folder is not None and not (folder / ADAPTER_CONFIG).is_file()):
-            break  # made from nothing else, whatever it descends from
+            break  # not built from its base, whatever it descends from
     return found
 
 
@@ -114,7 +114,8 @@ def _prepare(
         name = entry.base_model or ""
         if name not in catalogue_models:
             remedy = "add its base to the catalogue and name it as base_model"
-            raise ModelUnavailable(f"{entry.name} is an adapter, and {name or 'its base'} is no entry; {remedy}")
+            what = f"{entry.name} is an adapter, but the catalogue has no entry for {name or 'its base'}"
+            raise ModelUnavailable(f"{what}; {remedy}")
         return _prepare(catalogue_models[name], catalogue_models, store, root, download)
 
     if entry.source == "recipe":
@@ -169,12 +170,12 @@ def _merged(
     weights = _adapter_digest(adapter, entry.name)
     made_from: tuple[str | None, ...] = ("adapter", base.revision, base.adapter_revision, weights)
     if adapts_tied_embeddings(base.path, adapter):
-        made_from += ("untied",)  # another model than the one that version 0.1.0 made
+        made_from += ("untied",)  # not the model that version 0.1.0 built
     config = digest_beside(adapter)
-    own = () if entry.source == "recipe" else (*beside(adapter), *copied_in_a_merge(adapter))  # a recipe's stays
+    own = () if entry.source == "recipe" else (*beside(adapter), *copied_in_a_merge(adapter))  # a recipe's are pinned
     folder = store.once(
         _key(*made_from, config, digest_of(copied_in_a_merge(adapter)), *_beside_the_weights(base)),
-        f"{entry.name}: merging the adapter onto {entry.base_model}, once",
+        f"{entry.name}: merging the adapter into {entry.base_model}, once",
         lambda target: merge_adapter(base.path, adapter, target),
         Former(_key(*made_from), (*_inputs(base), *own)),
     )
@@ -189,12 +190,12 @@ def _merged(
 
 
 def _inputs(base: LocalModel) -> tuple[Path, ...]:
-    """The files that a build takes from its base, where nothing pins them."""
+    """The files that a build uses from its base, where nothing pins them."""
     return (*base.loose, *copied_in_a_merge(base.path)) if base.loose else ()
 
 
 def _beside_the_weights(base: LocalModel) -> tuple[str, ...]:
-    """What a build takes from its base that the base's revisions do not cover; nothing where they cover all."""
+    """What a build uses from its base beyond the base's revisions; empty where these cover all."""
     return () if base.beside is None else (base.beside, digest_of(copied_in_a_merge(base.path)))
 
 
@@ -207,7 +208,7 @@ def _package_file(entry: ModelEntry) -> tuple[Path, str]:
     except metadata.PackageNotFoundError:
         raise ModelUnavailable(f"{entry.name}: the package {name} is not installed; run: {install}") from None
     if distribution.version != version:
-        found = f"the package {name} is installed as {distribution.version}, the catalogue asks for {version}"
+        found = f"the package {name} is installed as {distribution.version}, but the catalogue asks for {version}"
         raise ModelUnavailable(f"{entry.name}: {found}; run: {install}")
     for file in distribution.files or ():
         if file.as_posix() == entry.file:
@@ -215,16 +216,16 @@ def _package_file(entry: ModelEntry) -> tuple[Path, str]:
             digest = _digest_of_file(path, entry.name)
             if file.hash is not None and file.hash.mode == "sha256" and file.hash.value != _urlsafe(digest):
                 remedy = f"run: {install} --force-reinstall"
-                raise ModelUnavailable(f"{entry.name}: {path.name} is damaged: not what {name} installed; {remedy}")
+                raise ModelUnavailable(f"{entry.name}: {path.name} is damaged: {name} installed another file; {remedy}")
             return path, digest
     models = [file.as_posix() for file in distribution.files or () if file.suffix == ".gguf"]
     raise ModelUnavailable(f"{entry.name}: {name} has no file {entry.file}; it has: {', '.join(models) or 'no GGUF'}")
 
 
 def _check_folder(folder: Path, name: str) -> list[Path]:
-    """The files that decide what the model answers. Raises ModelUnavailable where one is missing."""
+    """The files that determine the model's answers. Raises ModelUnavailable where one is missing."""
     if not folder.is_dir():
-        raise ModelUnavailable(f"{name}: there is no folder {folder}; correct its path in the catalogue")
+        raise ModelUnavailable(f"{name}: the folder {folder} does not exist; correct its path in the catalogue")
     if not (folder / "config.json").is_file():
         raise ModelUnavailable(f"{name}: {folder} has no config.json; name a folder that transformers saved")
     weights = sorted(folder.glob("*.safetensors"))

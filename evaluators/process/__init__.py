@@ -1,17 +1,17 @@
 """One evaluator process: one model, one suite, one machine.
 
-    run.py           the order of things, and what is written when
-    tally.py         what a run has come to so far: its summary and its last record
-    rows.py          what is landed of a task
-    provenance.py    what is landed of a run and its model
-    repetitions.py   whether a task is evaluated once more for the sake of its energy
-    night_budget.py  how much a night may spend on a model
-    expectation.py   how long tasks will take, before the first is asked
-    forecast.py      how long they will take, as they are answered
-    progress.py      the bar
-    activity.py      what is being evaluated now, for whoever asks
+    run.py           the order of phases, and what is written when
+    tally.py         a run's totals so far: its summary and its last record
+    rows.py          the landed rows of a task
+    provenance.py    the landed rows of a run and its model
+    repetitions.py   whether a task is evaluated again for a better energy
+    night_budget.py  how much of a night a model may take
+    expectation.py   how long tasks will take, before the first one starts
+    forecast.py      how long they will take, while they run
+    progress.py      the progress bar
+    activity.py      what is being evaluated now, for other processes to read
     waiting.py       how torch's threads wait for each other
-    guard.py         the process and its children end together
+    guard.py         ends the process together with its children
 
-Does not belong here: what is due (`plan`), or who starts the process (orchestration).
+Does not belong here: what is due (`plan`), or starting the process (`orchestration`).
 """

@@ -1,8 +1,7 @@
-"""What the evaluation of this machine is doing at the moment, for other processes to read: `locks/evaluating.json`.
+"""What this machine is evaluating at the moment, for other processes to read: `locks/evaluating.json`.
 
-Written by the process that holds the device, at most every two seconds; read by `evalwatt status`, and by
-`evalwatt cancel`, which needs to know whom to tell. A file that a killed process left says nothing: its run's lock is
-free.
+The process that holds the device writes it, at most every two seconds. `evalwatt status` reads it, and so does
+`evalwatt cancel`, to find the process to stop. A file left by a killed process is ignored: its run's lock is free.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ _EVERY_S = 2.0
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Evaluating:
-    """One moment of a run. `task` is None while the model is fetched, loaded and warmed up; `since` is its beginning.
+    """The state of a run. `task` is None while the model is fetched, loaded and warmed up; `since` is the run's start.
 
-    Tasks are counted from 1, with their repetitions; `requests` is how many the task will probably send.
+    Tasks are counted from 1, including repetitions; `requests` is how many the task will probably send.
     """
 
     process_id: int
@@ -73,13 +72,13 @@ class Activity:
     def _write(self) -> None:
         self._written = time.monotonic()
         unseen = self._path.with_suffix(".new")
-        with suppress(OSError):  # nobody's evaluation ends because it cannot be watched
+        with suppress(OSError):  # an evaluation must not fail because its activity cannot be written
             unseen.write_text(json.dumps(dataclasses.asdict(self._moment)))
             unseen.replace(self._path)
 
 
 def read(home: Path) -> Evaluating | None:
-    """What is being evaluated; None where nothing is, or its process is gone."""
+    """What is being evaluated; None where nothing is, or the process has ended."""
     found = read_json(_path(home))
     if found is None or not lifecycle.lives(home / "landing", found["run_id"]):
         return None

@@ -1,5 +1,5 @@
-"""How long tasks will take, before the first is asked: as an earlier run did here, or else at most, by the speed that
-warm-up saw and the length that answers may have."""
+"""How long tasks will take, before the first one starts: as long as in an earlier run here, or else an upper bound from
+the speed during warm-up and the allowed length of answers."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from evaluators.harness.metered import MeteredLM, Speed
 from evaluators.harness.outcomes import encoded_pair, requests_of
 from evaluators.landing.runs import runs_by_workload
 
-_DOCUMENTS = 4  # of a task, whose requests are built to judge it
+_DOCUMENTS = 4  # of each task: their requests are built for the estimate
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What one evaluation of a task will take; None where that is not known. `at_most`: not as it was measured before,
-    but as long as its answers may be."""
+    """How long one evaluation of a task will take; None where that is unknown. `at_most`: an upper bound from the
+    allowed length of answers, not an earlier measurement."""
 
     seconds: float | None
     at_most: bool
@@ -32,7 +32,7 @@ class Expected:
 def expectations(
     tasks: Sequence[LoadedTask], seconds_a_document: dict[str, float], speed: Speed, lm: MeteredLM, engine: Engine
 ) -> dict[str, Expected]:
-    """What one evaluation of each task will take. `seconds_a_document`: of the tasks that were evaluated before."""
+    """How long one evaluation of each task will take. `seconds_a_document`: of the tasks that were evaluated before."""
     expected = {}
     for task in tasks:
         try:
@@ -47,7 +47,7 @@ def expectations(
 
 
 def took_before(landing: Path, model: str, suite: str, machine_id: str) -> dict[str, float]:
-    """Seconds a document, of each task that a run of the model and suite has ended with on the machine; the newest
+    """Seconds per document of each task that a run of the model and suite finished on the machine; the newest run
     counts."""
     found: dict[str, float] = {}
     for run in runs_by_workload(landing).get((model, suite), ()):
@@ -57,20 +57,20 @@ def took_before(landing: Path, model: str, suite: str, machine_id: str) -> dict[
 
 
 def at_most_s(speed: Speed, requests: Sequence[Instance], documents: int, sampled: int, engine: Engine) -> float:
-    """How long a task of `documents` will take at most, from the requests of `sampled` of them."""
+    """An upper bound for a task of `documents`, from the requests of `sampled` of them."""
     times = documents / max(sampled, 1)
     forwarded = list(_forwarded(requests, engine))
     read, once = sum(map(len, forwarded)), 0
     if engine.shares_prefixes:
         trie = Trie.of([key(tokens) for tokens in forwarded], [0] * len(forwarded))
-        # What all requests begin with is read once a task, however many documents there are.
+        # The prefix that all requests share is read once per task, however many documents there are.
         read, once = len(trie.tokens), min((segment.depth for segment in trie.segments[1:]), default=0)
     generated = sum(_most_generated(request) for request in requests) * times
     return speed.at_most_s(once + (read - once) * times, generated)
 
 
 def _forwarded(requests: Sequence[Instance], engine: Engine) -> Iterator[tuple[int, ...]]:
-    """What lm-eval's `hf` forwards: choices that differ in their last token only are answered together."""
+    """The sequences that lm-eval's `hf` forwards: choices that differ only in their last token share one."""
     seen = set()
     for request in requests:
         if request.request_type != "loglikelihood":

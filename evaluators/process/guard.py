@@ -1,9 +1,9 @@
-"""The end of an evaluator's process tree, within a stated time, whatever hangs in it.
+"""Ends an evaluator's process tree within a stated time, whatever hangs in it.
 
-A metric may wait for ever for a process that it forked, or in C code that keeps the interpreter to itself. No code of
-the evaluator's own would run then. So a process of its own waits beside it, and is told of a signal by the C half of
-Python's handler (`signal.set_wakeup_fd`). Whatever lives GRACE_S later is killed: finished tasks are landed, and the
-locks of a process end with it.
+A metric may wait for ever for a process that it forked, or hang in C code that holds the interpreter lock. Then no code
+of the evaluator itself can run. So a separate guard process waits beside it and learns of a signal from the C half of
+Python's handler (`signal.set_wakeup_fd`). It kills whatever is still running GRACE_S later: finished tasks are landed,
+and a process's locks end with it.
 """
 
 from __future__ import annotations
@@ -26,43 +26,43 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _THE_END = 0  # no signal has this number
 _PR_SET_CHILD_SUBREAPER = 36
 
-_telling: int | None = None  # the pipe to the guard
+_to_guard: int | None = None  # the writing end of the pipe to the guard
 
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Run an evaluator's process: what it starts ends with the block, and the process itself soon after.
+    """Run an evaluator's process: whatever it starts ends with the block, and the process itself soon after.
 
-    Only in the main thread, and once a process: the guard waits until the process is gone.
+    Only in the main thread, and once per process: the guard waits until the process has ended.
     """
-    global _telling
-    told, _telling = os.pipe()
-    os.set_blocking(_telling, False)
+    global _to_guard
+    from_evaluator, _to_guard = os.pipe()
+    os.set_blocking(_to_guard, False)
     if sys.platform == "linux":
-        # An orphan becomes this process's child rather than init's, so that it is found.
+        # Orphans become this process's children rather than init's, so that they can be found.
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     command = [sys.executable, "-P", __file__, str(os.getpid()), str(GRACE_S)]
-    guard = subprocess.Popen(command, stdin=told, stdout=subprocess.DEVNULL, start_new_session=True)
-    os.close(told)
-    signal.set_wakeup_fd(_telling, warn_on_full_buffer=False)
+    guard = subprocess.Popen(command, stdin=from_evaluator, stdout=subprocess.DEVNULL, start_new_session=True)
+    os.close(from_evaluator)
+    signal.set_wakeup_fd(_to_guard, warn_on_full_buffer=False)
     try:
         yield
     finally:
-        # Python's own exit waits for children and threads, for ever if need be.
+        # Python's own exit waits for children and threads, possibly for ever.
         kill([child for child in psutil.Process().children(recursive=True) if child.pid != guard.pid])
         with suppress(OSError):
-            os.write(_telling, bytes([_THE_END]))
+            os.write(_to_guard, bytes([_THE_END]))
 
 
 def kill_tree(process_id: int) -> int:
-    """Kill a process with all that it started, except the caller; returns how many they were."""
+    """Kill a process with everything that it started, except the caller; returns the number of killed processes."""
     try:
         root = psutil.Process(process_id)
     except psutil.NoSuchProcess:
         return 0
     tree = {root}
     with suppress(psutil.NoSuchProcess):
-        root.suspend()  # what stands still starts nothing
+        root.suspend()  # a suspended process starts no others
         while new := set(root.children(recursive=True)) - tree - {psutil.Process()}:
             for process in new:
                 with suppress(psutil.NoSuchProcess):
@@ -73,26 +73,26 @@ def kill_tree(process_id: int) -> int:
 
 
 def kill(processes: list[psutil.Process]) -> None:
-    """Kill processes that may be gone already."""
+    """Kill processes that may already have ended."""
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.kill()
 
 
 def _forget_the_guard() -> None:
-    """In a forked child, whose signals and end are not the evaluator's."""
-    global _telling
-    if _telling is not None:
+    """In a forked child: its signals and its end do not concern the guard."""
+    global _to_guard
+    if _to_guard is not None:
         signal.set_wakeup_fd(-1)
-        os.close(_telling)
-        _telling = None
+        os.close(_to_guard)
+        _to_guard = None
 
 
 os.register_at_fork(after_in_child=_forget_the_guard)
 
 
 def _guard(evaluator: psutil.Process, grace_s: float) -> None:
-    """Wait for a word on standard input; then for the evaluator's end, which closes it, or for the deadline."""
+    """Wait for a byte on standard input; then for the evaluator's end, which closes it, or for the deadline."""
     deadline, why = None, ""
     while True:
         left_s = None if deadline is None else max(0.0, deadline - time.monotonic())
@@ -105,11 +105,11 @@ def _guard(evaluator: psutil.Process, grace_s: float) -> None:
             if deadline is None and word in (*_SIGNALS, _THE_END):
                 deadline = time.monotonic() + grace_s
                 why = signal.Signals(word).name if word else "the end of its evaluation"
-    if not evaluator.is_running():  # nor whoever has its number by now
+    if not evaluator.is_running():  # False also where another process has its id by now
         return
     others = kill_tree(evaluator.pid) - 1
     print(
-        f"the evaluator did not end within {grace_s:g} s after {why}, and was killed with {others} process(es) that it "
+        f"the evaluator did not end within {grace_s:g} s after {why} and was killed, with {others} process(es) that it "
         "had started; what was finished is kept",
         file=sys.stderr,
     )

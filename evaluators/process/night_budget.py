@@ -1,7 +1,7 @@
-"""What a model may take in one night, and what it has taken: `budget` of its catalogue entry.
+"""A model's night budget, `budget` in its catalogue entry, and how much of it is used.
 
-Belongs here: adding up a night's runs of a model, and asking a run to end that is over the budget. It ends as after
-SIGTERM (`interruption`). Whoever starts the model's next run asks `excess` whether anything is left.
+Belongs here: adding up a night's runs of a model, and asking a run to end when it exceeds the budget. The run ends as
+after SIGTERM (`interruption`). Before the model's next run starts, `excess` says whether anything is left.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from evaluators.spec import Spent
 from evaluators.wording import in_words
 
 REMEDY = (
-    "what was finished is kept, the rest is due in the next night; raise the entry's `budget` in the catalogue, or ask "
-    "fewer documents (`limit`)"
+    "what was finished is kept, the rest is due the next night; raise the entry's `budget` in the catalogue, or lower "
+    "the `limit` of documents"
 )
 
 
 def spent_since(landing: Path, entry: ModelEntry, since: datetime) -> Spent:
-    """What the model's runs have taken since a night began.
+    """What the model's runs have used since a night began.
 
-    A run that was killed counts with its time up to its last sign of life; its energy is not known.
+    A run that was killed counts with its time until it last wrote a file; its energy is unknown.
     """
     spent = Spent()
     tonight = runs_by_workload(landing, since)
@@ -43,23 +43,23 @@ def spent_since(landing: Path, entry: ModelEntry, since: datetime) -> Spent:
 
 
 def excess(budget: BudgetEntry | None, spent: Spent) -> str | None:
-    """Which budget is used up, and by how much it was exceeded; None where there is some left."""
+    """The budget that is used up, and by how much it was exceeded; None where some is left."""
     if budget is None:
         return None
     if budget.time is not None and spent.duration_s >= (allowed_s := budget.time.total_seconds()):
-        over = f"{in_words(spent.duration_s - allowed_s)} ({in_words(spent.duration_s)} taken)"
+        over = f"{in_words(spent.duration_s - allowed_s)} ({in_words(spent.duration_s)} used)"
         return f"over its time budget of {in_words(allowed_s)} by {over}"
     if budget.energy_kwh is not None and spent.energy_kwh is not None and spent.energy_kwh >= budget.energy_kwh:
-        over = f"{spent.energy_kwh - budget.energy_kwh:.3g} kWh ({spent.energy_kwh:.4g} kWh taken)"
+        over = f"{spent.energy_kwh - budget.energy_kwh:.3g} kWh ({spent.energy_kwh:.4g} kWh used)"
         return f"over its energy budget of {budget.energy_kwh:g} kWh by {over}"
     return None
 
 
 class Watch:
-    """Asks a run to end when its model is over its budget.
+    """Asks a run to end when its model exceeds its night budget.
 
-    `spent` tells what the night's runs of the model have taken with all settled windows of this one, `open_kwh` the
-    energy of what is not settled yet, None where that is not known.
+    `spent` returns what the night's runs of the model have used, including all settled windows of this run, `open_kwh`
+    the energy of unsettled windows, None where that is unknown.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Watch:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """While the run lives; inside the interruption's `watching`, which must see the last signal."""
+        """Watch the time while the run lasts; inside the interruption's `watching`, which must see the last signal."""
         if self._time is None:
             yield
             return
@@ -93,7 +93,7 @@ class Watch:
             clock.join()
 
     def look(self) -> None:
-        """Ask the run to end where the energy that is known by now is over the budget."""
+        """Ask the run to end where the energy known so far exceeds the budget."""
         if self._energy_kwh is None or (settled_kwh := self._spent().energy_kwh) is None:
             return
         if settled_kwh + (self._open_kwh() or 0.0) >= self._energy_kwh:
@@ -102,17 +102,17 @@ class Watch:
     def reason(self) -> str:
         """Why the run was asked to end, after its last window is settled."""
         over = excess(self._budget, self._spent())
-        if over is None:  # the sensor's running figure had reached what the settled one has not
-            over = f"at its energy budget of {self._energy_kwh:g} kWh ({self._spent().energy_kwh:.4g} kWh taken)"
+        if over is None:  # the sensor's running figure had reached the budget, the settled one has not
+            over = f"at its energy budget of {self._energy_kwh:g} kWh ({self._spent().energy_kwh:.4g} kWh used)"
         return f"{over}: {REMEDY}"
 
     def note(self) -> str | None:
-        """What the budget could not be held to; None where there is nothing to say."""
+        """Which part of the budget could not be enforced; None where all of it was."""
         if self._energy_kwh is None or self._spent().energy_kwh is not None:
             return None
-        rest = "only its time budget is" if self._time is not None else "and it has no time budget"
-        return f"its energy budget of {self._energy_kwh:g} kWh is not enforced, because its energy is not known; {rest}"
+        rest = "only its time budget is" if self._time is not None else "it has no time budget"
+        return f"its energy budget of {self._energy_kwh:g} kWh is not enforced, because its energy is unknown; {rest}"
 
     def _time_is_up(self) -> None:
         self._interruption.ask(OverBudget("over its time budget"))
-        os.kill(os.getpid(), signal.SIGTERM)  # wakes the main thread out of what it is in
+        os.kill(os.getpid(), signal.SIGTERM)  # interrupts what the main thread is doing

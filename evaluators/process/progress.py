@@ -1,4 +1,4 @@
-"""What a person sees of a run: a bar with tasks, requests and watts on a terminal, plain lines elsewhere."""
+"""A run's progress: a bar with tasks, requests and watts on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from evaluators.wording import duration
 
 
 class Progress:
-    """One bar per task. `watts` is asked now and then while requests are answered."""
+    """One bar per task. `watts` is called now and then while requests are answered."""
 
     def __init__(self, watts: Callable[[], float | None]) -> None:
         self._watts = watts
@@ -21,7 +21,7 @@ class Progress:
         self._bar: tqdm[Never] | None = None
 
     def say(self, line: str) -> None:
-        """A line that stays."""
+        """Print a line that stays."""
         if self._terminal is not None:
             print(line, file=self._terminal, flush=True)
         else:
@@ -41,16 +41,16 @@ class Progress:
             )
 
     def tick(self, left_s: float | None) -> None:
-        """One request is answered; the task will probably go on for `left_s`."""
+        """One request is answered; the task will probably take `left_s` more."""
         if self._bar is not None and self._bar.update():
             watts = self._watts()
-            left = [f"about {duration(left_s)} to go"] if left_s is not None else []
+            left = [f"about {duration(left_s)} left"] if left_s is not None else []
             self._bar.set_postfix_str(
                 ", ".join(left + ([f"{watts:.1f} W"] if watts is not None else [])), refresh=False
             )
 
     def stop(self) -> None:
-        """The task has ended, well or badly."""
+        """The task has finished or failed."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None

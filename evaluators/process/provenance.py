@@ -1,4 +1,4 @@
-"""Where a run's figures come from: the model's identity and fingerprints, and the run's first record."""
+"""The origin of a run's figures: the model's identity and fingerprints, and the run's first record."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ModelFacts:
         except (OSError, ValueError, KeyError, ImportError) as error:
             raise ModelUnavailable(
                 f"{spec.model.name}: no usable tokenizer in {local.source_ref} ({sentence(error)}); "
-                "add the tokenizer's files to the model's folder"
+                "add the tokenizer files to the model's folder"
             ) from error
         template = self.tokenizer.chat_template
         self.template_hash = digest(template) if template is not None else None
@@ -50,7 +50,7 @@ class ModelFacts:
         self.chat_template_applied = spec.model.chat_template or bool(spec.suite.apply_chat_template)
 
     def refused(self, tasks: Iterable[LoadedTask]) -> dict[str, str]:
-        """The tasks that apply a chat template where the model has none that works, with the reason."""
+        """The tasks that apply a chat template although the model has none that works, with the reason."""
         asked = {task.name: task.num_fewshot > 0 for task in tasks if task.apply_chat_template}
         reasons = {shots: unusable_template(self.tokenizer, with_shots=shots) for shots in set(asked.values())}
         remedy = "correct chat_template.jinja in its folder, or set chat_template or apply_chat_template to false"
@@ -58,7 +58,7 @@ class ModelFacts:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """The part of a fingerprint that is the model's. What no revision leaves uncovered changes no fingerprint."""
+        """The model's part of a fingerprint. `beside` enters only where no revision covers it."""
         entry, local = self.spec.model, self.local
         identity = {
             "revision": local.revision,
@@ -78,13 +78,13 @@ class ModelFacts:
         return digest(parts if local.beside is None else [*parts, local.beside])[:16]
 
     def formerly(self) -> ModelFacts:
-        """The same facts as version 0.1.0 identified the model by: weights and configuration only."""
+        """The facts as version 0.1.0 identified the model: weights and configuration only."""
         former = copy.copy(self)
         former.local = dataclasses.replace(self.local, beside=None, loose=())
         return former
 
     def fingerprint(self, task: LoadedTask) -> str:
-        """sha-256 over everything that can change the task's scores: it decides what is already done."""
+        """sha-256 over everything that can change the task's scores; it decides what is already done."""
         template = self.template_hash if task.apply_chat_template else None
         seed = self.spec.settings.seed
         return digest({"model": self.identity, "template": template, "task": task.identity(), "seed": seed})
@@ -118,12 +118,12 @@ class ModelFacts:
 
 
 def as_landed(model: ModelFacts, landed: dict[str, str]) -> tuple[ModelFacts, dict[str, str], str | None]:
-    """The model under the identity that it landed with, the evaluations among `landed` that may be its own, and why
-    others are not.
+    """The model under the identity that it was landed with, the evaluations among `landed` that may be its own, and
+    why others are not.
 
-    `landed` maps bundles to runs. Version 0.1.0 did not see what lies beside the weights. What it landed is accepted
-    where the source pins that, and else where the landed hashes agree and no such file is newer than the run: then
-    fingerprints and key stay as they are, for further tasks too, so that no table has the model twice.
+    `landed` maps bundles to runs. Version 0.1.0 ignored the files beside the weights. Its results are accepted where
+    the source pins these files, and else where the landed hashes agree and no such file is newer than the run. Then
+    fingerprints and key stay as they are, also for further tasks, so that no table has the model twice.
     """
     if model.local.beside is None:
         return model, landed, None
@@ -138,7 +138,7 @@ def as_landed(model: ModelFacts, landed: dict[str, str]) -> tuple[ModelFacts, di
     if change.at > bundles.run_time(newest):
         return model, landed, f"{change}, after the run of {bundles.run_time(newest):%Y-%m-%d %H:%M} UTC"
     if not _has_hashes(model, folder / newest):
-        return model, landed, f"run {newest} had another tokenizer or chat template"
+        return model, landed, f"run {newest} had a different tokenizer or chat template"
     older = {run for run in runs if bundles.run_time(run) < change.at}
     theirs = any(model_key(folder, run) == former.key for run in older)
     return former, {bundle: run for bundle, run in landed.items() if run not in older}, str(change) if theirs else None
@@ -150,13 +150,13 @@ def _has_hashes(model: ModelFacts, run: Path) -> bool:
     try:
         (file,) = (run / bundles.SETUP_BUNDLE).glob(f"{Model.table}.*")
         (landed,) = pq.read_table(file, columns=list(expected)).to_pylist()
-    except (OSError, ValueError):  # damaged, or put into quarantine: it proves nothing
+    except (OSError, ValueError):  # damaged or quarantined, so it proves nothing
         return False
     return bool(landed == expected)
 
 
 def start_record(spec: RunSpec, meter: Meter) -> EvaluationRun:
-    """The run as it stands at its start; it would read so if the process ended without a word."""
+    """The run's record at its start, which also holds if the process ends without writing another."""
     here = machine.describe_machine(spec.settings.machine_id)
     device = machine.describe_device(spec.settings.device)
     power = grid(spec.settings.country_iso_code, spec.settings.region, spec.settings.grid_intensity_g_per_kwh)

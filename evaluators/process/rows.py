@@ -1,4 +1,4 @@
-"""What was found out, as records: one function per raw table that a task evaluation fills."""
+"""A task evaluation as records: one function per raw table that it fills."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def samples(run_id: str, task: LoadedTask, repetition: int, outcome: Outcome) ->
 
 
 def is_correct(score: float | None, *, higher_is_better: bool) -> bool | None:
-    """Whether a document's answer is right, under a metric that says so; a metric of errors is 0 where it is. None
-    without a score."""
+    """Whether a document's answer is right under a binary metric; a metric that counts errors is 0 for a right answer.
+    None without a score."""
     return None if score is None else (score != 0) == higher_is_better
 
 
@@ -78,7 +78,7 @@ def emission(
     counts: TokenCounts = NOT_COUNTED,
     repetition: int = 1,
 ) -> TaskEmission:
-    """The row of one phase; `outcome` and `counts` only for inference: what was asked, and what that took."""
+    """The row of one phase. `outcome` and `counts` are for inference only: the requests, and the tokens they took."""
     return TaskEmission(
         run_id=run_id,
         task=task,
@@ -117,7 +117,7 @@ def emission(
 
 
 def _shared(counts: TokenCounts) -> int | None:
-    """Tokens that were asked to be read and served from the cache."""
+    """Requested tokens that were served from the cache."""
     if counts.unshared is None or counts.computed is None or counts.padding is None:
         return None
     return counts.unshared - (counts.computed - counts.padding)

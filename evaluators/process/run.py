@@ -1,7 +1,7 @@
-"""Evaluate one model on one suite: prepare, idle, load, warm up, then task by task, each landed as it ends.
+"""Evaluate one model on one suite: prepare, idle, load, warm up, then task by task, each landed when it ends.
 
-Belongs here: the order of things and what is written when. How a model is fetched (`models`), how a task is asked
-(`harness`), how energy is metered (`energy`) and what it all adds up to (`tally`) are elsewhere.
+Belongs here: the order of phases, and what is written when. Does not belong here: how a model is fetched (`models`),
+how a task is asked (`harness`), how energy is metered (`energy`), or totals (`tally`).
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ from evaluators.spec import RunSpec, Spent
 from evaluators.summary import RunSummary, TaskSummary
 from evaluators.wording import counted, duration
 
-# Idle power is worth ten seconds where a sensor reads it; a model of it answers the same after one.
+# Ten seconds of idle are worth it where a sensor reads the power; a model gives the same figure after one.
 _IDLE_MODELLED_S = 1.0
 
 
 def evaluate(
     spec: RunSpec, on_task: Callable[[TaskSummary], None] | None = None, meter: Meter | None = None
 ) -> RunSummary:
-    """Run the spec. Failures, and a budget that is used up, end up in the summary and in the landing.
+    """Run the spec. Failures, and an exhausted night budget, are reported in the summary and in the landing.
 
-    `meter` None: the one that the settings name. Raises Interrupted on SIGTERM and SIGINT, after landing what there
-    is, and OSError where the landing cannot be written.
+    `meter` None: the one in the settings. Raises Interrupted on SIGTERM and SIGINT, after landing what is finished, and
+    OSError where the landing cannot be written.
     """
     run = _Run(_with_dtype(spec), on_task or (lambda task: None), meter)
     with run.interruption.watching():
@@ -110,10 +110,10 @@ class _Run:
             except Interrupted as error:
                 self._end("interrupted", str(error))
                 raise
-            except OSError as error:  # a full disk refuses the end as well, and says so by itself
+            except OSError as error:  # where the disk is full, landing the end raises as well
                 return self._end("failed", str(error))
             except Exception as error:
-                traceback.print_exc()  # not foreseen: whoever mends it needs more than a sentence
+                traceback.print_exc()  # unexpected: a developer needs more than a sentence
                 return self._end("failed", f"{type(error).__name__}: {error}")
             finally:
                 self.activity.close()
@@ -138,7 +138,7 @@ class _Run:
         facts = ModelFacts(spec, local)
         tally.failures |= {task: redact(reason) for task, reason in facts.refused(tasks).items()}
         tasks = [task for task in tasks if task.name not in tally.failures]
-        # Once for all: both read the whole landing.
+        # Once for all uses below: both functions read the whole landing.
         landed = withdrawn.counted(spec.landing, excluded_runs(spec.landing))
         model, own, why = as_landed(facts, landed)
         self.record = dataclasses.replace(self.record, model_key=model.key)
@@ -169,7 +169,7 @@ class _Run:
             self._repeat_until_precise(evaluated, spec.until_precise, evaluating)
 
     def _is_done(self, run_id: str | None) -> bool:
-        """Whether the run that answered last, if any, is recent enough."""
+        """Whether the last run of an evaluation, if any, is recent enough."""
         every = self.spec.model.refresh_every
         return run_id is not None and (every is None or datetime.now(UTC) - bundles.run_time(run_id) < every)
 
@@ -219,7 +219,7 @@ class _Run:
         self.watch.look()
 
     def _spent(self) -> Spent:
-        """What this and the earlier runs of the night have taken of the model's budget, without open windows."""
+        """What this and earlier runs have used of the model's night budget, without open windows."""
         return self.spec.spent + self.tally.spent()
 
     def _wait_idle(self) -> None:
@@ -229,7 +229,7 @@ class _Run:
         time.sleep(min(asked_s, _IDLE_MODELLED_S) if methods <= modelled else asked_s)
 
     def _announce(self, due: list[LoadedTask], evaluating: _Evaluating) -> None:
-        """Say beforehand how long the tasks will take."""
+        """Announce how long the tasks will take."""
         spec = self.spec
         before = took_before(spec.landing, spec.model.name, spec.suite.name, self.record.machine_id)
         once = list({task.name: task for task in due}.values())
@@ -238,13 +238,13 @@ class _Run:
         self.forecast.announce(f"{spec.model.name} on {spec.suite.name}", expected, [task.name for task in due])
 
     def _sum_up(self, repetition: int, due: list[str]) -> None:
-        """The one line that a repetition of the suite has, and how long those will take that are `due` still."""
+        """Print the line for a repetition of the suite, with how long the tasks that are still `due` will take."""
         if (of := self.spec.suite.repetitions) == 1:
             return
         done = [summary for summary in self.tally.summaries if summary.repetition == repetition]
         line = f"repetition {repetition} of {of}: {counted(len(done), 'task')}, {taken(done)}"
         left_s = self.forecast.left_s([task for task in due if task not in self.tally.failures])
-        self.progress.say(f"{line}; about {duration(left_s)} to go" if left_s else line)
+        self.progress.say(f"{line}; about {duration(left_s)} left" if left_s else line)
 
     def _repeat_doubtful(self, task: LoadedTask, number: int, tasks: int, evaluating: _Evaluating) -> None:
         def again(repetition: int) -> None:
@@ -261,8 +261,8 @@ class _Run:
             number, task = numbered[name]
             self._one_task(task, repetition, number, len(tasks), evaluating)
 
-        budget_s, say = self.spec.budget_s, self.progress.say
-        repeat_until_precise(list(numbered), self.tally, relative_half_width, budget_s, again, say)
+        repeat_for_s, say = self.spec.budget_s, self.progress.say
+        repeat_until_precise(list(numbered), self.tally, relative_half_width, repeat_for_s, again, say)
 
     def _one_task(self, task: LoadedTask, repetition: int, number: int, tasks: int, evaluating: _Evaluating) -> None:
         lm, engine, model = evaluating.lm, evaluating.engine, evaluating.model
@@ -273,19 +273,19 @@ class _Run:
         self.activity.start(task.name, number, tasks, requests)
         self.forecast.start(task.name, requests)
         self.ledger.switch("scoring")
-        engine.counted()  # what warm-up, or a task that failed, has forwarded is not this task's
+        engine.counted()  # resets the counts: tokens of warm-up or of a failed task are not this task's
         outcome: Outcome | None = None
         failure: Exception | None = None
         try:
             outcome = run_task(task, lm, engine.lm, self.spec.settings.seed)
-        except Exception as error:  # one bad document fails its task; the run's other tasks are kept
+        except Exception as error:  # one bad document fails its task, not the run's other tasks
             failure = error
         readings, counts = self.ledger.settle(), engine.counted()
         self.forecast.ended()
         self.progress.stop()
         self._pass_on(task.name)
         emissions = [self._emission(task.name, "scoring", readings["scoring"], repetition=repetition)]
-        if "inference" in readings:  # nothing was asked where a task failed before
+        if "inference" in readings:  # missing where a task failed before its first request
             reading = readings["inference"]
             emissions.insert(0, self._emission(task.name, "inference", reading, outcome, counts, repetition))
         spec, run_id, bundle = self.spec, self.spec.run_id, _bundle(task, model, repetition)
@@ -296,8 +296,8 @@ class _Run:
                 samples = rows.samples(run_id, task, repetition, outcome)
                 bundles.write_bundle(spec.landing, run_id, bundle, [*results, *samples, *emissions])
             except OSError:
-                raise  # the disk refuses, which the next task would not survive either
-            except Exception as error:  # answers that no table can hold
+                raise  # the disk is full or failing, so the next task would fail as well
+            except Exception as error:  # answers that fit no table
                 failure = error
         if outcome is not None and failure is None:
             summary = task_summary(task, repetition, outcome, readings["inference"], counts)
@@ -306,7 +306,7 @@ class _Run:
             self.on_task(summary)
             return
         assert failure is not None
-        # What the task took is known and paid for, whatever became of its answers.
+        # The task's energy was used, whatever became of its answers.
         bundles.write_bundle(spec.landing, run_id, bundles.failed_bundle(bundle), emissions)
         reason = self.tally.failures[task.name] = redact(complaints.sentence(failure))
         self.progress.say(f"{task.name}: failed: {reason}")
@@ -332,7 +332,7 @@ class _Run:
         durable.write_durably(path, json.dumps(self.tally.planned, sort_keys=True).encode())
 
     def _end_over_budget(self) -> RunSummary:
-        for reading in self.ledger.settle().values():  # what the unfinished task took counts, though it has no row
+        for reading in self.ledger.settle().values():  # the unfinished task's energy counts, although it has no row
             self.tally.took(reading)
         reason = self.watch.reason()
         self.progress.stop()
@@ -365,7 +365,7 @@ def _plan_of(task: LoadedTask, model: ModelFacts, repetitions: int) -> PlannedTa
 
 
 def _with_dtype(spec: RunSpec) -> RunSpec:
-    """The spec with the precision that `auto` means here, which from now on is the model's."""
+    """The spec with `dtype: auto` replaced by what it means here."""
     if spec.model.dtype != "auto":
         return spec
     dtype = machine.native_dtype(machine.describe_device(spec.settings.device).device)
@@ -374,14 +374,14 @@ def _with_dtype(spec: RunSpec) -> RunSpec:
 
 @contextmanager
 def _device_lock(spec: RunSpec, progress: Progress, interruption: Interruption) -> Iterator[None]:
-    """One evaluation at a time on this machine: a Dagster pool's slot can leak, a file lock dies with its process."""
+    """One evaluation at a time on this machine: a Dagster pool's slot can leak, a file lock ends with its process."""
     path = spec.home / "locks" / "device.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        progress.say(f"another evaluation holds {path}; waiting until it ends")
+        progress.say(f"another evaluation holds {path}; waiting for it to end")
         with interruption.at_once():
             lock.acquire()
     try:
@@ -391,7 +391,7 @@ def _device_lock(spec: RunSpec, progress: Progress, interruption: Interruption) 
 
 
 def _request_count(task: LoadedTask) -> int:
-    """Requests that the task will send, scaled from the few documents that were built for the estimate."""
-    instances = getattr(task.task, "_instances", None) or ()  # unset where a document of the estimate cannot be asked
+    """The requests that the task will send, scaled up from the few documents that were built for the estimate."""
+    instances = getattr(task.task, "_instances", None) or ()  # unset where a document of the estimate is unusable
     built = {instance.doc_id for instance in instances}
     return round(len(instances) / max(len(built), 1) * task.documents)

@@ -1,7 +1,7 @@
-"""What a run has come to so far: its tasks' summaries, its failures, its energies; and from them its summary and its
-last record.
+"""A run's totals so far: its tasks' summaries, its failures and its energies, and from them its summary and its last
+record.
 
-Belongs here: adding up. When something is written, and where, is `run`'s.
+Belongs here: adding up. Does not belong here: when and where something is written (`run`).
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from evaluators.wording import duration
 
 
 class Tally:
-    """Of one run. Its clock starts when it is made, and again with `begin`."""
+    """The totals of one run. Its clock starts when it is created, and again with `begin`."""
 
     def __init__(self, spec: RunSpec) -> None:
         self.summaries: list[TaskSummary] = []
         self.reused: list[str] = []
         self.failures: dict[str, str] = {}
-        self.planned: dict[str, PlannedTask] | None = None  # not known before the tasks are loaded
+        self.planned: dict[str, PlannedTask] | None = None  # unknown before the tasks are loaded
         self._spec = spec
         self._started = time.perf_counter()
         self._energies_kwh: list[float | None] = []
         self._doubts_shown: dict[str, tuple[object, ...]] = {}
 
     def begin(self) -> None:
-        """The run has the device: waiting for that is nobody's time."""
+        """The run has the device; waiting for it does not count."""
         self._started = time.perf_counter()
 
     def took(self, reading: Reading) -> None:
@@ -49,8 +49,8 @@ class Tally:
         return [summary for summary in self.summaries if summary.task == task]
 
     def add(self, summary: TaskSummary) -> str | None:
-        """A task is evaluated. Returns the line that is worth a person's eye: once a task, and again where another
-        doubt comes, for a repetition differs in its energy alone."""
+        """A task is evaluated. Returns a line to show: once per task, and again where the doubts change, because
+        repetitions differ only in their energy."""
         self.summaries.append(summary)
         doubts = *summary.flags, summary.energy_kwh is None
         if summary.task in self._doubts_shown and (not any(doubts) or doubts == self._doubts_shown[summary.task]):
@@ -63,7 +63,7 @@ class Tally:
         )
 
     def spent(self) -> Spent:
-        """What the run has taken, without open windows; the energy is None where that of a window is not known."""
+        """What the run has used, without open windows; the energy is None where that of a window is unknown."""
         known = [energy for energy in self._energies_kwh if energy is not None]
         energy_kwh = sum(known) if len(known) == len(self._energies_kwh) else None
         return Spent(time.perf_counter() - self._started, energy_kwh)
@@ -85,7 +85,7 @@ class Tally:
         )
 
     def summary(self, status: str, reason: str | None, *, over_budget: bool, budget_note: str | None) -> RunSummary:
-        """What the run says of itself at its end."""
+        """The run's summary at its end."""
         spent = self.spent()
         return RunSummary(
             run_id=self._spec.run_id,
@@ -106,7 +106,7 @@ class Tally:
 def task_summary(
     task: LoadedTask, repetition: int, outcome: Outcome, reading: Reading, counts: TokenCounts
 ) -> TaskSummary:
-    """What is said of one evaluated task. `reading`: of its inference."""
+    """The summary of one evaluated task. `reading`: of its inference."""
     score = next(s for s in outcome.scores if (s.metric, s.filter) == (task.metric, task.filter))
     return TaskSummary(
         task=task.name,
@@ -128,14 +128,14 @@ def task_summary(
 
 
 def taken(summaries: Sequence[TaskSummary]) -> str:
-    """What evaluations took together: `58 s, 0.610 Wh`."""
+    """What several evaluations took together: `58 s, 0.610 Wh`."""
     energies = [summary.energy_kwh for summary in summaries if summary.energy_kwh is not None]
     energy = f"{sum(energies) * 1000:.3f} Wh" if len(energies) == len(summaries) else "energy unknown"
     return f"{duration(sum(summary.duration_s for summary in summaries))}, {energy}"
 
 
 def _method(reading: Reading) -> str:
-    """The weakest method of the boundary's components: what the sum may be called."""
+    """The weakest method of the boundary's components, which is also that of their sum."""
     order = ("modelled", OWN_TIME, "integrated", "measured")
     methods = {reading.cpu_method, reading.gpu_method, reading.ram_method}
     return next((method for method in order if method in methods), "absent")

@@ -1,10 +1,10 @@
-"""How torch's threads wait for each other: spinning while their CPUs are the evaluator's, sleeping where others run.
+"""How torch's threads wait for each other: they spin while the CPUs are theirs alone, and sleep while others run.
 
-They meet at some hundred barriers a token. To spin there is the fastest while nobody else wants a CPU; beside one busy
-program on two CPUs, whoever spins waits for a thread that has none, and decoding takes more than twenty times as long.
-libgomp reads the length of the spinning once, when it is loaded. But wherever a process has more OpenMP threads than
-CPUs, it spins a thousand times only (its manual, GOMP_SPINCOUNT, and `environment`). So while other programs run, the
-process keeps a few threads more, which do nothing.
+They meet at some hundred barriers per token. Spinning there is fastest while no other program wants a CPU. Beside one
+busy program on two CPUs, a spinning thread waits for one that has no CPU, and decoding takes more than twenty times as
+long. libgomp reads how long to spin once, when it is loaded. But where a process has more OpenMP threads than CPUs,
+libgomp spins only a thousand times (its manual, GOMP_SPINCOUNT, and `environment`). So while other programs run, the
+process keeps a few additional threads, which do nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import psutil
 from evaluators import environment
 
 _LOOK_S = 0.5
-# CPUs that others take beyond those that torch's threads leave free. The gap keeps what hovers there from flapping.
+# CPUs that others take beyond those that torch's threads leave free. The gap between the two prevents flapping.
 _CROWDED = 0.16
 _FREE = 0.08
 
@@ -32,7 +32,7 @@ _FREE = 0.08
 def yielding(threads: int) -> Iterator[None]:
     """Let torch's `threads` threads of this process sleep rather than spin while other programs want their CPUs.
 
-    Nothing is done where the user has said how they wait, nor where torch is built with another OpenMP than libgomp.
+    Does nothing where the user has configured how threads wait, or where torch uses another OpenMP than libgomp.
     """
     if environment.thread_policy() != environment.YIELDING or sys.platform != "linux":
         yield
@@ -62,7 +62,7 @@ def _watch(threads: int, done: threading.Event) -> None:
 
 
 def _taken(cpus: set[int], done: threading.Event) -> Iterator[float]:
-    """How many of the CPUs this process did not have since the last look: other programs did, or, on a virtual machine,
+    """How many CPUs were taken from this process since the last look: by other programs or, on a virtual machine, by
     its neighbours ("steal"). Until `done`."""
     clock, taken_s = time.perf_counter(), _taken_s(cpus)
     while not done.wait(_LOOK_S):
@@ -80,19 +80,19 @@ def _taken_s(cpus: set[int]) -> float:
 
 
 class _Sleepers:
-    """OpenMP threads beside torch's that do nothing: with them the process has more than CPUs. `free`: CPUs that
-    torch's threads leave free."""
+    """Idle OpenMP threads beside torch's: with them the process has more threads than CPUs. `free`: CPUs that torch's
+    threads leave free."""
 
     def __init__(self, libgomp: ctypes.CDLL, free: int) -> None:
         self._end = threading.Event()
-        count = max(1, free + 1) + 1  # libgomp does not count the one that leads
+        count = max(1, free + 1) + 1  # libgomp does not count the leading thread
         self._leader = threading.Thread(target=self._run, args=(libgomp, count), name="sleepers", daemon=True)
         self._leader.start()
 
     def _run(self, libgomp: ctypes.CDLL, count: int) -> None:
-        nothing = ctypes.CDLL(None).free  # of NULL, in each of them
+        nothing = ctypes.CDLL(None).free  # called with NULL in each of them
         libgomp.GOMP_parallel(nothing, None, count, 0)
-        self._end.wait()  # they end with the thread that leads them
+        self._end.wait()  # they end with their leading thread
 
     def end(self) -> None:
         self._end.set()
@@ -100,7 +100,7 @@ class _Sleepers:
 
 
 def _libgomp() -> ctypes.CDLL | None:
-    """The libgomp that torch has loaded; other packages bring copies of their own, which count their threads apart."""
+    """The libgomp that torch has loaded; other packages load copies of their own, which count threads separately."""
     try:
         lines = Path("/proc/self/maps").read_text().splitlines()
     except OSError:

@@ -15,7 +15,7 @@ import dagster as dg
 
 from evaluators.catalogue.entries import Settings
 from evaluators.energy import quality
-from evaluators.energy.short_windows import believed
+from evaluators.energy.short_windows import countable
 from evaluators.landing.bundles import RUN_ID_LENGTH, run_time
 from evaluators.landing.runs import summary_in
 from orchestration.home import Home
@@ -200,7 +200,7 @@ def _sensor_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
             continue
         for name in dict.fromkeys(task.task for task in summary.tasks):
             done = [task for task in summary.tasks if task.task == name]
-            counted = believed(done)
+            counted = countable(done)
             doubtful = [task for task in done if task not in counted]
             for flag in sorted({flag for task in doubtful for flag in task.flags}):
                 flagged.setdefault(flag, []).append((summary.model, name))

@@ -67,7 +67,7 @@ def test_a_model_over_its_energy_budget_ends_between_tasks_and_is_due_again(
     summary = evaluate(spec, meter=Meter())
     assert (summary.status, summary.over_budget) == ("interrupted", True)
     assert summary.reason is not None
-    assert summary.reason.startswith("over its energy budget of 0.0055 kWh by 0.0005 kWh (0.006 kWh taken): what was ")
+    assert summary.reason.startswith("over its energy budget of 0.0055 kWh by 0.0005 kWh (0.006 kWh used): what was ")
     assert "raise the entry's `budget`" in summary.reason
     assert summary.reason in capfd.readouterr().err
     assert finished(workplace) == TASKS[:1]
@@ -90,7 +90,7 @@ def test_it_ends_within_a_task_where_the_meter_knows_the_open_window(workplace: 
     assert finished(workplace) == TASKS[:1]
     # Of the second task scoring and a part of inference were metered; they count though the task has no row.
     assert summary.energy_kwh == pytest.approx(8 * WINDOWS)
-    assert str(summary.reason).startswith("at its energy budget of 0.0082 kWh (0.008 kWh taken)")
+    assert str(summary.reason).startswith("at its energy budget of 0.0082 kWh (0.008 kWh used)")
 
 
 @pytest.mark.parametrize("at_once", [True, False])
@@ -120,7 +120,7 @@ def test_without_energy_only_the_time_budget_is_enforced_and_that_is_said(
 ) -> None:
     summary = evaluate(spec_with(workplace, energy_kwh=1e-9, time="1h"), meter=Meter(energy_kwh=None))
     assert (summary.status, len(summary.tasks)) == ("completed", 3)
-    note = "its energy budget of 1e-09 kWh is not enforced, because its energy is not known; only its time budget is"
+    note = "its energy budget of 1e-09 kWh is not enforced, because its energy is unknown; only its time budget is"
     assert summary.budget_note == note
     assert capfd.readouterr().err.count(note) == 1
 
@@ -146,8 +146,8 @@ def test_the_words_say_which_budget_and_by_how_much() -> None:
     budget = BudgetEntry(time=timedelta(minutes=90), energy_kwh=0.5)
     assert excess(None, Spent(1e9, 1e9)) is None
     assert excess(budget, Spent(5399.0, 0.49)) is None
-    assert excess(budget, Spent(5460.0, 0.1)) == "over its time budget of 1 h 30 min by 1 min 00 s (1 h 31 min taken)"
-    assert excess(budget, Spent(1.0, 0.52)) == "over its energy budget of 0.5 kWh by 0.02 kWh (0.52 kWh taken)"
+    assert excess(budget, Spent(5460.0, 0.1)) == "over its time budget of 1 h 30 min by 1 min 00 s (1 h 31 min used)"
+    assert excess(budget, Spent(1.0, 0.52)) == "over its energy budget of 0.5 kWh by 0.02 kWh (0.52 kWh used)"
     assert excess(budget, Spent(1.0, None)) is None
 
 
@@ -157,7 +157,7 @@ def test_the_words_say_which_budget_and_by_how_much() -> None:
         ({"energy_kwh": 0}, "budget.energy_kwh: Input should be greater than 0"),
         ({"time": "90"}, "budget.time: not a duration; write a number and its unit"),
         ({"energy": 1}, "budget.energy: unknown key; did you mean energy_kwh?"),
-        ({}, "budget: names neither time nor energy_kwh"),
+        ({}, "budget: sets neither time nor energy_kwh"),
     ],
 )
 def test_a_budget_that_is_none_is_refused(workplace: Path, budget: dict[str, object], problem: str) -> None:

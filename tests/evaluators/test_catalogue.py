@@ -70,22 +70,27 @@ def test_a_base_that_is_misspelt_is_asked_about_and_one_of_the_hub_is_not(tmp_pa
         ("    kind: pretrained", "    kind: fine_tuned\n    base_model: base", 12, "descends from itself"),
         ("name: base", 'name: "a\\nb"', 6, "rename it"),
         ("suites: [small]", "suites: [smal]", 12, "small"),
-        ("suites: [small]", "suites: small", 12, "'small' is no list; write [a, b]"),
+        ("suites: [small]", "suites: small", 12, "'small' is not a list; write [a, b]"),
         ("suites: [small]", "suites: []", 12, "empty; name at least one"),
-        ("limit: 3", "limit: 3.5", 4, "3.5 is no whole number"),
-        ("limit: 3", "limit: many", 4, "'many' is no whole number"),
+        ("limit: 3", "limit: 3.5", 4, "3.5 is not a whole number"),
+        ("limit: 3", "limit: many", 4, "'many' is not a whole number"),
         ("limit: 3", "binary: perhaps", 4, "'perhaps' is neither true nor false"),
-        ("limit: 3", "weight: heavy", 4, "'heavy' is no number"),
-        ("    suites: [small]", "    suites: [small]\n    budget: 90m", 13, "'90m' is no mapping"),
+        ("limit: 3", "weight: heavy", 4, "'heavy' is not a number"),
+        ("    suites: [small]", "    suites: [small]\n    budget: 90m", 13, "'90m' is not a mapping"),
         ("source: path\n    path: weights", "source: hub\n    repo: a/b\n    revision: main", 9, "revision"),
         ("source: path\n    path: weights", "source: hub\n    repo: a/b", 6, "needs repo and revision"),
         ("    path: weights", "    path: weights\n    repo: a/b", 9, "belongs to source: hub"),
         ("suites:\n  small", "settings:\n  control: {model: bass}\nsuites:\n  small", 2, "did you mean base?"),
-        ("suites:\n  small", "settings:\n  control: {model: base}\nsuites:\n  small", 2, "base is not asked mini"),
+        (
+            "suites:\n  small",
+            "settings:\n  control: {model: base}\nsuites:\n  small",
+            2,
+            "base does not have the suite",
+        ),
         ("suites:\n  small", "settings:\n  control: {modl: base}\nsuites:\n  small", 2, "did you mean model?"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_line_and_remedy(
+def test_each_problem_is_reported_with_its_line_and_remedy(
     tmp_path: Path, old: str, new: str, line: int, words: str
 ) -> None:
     assert old in GOOD
@@ -111,10 +116,10 @@ def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
 
 
 def test_a_second_model_of_a_name_is_refused(tmp_path: Path) -> None:
-    assert "second model" in problem(tmp_path, GOOD + GOOD.partition("models:\n")[2])
+    assert "another model is already called base" in problem(tmp_path, GOOD + GOOD.partition("models:\n")[2])
 
 
-def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+def test_a_duplicate_key_is_refused(tmp_path: Path) -> None:
     assert "catalogue.yml:13" in problem(tmp_path, GOOD + "    family: other\n")
 
 

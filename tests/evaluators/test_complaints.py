@@ -57,9 +57,13 @@ def evaluated(folder: Path) -> RunSummary:
         (
             [{**GOOD, "choices": [1, 2]}],
             {},
-            "document 0 (counted from 0): a choice that is no text (doc_to_choice gives 1)",
+            "document 0 (counted from 0): a choice that is not text (doc_to_choice gives 1)",
         ),
-        ([{**GOOD, "gold": 5}, GOOD], {}, "document 0 (counted from 0): the label 5 (doc_to_target) is none of its 2"),
+        (
+            [{**GOOD, "gold": 5}, GOOD],
+            {},
+            "document 0 (counted from 0): the label 5 (doc_to_target) is not one of",
+        ),
         ([{**GOOD, "choices": ["", "blue"]}], {}, "document 0 (counted from 0): an empty choice (doc_to_choice)"),
         (
             [GOOD],
@@ -81,12 +85,12 @@ def test_a_document_that_cannot_be_scored_fails_its_task_before_the_model_is_ask
 def test_an_aggregation_that_lm_eval_does_not_know_is_said_before_the_model_is_asked(tmp_path: Path) -> None:
     metric = {"metric": "mcc", "aggregation": "mcc", "higher_is_better": True}
     summary = evaluated(save_task(tmp_path, [GOOD], metric_list=[metric]))
-    assert "lm-eval does not know the aggregation of mcc; name one" in summary.failures["tiny_one"]
+    assert "lm-eval does not know the aggregation of mcc; use one" in summary.failures["tiny_one"]
     assert [task.task for task in summary.tasks] == ["tiny_two"]
 
 
 def test_a_document_that_only_building_its_requests_finds_fails_its_task_alone(tmp_path: Path) -> None:
-    """A list is no prompt, which lm-eval sees when it builds the requests: already those of the estimate."""
+    """A list is not a prompt, which lm-eval notices when it builds the requests, first those of the estimate."""
     documents = [{**GOOD, "question": ["what", "colour"]}] * 2
     summary = evaluated(save_task(tmp_path, documents, doc_to_text="question"))
     assert [task.task for task in summary.tasks] == ["tiny_two"]
@@ -108,7 +112,7 @@ def test_a_label_outside_the_choices_is_scored_as_lm_eval_does_and_said_once(
     ]
     words = "lm-eval, 2 times, first at document 1 (counted from 0): Label index was not in within range of available"
     if min(gold) < 0:
-        words = "2 times, first at document 1 (counted from 0): the label -1 is none of the 2 choices, so no answer can"
+        words = "2 times, first at document 1 (counted from 0): the label -1 is not one of the 2 choices, so no answer"
     assert len(said) == 1
     assert said[0].startswith(f"tiny_one: {words}")
 

@@ -48,7 +48,7 @@ def test_what_is_decided_already_is_refused_with_the_earlier_decision(run: Built
     exclude(run.landing, run_id, "the fan failed", "ann")
     with pytest.raises(DecisionRefused, match="by ann: the fan failed; --undo"):
         exclude(run.landing, run_id, "again", "bob")
-    with pytest.raises(DecisionRefused, match=f"no run 'nothing' is landed; the newest: {run_id}"):
+    with pytest.raises(DecisionRefused, match=f"there is no run 'nothing'; the newest runs: {run_id}"):
         exclude(run.landing, "nothing", "typo", "ann")
 
 
@@ -72,9 +72,9 @@ def test_the_factor_is_the_wall_over_all_windows_of_the_newest_completed_run(run
 
 def _refused(run: BuiltRun) -> Iterator[tuple[BuiltRun, float, str]]:
     yield dataclasses.replace(run, duration_s=5000.0), METERED_KWH, "only 10% of .* longer run"
-    yield dataclasses.replace(run, idle_w=None), METERED_KWH, "not every window"
+    yield dataclasses.replace(run, idle_w=None), METERED_KWH, "have no energy"
     yield dataclasses.replace(run, status="interrupted"), METERED_KWH, "is interrupted"
-    yield run, 1000 * METERED_KWH, "is the figure in kWh"
+    yield run, 1000 * METERED_KWH, "the figure is in kWh"
 
 
 @pytest.mark.parametrize("number", range(4))
@@ -92,5 +92,5 @@ def test_a_run_whose_energy_is_in_doubt_gives_no_factor(run: BuiltRun, flags: st
     if not refused:
         assert calibrate(run.landing, 1.25 * METERED_KWH, None, "ann").factor == pytest.approx(1.25)
         return
-    with pytest.raises(DecisionRefused, match="flagged foreign_load; calibrate with a quiet run"):
+    with pytest.raises(DecisionRefused, match="have the flags foreign_load; calibrate with a run without doubts"):
         calibrate(run.landing, 1.25 * METERED_KWH, None, "ann")

@@ -194,7 +194,7 @@ def test_a_phase_with_one_unknown_window_is_unknown() -> None:
 def test_replay_says_when_its_readings_are_used_up() -> None:
     meter = ReplayMeter([])
     meter.start()
-    with pytest.raises(MeterFailed, match="come to their end"):
+    with pytest.raises(MeterFailed, match="fewer replayed readings than windows"):
         meter.stop()
 
 

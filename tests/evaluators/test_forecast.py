@@ -87,7 +87,7 @@ def test_a_run_is_announced_in_one_line_that_names_the_long_tasks() -> None:
     assert thrice == "m on s: 2 tasks, 3 repetitions, at most about 10 min 06 s (long 3 min 20 s)"
     assert announced({"a": Expected(20, at_most=False)}, ["a"]) == "m on s: 1 task, about 20 s"
     unknown = {"a": Expected(20, at_most=False), "b": Expected(None, at_most=True)}
-    assert announced(unknown, ["a", "b"]) == "m on s: 2 tasks, at most about 20 s (b not known)"
+    assert announced(unknown, ["a", "b"]) == "m on s: 2 tasks, at most about 20 s (b unknown)"
 
 
 def evaluated(forecast: Forecast, clock: Clock, requests: int, each_s: float) -> list[float | None]:
@@ -107,7 +107,7 @@ def test_an_estimate_is_said_once_where_it_is_far_from_what_was_said() -> None:
     forecast = Forecast(said.append, clock)
     forecast.announce("m on s", {"task": Expected(1000, at_most=True)}, ["task", "task"])
     left = evaluated(forecast, clock, 400, 0.5)
-    assert said[1:] == ["task: about 3 min 20 s, by the first 12% of its answers"]
+    assert said[1:] == ["task: about 3 min 20 s, judging by the first 12% of its answers"]
     assert left[:48] == [None] * 48
     assert left[200] == pytest.approx(100, abs=1)
     assert forecast.left_s(["task"]) == pytest.approx(250)

@@ -118,10 +118,10 @@ def test_a_suite_may_say_how_a_groups_tasks_share_its_weight(folder: Path) -> No
 @pytest.mark.parametrize(
     ("tasks", "words"),
     [
-        (["shop", "large"], "the task large is named twice, by the group shop and by its own name"),
-        (["large", "shop"], "the task large is named twice, by its own name and by the group shop"),
-        (["shop", "other"], "the task large is named twice, by the group shop and by the group other"),
-        (["outer", "large"], "the task large is named twice, by the group outer and by its own name"),
+        (["shop", "large"], "the task large is listed twice, by the group shop and by its own name"),
+        (["large", "shop"], "the task large is listed twice, by its own name and by the group shop"),
+        (["shop", "other"], "the task large is listed twice, by the group shop and by the group other"),
+        (["outer", "large"], "the task large is listed twice, by the group outer and by its own name"),
     ],
 )
 def test_a_task_that_two_entries_name_is_an_error(folder: Path, tasks: list[object], words: str) -> None:
@@ -154,7 +154,7 @@ def test_weights_from_before_groups_were_aggregated_are_landed_again_and_nothing
     path.write_text(json.dumps({name: {"evaluation": task["evaluation"], "weight": 0.5} for name, task in new.items()}))
     (planned,) = plan(catalogue, home)
     assert planned.due
-    assert "none is asked again" in planned.reason
+    assert "no task is evaluated again" in planned.reason
     assert (planned.expected_duration_s, planned.expected_energy_kwh) == (0, 0)
     second = evaluate(make_spec(catalogue, planned, home))
     assert (second.status, second.tasks, set(second.reused)) == ("completed", (), {"small", "middle", "large"})

@@ -158,7 +158,7 @@ def test_without_a_cache_there_is_nothing(tmp_path: Path, cache: Path) -> None:
     shutil.rmtree(cache)
     known = catalogue(tmp_path, small=NEW)
     assert hub_cache.revisions(known) == []
-    assert str(hub_cache.free_to(0, known)) == "freed 0.00 MB of the hub's cache (nothing); 0.00 MB are left"
+    assert str(hub_cache.free_to(0, known)) == "freed 0.00 MB of the hub's cache (nothing); 0.00 MB remain"
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,7 @@ def test_another_vocabulary_is_another_model_however_old_its_file_says_it_is(
     (workplace / FILE).write_text((workplace / FILE).read_text().replace('"green"', '"verte"'))
     age(workplace / "model")
     assert asked(evaluate(workplace)) == ["tiny_one", "tiny_two"]
-    assert "had another tokenizer or chat template" in capfd.readouterr().err
+    assert "had a different tokenizer or chat template" in capfd.readouterr().err
 
 
 def test_a_folder_under_another_name_is_still_the_model(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +185,7 @@ TEMPLATES: dict[str, tuple[str | None, str]] = {
     "missing": (None, "the model has no chat template"),
     "not Jinja": ("{% for m in messages %}{{ m.content }}", "fails on a simple conversation"),
     "refuses users": ("{{ raise_exception('only the system may speak') }}", "only the system may speak"),
-    "says nothing": ("{% for m in messages %}{% endfor %}", "leaves out what the user says"),
+    "says nothing": ("{% for m in messages %}{% endfor %}", "omits the user's message"),
 }
 
 

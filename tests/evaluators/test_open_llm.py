@@ -406,7 +406,7 @@ def edited(change: Callable[[str], str], **options: Any) -> Written:
             lambda frame, path: frame.assign(**{name: "1,234" for name in frame if TYPES[name] == pa.float64()}).to_csv(
                 path, sep=";", index=False
             ),
-            "has numbers such as 1,234, which may be either of two",
+            "has ambiguous numbers such as 1,234",
         ),
         (
             "a.csv",
@@ -519,7 +519,7 @@ def test_a_flipped_byte_in_parquet_is_no_silent_row(tmp_path: Path) -> None:
 
 def test_other_ends_are_no_states(tmp_path: Path) -> None:
     (tmp_path / "a.feather").write_bytes(b"x")
-    with pytest.raises(StateRejected, match=r"a\.feather: is of no known format; .*\.parquet"):
+    with pytest.raises(StateRejected, match=r"a\.feather: has an unknown format; .*\.parquet"):
         bring(tmp_path, tmp_path / "a.feather")
 
 

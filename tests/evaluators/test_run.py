@@ -24,7 +24,7 @@ from evaluators import engines, environment, machine
 from evaluators.catalogue.entries import load
 from evaluators.energy import Reading, quality
 from evaluators.energy.replay import ReplayMeter
-from evaluators.energy.short_windows import believed
+from evaluators.energy.short_windows import countable
 from evaluators.harness.metered import Speed
 from evaluators.landing import bundles, lifecycle
 from evaluators.landing.decisions import exclude
@@ -206,7 +206,7 @@ def test_a_plan_names_a_place_that_is_not_there(tmp_path: Path) -> None:
     tiny.save_catalogue(tmp_path, tasks=["tiny_one"], models=models)
     for planned in plan(load(tmp_path / "catalogue.yml"), tmp_path / "home"):
         assert planned.due
-        assert planned.reason.endswith("but there is no nowhere: mend its place in the catalogue"), planned.model
+        assert planned.reason.endswith("but nowhere does not exist: correct its path in the catalogue"), planned.model
 
 
 def test_a_plan_names_the_energies_that_are_in_doubt(workplace: Path) -> None:
@@ -226,7 +226,7 @@ def test_a_plan_names_the_energies_that_are_in_doubt(workplace: Path) -> None:
         file.write_text(json.dumps(values))
         (planned,) = plan(load(workplace / "catalogue.yml"), workplace / "home")
         assert not planned.due
-        return planned.reason.partition("nothing changed since")[2]
+        return planned.reason.partition("nothing has changed since")[2]
 
     again = "`evalwatt evaluate tiny-base --force` measures again"
     assert reason() == ""
@@ -331,12 +331,12 @@ def test_the_longest_task_is_repeated_first(workplace: Path) -> None:
     ]
 
 
-def test_repeating_ends_with_its_budget_and_where_no_energy_is_believed(
+def test_repeating_ends_with_its_budget_and_where_no_energy_counts(
     workplace: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     summary = evaluate(precise_spec(workplace, budget_s=0.0), meter=replayed([0.004] * 9))
     assert len(summary.tasks) == 1
-    assert "not known yet, and the budget of 0 min has ended" in capfd.readouterr().err
+    assert "its energy is still uncertain, and the 0 min for repetitions are over" in capfd.readouterr().err
     spec = precise_spec(workplace).model_copy(update={"force": True})
     summary = evaluate(spec, meter=replayed([0.004] * 9, flags=("clock_mismatch",)))
     assert len(summary.tasks) == 3
@@ -363,7 +363,7 @@ def test_what_is_too_short_for_the_sensor_is_repeated_until_it_lasts_a_second_to
     landed = [row for row in rows(workplace, "task_emissions") if row["phase"] == "inference"]
     assert len(landed) == windows
     assert all(("too_short" in str(row["quality_flags"])) == (duration_s < 1) for row in landed)
-    assert len(believed(summary.tasks)) == (0 if flags or duration_s < 0.1 else windows)
+    assert len(countable(summary.tasks)) == (0 if flags or duration_s < 0.1 else windows)
 
 
 @pytest.mark.parametrize(
@@ -381,7 +381,7 @@ def test_what_other_programs_spoil_is_evaluated_again_a_few_times(
     meter = ReplayMeter(iter([READING] * 3 + [each for one in inference for each in (READING, one, READING)]))
     summary = evaluate(next_spec(workplace), meter=meter)
     assert len(summary.tasks) == evaluations
-    assert len(believed(summary.tasks)) == min(repetitions, evaluations - len(spoilt[:evaluations]))
+    assert len(countable(summary.tasks)) == min(repetitions, evaluations - len(spoilt[:evaluations]))
 
 
 def test_others_are_watched_for_while_a_model_is_evaluated(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -414,11 +414,11 @@ def test_a_plan_names_those_whose_energies_will_not_be_compared(
     ((landed,),) = runs_by_workload(home / "landing").values()
     assert landed.start.thread_policy != policy == "spin=77"
     assert due.reason == (
-        f"never evaluated here; its energies will not be compared with those of tiny-base, metered with 1 threads "
-        f"({landed.start.thread_policy}) on test-machine, now 1 threads (spin=77) on test-machine: "
-        "`evalwatt evaluate tiny-base --suite tiny --force` meters that again"
+        f"never evaluated here; its energies will not be comparable with those of tiny-base, metered with 1 thread "
+        f"({landed.start.thread_policy}) on test-machine, now 1 thread (spin=77) on test-machine: "
+        "`evalwatt evaluate tiny-base --suite tiny --force` meters that model again"
     )
-    assert all("not be compared" not in run.reason for run in plan(catalogue, home, force=True)), "both are metered"
+    assert all("not be comparable" not in run.reason for run in plan(catalogue, home, force=True)), "both are metered"
 
 
 def test_the_control_is_due_once_a_night_first_and_only_where_a_night_asks(workplace: Path) -> None:
@@ -433,7 +433,7 @@ def test_the_control_is_due_once_a_night_first_and_only_where_a_night_asks(workp
     assert (first.model, first.due, first.is_control) == ("tiny-base", True, True)
     assert first.reason == "the control workload of this night"
     assert (second.due, second.is_control) == (False, False)
-    assert len(evaluate(make_spec(catalogue, first, home)).tasks) == 1, "a control is evaluated anew"
+    assert len(evaluate(make_spec(catalogue, first, home)).tasks) == 1, "a control is evaluated again"
     assert not any(run.due for run in plan(catalogue, home, control=True))
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     assert [run.due for run in plan(catalogue, home, control=True, now=tomorrow)] == [True, False]

@@ -23,7 +23,7 @@ from lm_eval.models.huggingface import HFLM
 
 from evaluators import engines
 from evaluators.engines import transformers
-from evaluators.engines.memory import Budget
+from evaluators.engines.memory import Memory
 from evaluators.engines.shared_prefix import SharedPrefixLM
 from evaluators.engines.tree_attention import Step
 from tests.support import tiny_models
@@ -127,20 +127,20 @@ def tries(make: st.DrawFn) -> list[Request]:
 
 
 # A forward of few tokens cuts everywhere; clusters smaller than a forward are several in one.
-BUDGETS = st.builds(Budget, tokens=st.integers(1, 40), logits=st.integers(1, 40), cache_bytes=st.just(10**6))
+MEMORIES = st.builds(Memory, tokens=st.integers(1, 40), logits=st.integers(1, 40), cache_bytes=st.just(10**6))
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-@given(requests=tries(), budget=BUDGETS, largest=st.integers(1, 40))
+@given(requests=tries(), memory=MEMORIES, largest=st.integers(1, 40))
 @settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_log_likelihoods_are_those_of_hf(
-    pair: Callable[[str], Pair], name: str, requests: list[Request], budget: Budget, largest: int
+    pair: Callable[[str], Pair], name: str, requests: list[Request], memory: Memory, largest: int
 ) -> None:
     both = pair(name)
     assert both.lm.fallback_reason is None
     expected = both.hf._loglikelihood_tokens(requests, disable_tqdm=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(both.lm, "budget", budget)
+        patch.setattr(both.lm, "memory", memory)
         patch.setattr("evaluators.engines.memory.LARGEST_CLUSTER", largest)
         both.lm.counted()
         assert_equal(both.lm._loglikelihood_tokens(requests, disable_tqdm=True), expected)
@@ -158,7 +158,7 @@ def test_at_once_and_token_by_token(pair: Callable[[str], Pair], name: str, monk
     per_token = [answer[0] / len(request[2]) for answer, request in zip(expected, requests, strict=True)]
     assert np.std(per_token) > 0.3, "the model says the same of everything"
     assert_equal(both.lm._loglikelihood_tokens(requests, disable_tqdm=True), expected)
-    monkeypatch.setattr(both.lm, "budget", Budget(tokens=1, logits=1, cache_bytes=1))
+    monkeypatch.setattr(both.lm, "memory", Memory(tokens=1, logits=1, cache_bytes=1))
     assert_equal(both.lm._loglikelihood_tokens(requests, disable_tqdm=True), expected)
 
 
@@ -169,15 +169,15 @@ def test_greedy_continuations_are_recognized(pair: Callable[[str], Pair], name: 
     context = draw(np.random.default_rng(1), 20)
     with torch.no_grad():
         said = both.hf.model.generate(torch.tensor([context]), max_new_tokens=4, do_sample=False, eos_token_id=[])
-    told = said[0, len(context) :].tolist()
-    other = [*told[:-1], told[-1] + 1]
-    astray = [*context, told[0] + 1]
+    greedy = said[0, len(context) :].tolist()
+    other = [*greedy[:-1], greedy[-1] + 1]
+    astray = [*context, greedy[0] + 1]
     with torch.no_grad():
         last = int(both.hf.model(torch.tensor([astray])).logits[0, -1].argmax())
     requests: list[Request] = [
-        (None, context, told),
+        (None, context, greedy),
         (None, context, other),
-        (None, context + told[:1], told[1:]),
+        (None, context + greedy[:1], greedy[1:]),
         (None, context, [astray[-1], last]),
     ]
     assert [answer[1] for answer in both.lm._loglikelihood_tokens(requests)] == [True, False, True, False]
@@ -190,7 +190,7 @@ def test_generations_are_those_of_hf(pair: Callable[[str], Pair], name: str, mon
     assert len(set(expected)) >= 4
     assert both.lm.generate_until(prompts(PROMPTS), disable_tqdm=True) == expected
     # Fewer rows than prompts, and a prompt that takes several forwards.
-    monkeypatch.setattr(both.lm, "budget", Budget(tokens=5, logits=3, cache_bytes=10**6))
+    monkeypatch.setattr(both.lm, "memory", Memory(tokens=5, logits=3, cache_bytes=10**6))
     monkeypatch.setattr("evaluators.engines.memory.MOST_ROWS", 2)
     assert both.lm.generate_until(prompts(PROMPTS), disable_tqdm=True) == expected
 
@@ -290,7 +290,7 @@ def test_a_model_that_scores_otherwise_is_left_to_hf(
 
     monkeypatch.setattr(SharedPrefixLM, "our_scores", otherwise)
     lm = load(SharedPrefixLM, tiny_models.save(tmp_path, "llama"))
-    assert "LlamaForCausalLM answers otherwise" in str(lm.fallback_reason)
+    assert "LlamaForCausalLM answers differently" in str(lm.fallback_reason)
 
 
 @pytest.mark.parametrize("name", ["diffllama", "hrm_text"])
@@ -308,7 +308,7 @@ def test_a_layer_that_is_entered_twice_is_left_to_hf(
 @pytest.mark.parametrize("window", [7, 40])
 @pytest.mark.parametrize("name", ["mistral", "gemma3"])  # attention takes it from the configuration, or from the layer
 @pytest.mark.parametrize(
-    ("mask", "reason"), [("cluster_mask", "answers otherwise"), ("row_mask", "generates otherwise")]
+    ("mask", "reason"), [("cluster_mask", "answers differently"), ("row_mask", "generates differently")]
 )
 def test_a_wrong_window_is_seen_at_load_however_long_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, window: int, mask: str, reason: str
@@ -324,7 +324,7 @@ def test_a_wrong_window_is_seen_at_load_however_long_it_is(
     assert reason in str(load(SharedPrefixLM, folder).fallback_reason)
 
 
-@pytest.mark.parametrize("place", ["evaluators.engines.memory.Budget.of", "evaluators.engines.compatibility.longest"])
+@pytest.mark.parametrize("place", ["evaluators.engines.memory.Memory.of", "evaluators.engines.compatibility.longest"])
 def test_whatever_fails_while_an_architecture_is_looked_at_leaves_it_to_hf(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
@@ -333,7 +333,7 @@ def test_whatever_fails_while_an_architecture_is_looked_at_leaves_it_to_hf(
 
     monkeypatch.setattr(place, fail)
     both = load_both(tiny_models.save(tmp_path, "llama"))
-    why = "LlamaForCausalLM cannot be asked about shared prefixes (TypeError: this attribute is a list)"
+    why = "LlamaForCausalLM fails the check for shared prefixes (TypeError: this attribute is a list)"
     assert both.lm.fallback_reason == why
     assert both.lm.generate_until(prompts(PROMPTS[:2])) == both.hf.generate_until(prompts(PROMPTS[:2]))
 
@@ -573,12 +573,12 @@ def test_a_forward_is_no_larger_than_the_budget(
     pair: Callable[[str], Pair], sizes: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch, tokens: int, logits: int
 ) -> None:
     lm = pair("llama").lm
-    monkeypatch.setattr(lm, "budget", Budget(tokens=tokens, logits=logits, cache_bytes=10**6))
+    monkeypatch.setattr(lm, "memory", Memory(tokens=tokens, logits=logits, cache_bytes=10**6))
     lm._loglikelihood_tokens(some_requests(), disable_tqdm=True)
     largest = max(size for size, _ in sizes), max(kept for _, kept in sizes)
     assert largest[0] <= tokens
     assert largest[1] <= logits
-    assert largest[0] == tokens or largest[1] == logits, "the budget bounds nothing"
+    assert largest[0] == tokens or largest[1] == logits, "the memory bounds nothing"
     sizes.clear()
     lm.generate_until(prompts(PROMPTS), disable_tqdm=True)
     assert max(size for size, _ in sizes) <= tokens + len(PROMPTS)  # what is read, and a token of each row
@@ -592,7 +592,7 @@ def test_rows_are_as_many_as_fit(
     own = max(len(lm.tok_encode(text)) for text in PROMPTS) + 12  # the prompts have no token in common
     row_bytes = 2 * 3 * 2 * 8 * 4 * own
     for rows in (1, 3):
-        monkeypatch.setattr(lm, "budget", Budget(tokens=200, logits=200, cache_bytes=rows * row_bytes + row_bytes // 2))
+        monkeypatch.setattr(lm, "memory", Memory(tokens=200, logits=200, cache_bytes=rows * row_bytes + row_bytes // 2))
         sizes.clear()
         lm.generate_until(prompts(PROMPTS), disable_tqdm=True)
         assert max(kept for _, kept in sizes) == rows
@@ -602,10 +602,10 @@ def test_rows_are_as_many_as_fit(
 class Recorder:
     """lm-eval's cache of answers."""
 
-    told: list[tuple[str, Any, Any]]
+    heard: list[tuple[str, Any, Any]]
 
     def add_partial(self, kind: str, arguments: Any, answer: Any) -> None:
-        self.told.append((kind, arguments, answer))
+        self.heard.append((kind, arguments, answer))
 
 
 def run_out_of_memory(monkeypatch: pytest.MonkeyPatch, lm: SharedPrefixLM, most: int, error: RuntimeError) -> list[int]:
@@ -620,7 +620,7 @@ def run_out_of_memory(monkeypatch: pytest.MonkeyPatch, lm: SharedPrefixLM, most:
         return forward(*args, **named)
 
     monkeypatch.setattr(lm.model, "forward", limited)
-    monkeypatch.setattr(lm, "budget", Budget(tokens=200, logits=200, cache_bytes=10**9))
+    monkeypatch.setattr(lm, "memory", Memory(tokens=200, logits=200, cache_bytes=10**9))
     return tried
 
 
@@ -647,9 +647,9 @@ def test_log_likelihoods_go_on_with_less_memory(
     tried = run_out_of_memory(monkeypatch, both.lm, 30, error)
     assert_equal(both.lm.loglikelihood(asked("loglikelihood", *texts), disable_tqdm=True), expected)
     assert max(tried) > 30
-    assert both.lm.budget.tokens <= 30
-    assert sorted(arguments for _, arguments, _ in recorder.told) == sorted(texts)
-    kinds = {kind for kind, _, _ in recorder.told}
+    assert both.lm.memory.tokens <= 30
+    assert sorted(arguments for _, arguments, _ in recorder.heard) == sorted(texts)
+    kinds = {kind for kind, _, _ in recorder.heard}
     assert kinds == {"loglikelihood"}
 
 
@@ -660,7 +660,7 @@ def test_memory_that_runs_out_late_repeats_no_answer(
     both, requests = pair("llama"), some_requests()
     expected = both.hf._loglikelihood_tokens(requests, disable_tqdm=True)
     tried = run_out_of_memory(monkeypatch, both.lm, 10**6, OUT_OF_MEMORY[0])
-    monkeypatch.setattr(both.lm, "budget", Budget(tokens=60, logits=60, cache_bytes=10**9))
+    monkeypatch.setattr(both.lm, "memory", Memory(tokens=60, logits=60, cache_bytes=10**9))
     forward = both.lm.model.forward
 
     @functools.wraps(forward)
@@ -674,7 +674,7 @@ def test_memory_that_runs_out_late_repeats_no_answer(
     both.lm.counted()
     assert_equal(both.lm._loglikelihood_tokens(requests, disable_tqdm=True), expected)
     counts = both.lm.counted()
-    assert both.lm.budget == Budget(tokens=30, logits=30, cache_bytes=5 * 10**8)
+    assert both.lm.memory == Memory(tokens=30, logits=30, cache_bytes=5 * 10**8)
     sequences = [forwarded(request) for request in requests]
     assert counts.unshared == sum(map(len, set(sequences)))
     # What the rest shares with what was answered is read once more: one path at most.
@@ -688,7 +688,7 @@ def test_generations_go_on_with_less_memory(pair: Callable[[str], Pair], monkeyp
     monkeypatch.setattr(both.lm, "cache_hook", recorder := Recorder([]))
     run_out_of_memory(monkeypatch, both.lm, 20, OUT_OF_MEMORY[0])
     assert both.lm.generate_until(prompts(PROMPTS), disable_tqdm=True) == expected
-    assert sorted((arguments[0], answer) for _, arguments, answer in recorder.told) == sorted(
+    assert sorted((arguments[0], answer) for _, arguments, answer in recorder.heard) == sorted(
         zip(PROMPTS, expected, strict=True)
     )
 
@@ -714,7 +714,7 @@ def test_memory_that_is_never_enough_is_raised(pair: Callable[[str], Pair], monk
 
 def test_a_smaller_budget_computes_fewer_tokens_at_once(tmp_path: Path) -> None:
     folder = tiny_models.save(tmp_path, "llama")
-    small, large = (load(SharedPrefixLM, folder, memory_gib=gib).budget for gib in (0.001, 1.0))
+    small, large = (load(SharedPrefixLM, folder, memory_gib=gib).memory for gib in (0.001, 1.0))
     assert small.tokens < large.tokens
     assert small.logits < large.logits
     assert small.cache_bytes < large.cache_bytes

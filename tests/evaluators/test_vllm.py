@@ -1,4 +1,4 @@
-"""The vllm engine, as far as it can be told without a GPU: what it refuses, and what it asks lm-eval's backend for."""
+"""The vllm engine, as far as it can be tested without a GPU: what it refuses, and how it calls lm-eval's backend."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_without_a_cuda_device_the_run_fails_with_the_remedy(tmp_path: Path) -> 
     catalogue = load(tiny.save_catalogue(tmp_path, tasks=["tiny_one"], models=[entry], device="cpu"))
     summary = evaluate(make_spec(catalogue, plan(catalogue, tmp_path / "home")[0], tmp_path / "home"))
     assert summary.status == "failed"
-    assert "CUDA device, and the evaluation runs on cpu" in str(summary.reason)
+    assert "CUDA device, but the evaluation runs on cpu" in str(summary.reason)
     assert "engine: shared-prefix" in str(summary.reason)
 
 

@@ -34,7 +34,7 @@ def workplace(tmp_path: Path, tiny_model: Path) -> Workplace:
 
 @pytest.fixture
 def held_workplace(tmp_path: Path, tiny_model: Path) -> Workplace:
-    """The same with a task between that stands still before it lands, until it is let go."""
+    """The same with a task in between that pauses before it is landed, until it is released."""
     return save_held_workplace(tmp_path / "a place", tiny_model)
 
 

@@ -61,7 +61,7 @@ with warehouse.refresh_lock(home):
 
 @click.command()
 @click.option("--kills", default=200, show_default=True, help="How many refreshes are killed.")
-@click.option("--readers", "number", default=2, show_default=True, help="How many processes read meanwhile.")
+@click.option("--readers", "number", default=2, show_default=True, help="How many processes read at the same time.")
 def main(kills: int, number: int) -> None:
     """Kill refreshes at random moments while readers read; exit 1 where anybody saw anything wrong."""
     with tempfile.TemporaryDirectory(prefix="evalwatt-soak-") as scratch:
@@ -80,7 +80,7 @@ def main(kills: int, number: int) -> None:
 
 
 def _kill(home: Home, kills: int) -> Counter[str]:
-    """Kills by the phase that they came in; a refresh that ended first is no kill, and another one is started."""
+    """Kills by the phase that they came in; a refresh that ended first does not count, and another one starts."""
     chance, phases, nights = random.Random(SEED), Counter[str](), 0
     durations_s: dict[str, float] = {}
     with tqdm(total=kills, unit="kill") as bar:

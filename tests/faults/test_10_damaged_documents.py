@@ -30,7 +30,7 @@ def test_10_a_spec_is_rejected_by_name(tmp_path: Path, content: str, capsys: pyt
     path = tmp_path / "spec.json"
     path.write_text(content)
     assert main([str(path)]) == 2
-    assert f"{path}: not a run's spec (" in capsys.readouterr().err
+    assert f"{path}: not a valid spec (" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -179,7 +179,7 @@ def test_lm_evals_own_tasks_with_parentheses_are_names(task: str) -> None:
 def test_other_parentheses_are_not(task: str) -> None:
     changed = document()
     changed["suites"]["tiny"]["tasks"] = [task]
-    with pytest.raises(CatalogueError, match="is not a name"):
+    with pytest.raises(CatalogueError, match="is not a valid name"):
         read_catalogue(changed)
 
 

@@ -41,9 +41,9 @@ def test_an_engine_with_one_is_refused(workplace: Path) -> None:
     cache = str(workplace / "cache.db")
     of_a = CachingLM(a.lm, cache).loglikelihood(asked)
     shared = CachingLM(b.lm, cache)
-    assert shared.loglikelihood(asked) == of_a != own, "lm-eval's cache is no danger any more"
+    assert shared.loglikelihood(asked) == of_a != own, "lm-eval's cache is not dangerous any more"
 
-    with pytest.raises(EngineFailed, match="another model's answers would land for no energy"):
+    with pytest.raises(EngineFailed, match="another model's answers would be landed at no energy"):
         MeteredLM(dataclasses.replace(b, lm=shared), Ledger(NoMeter()), Interruption(), lambda: None)  # type: ignore[arg-type]
 
 

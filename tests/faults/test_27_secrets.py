@@ -101,7 +101,7 @@ def test_arguments_land_without_them(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_gated_model_is_a_failed_row_without_the_token(tmp_path: Path) -> None:
-    """The hub stands on this machine, and repeats the token in its refusal."""
+    """The hub runs on this machine and repeats the token in its refusal."""
     token = SECRETS["HF_TOKEN"]
     save_workplace(tmp_path, "tiny_one")
     catalogue = json.loads((tmp_path / "catalogue.yml").read_text())

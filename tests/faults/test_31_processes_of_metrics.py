@@ -131,7 +131,7 @@ def test_31_a_signal_ends_the_whole_tree_of_a_metric_that_hangs(
         hangs.send(number)
         assert hangs.end() == -signal.SIGKILL, hangs.said
         wait_until(lambda: not _living(tree), "the end of its processes")
-        assert f"did not end within {_GRACE_S:g} s after {number.name}, and was killed with" in hangs.said
+        assert f"did not end within {_GRACE_S:g} s after {number.name} and was killed, with" in hangs.said
     assert {row["task"] for row in rows(tmp_path, "task_results")} == {"tiny_one"}
     assert lifecycle.close_abandoned(landing) == [spec.stem]
     with FileLock(tmp_path / "data" / "locks" / "device.lock").acquire(timeout=0):

@@ -54,7 +54,7 @@ def replay() -> None:
 
 @pytest.fixture
 def place(held_workplace: Workplace) -> Workplace:
-    """A model and its fine-tune; a task of their suite stands still until it is let go."""
+    """A model and its fine-tune; a task of their suite pauses until it is released."""
     folder = held_workplace.path
     tiny.save_model(folder / "tuned", seed=1)
     entries = [
@@ -121,7 +121,7 @@ def test_the_third_night_is_what_it_would_have_been(place: Workplace, tmp_path: 
         "fct_task_evaluations": 2 * 4,
         "mart_base_vs_finetuned_deltas": 5,
     }
-    # The second attempt was made, and took its energy: that is no loss, and it is not hidden.
+    # The second attempt was made and used energy, which is neither lost nor hidden.
     runs = "select model_id, runs from mart_emissions_history order by all"
     with duckdb.connect(home.marts, read_only=True) as connection:
         assert connection.execute(runs).fetchall() == [("tiny-base", 2), ("tiny-tuned", 1)]

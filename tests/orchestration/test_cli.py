@@ -193,7 +193,7 @@ def test_a_suite_that_the_model_is_not_asked_is_wrong_use(evalwatt: Run, catalog
     catalogue.write_text(json.dumps(document))
     code, out, err = evalwatt("evaluate", "tiny-base", "--suite", "other")
     assert (code, out) == (2, "")
-    assert err == "Error: tiny-base is not asked other; its suites: tiny\n"
+    assert err == "Error: tiny-base does not have the suite other; its suites: tiny\n"
 
 
 def test_plan_says_what_is_due_and_why(evalwatt: Run, catalogue: Path) -> None:
@@ -247,7 +247,7 @@ def test_doctor_names_a_task_that_lm_eval_does_not_know(evalwatt: Run, catalogue
     code, out, _ = evalwatt("doctor", "--json")
     one, two = json.loads(out)["problems"]
     assert code == 1
-    assert one.startswith("suite tiny: lm-eval knows no task or group 'tiny_onne'; did you mean tiny_one")
+    assert one.startswith("suite tiny: lm-eval has no task or group 'tiny_onne'; did you mean tiny_one")
     assert "'arc_easi'; did you mean" in two
     save_catalogue(tmp_path, tasks=["tiny_onne"], models=[models[0] | {"retired": "for another"}])
     assert json.loads(evalwatt("doctor", "--json")[1])["problems"] == []  # nobody is asked it
@@ -313,7 +313,7 @@ def test_cache_lists_what_was_downloaded_and_frees_what_no_entry_names(
     code, out, _ = evalwatt("cache", "--evict")
     assert (code, snapshot.exists()) == (0, False)
     assert out.splitlines()[:2] == [
-        "freed 2.00 MB of the hub's cache (a/one@aaaaaaaaaaaa); 0.00 MB are left",
+        "freed 2.00 MB of the hub's cache (a/one@aaaaaaaaaaaa); 0.00 MB remain",
         "freed 0.00 MB of prepared models (nothing)",
     ]
 
@@ -321,18 +321,18 @@ def test_cache_lists_what_was_downloaded_and_frees_what_no_entry_names(
 def test_a_run_that_is_not_there_is_neither_excluded_nor_calibrated_with(evalwatt: Run) -> None:
     code, _, err = evalwatt("exclude", "01ABC", "--reason", "the fan failed")
     assert code == 2
-    assert err.startswith("Error: no run '01ABC' is landed; nothing was evaluated under ")
+    assert err.startswith("Error: there is no run '01ABC'; nothing has been evaluated under ")
     code, _, err = evalwatt("calibrate", "--measured-kwh", "1.5")
     assert (code, err.splitlines()) == (
         2,
-        ["Error: no run was completed here; evaluate a model while the wall meter counts, then calibrate"],
+        ["Error: there is no completed run; evaluate a model while the wall meter counts, then calibrate"],
     )
     assert evalwatt("calibrate", "--measured-kwh", "0")[0] == 2
 
 
 def test_exclude_and_undo_answer_in_words_and_json(evalwatt: Run, tmp_path: Path) -> None:
     run_id = BuiltRun(tmp_path / "data" / "landing", "base", [TaskOutcome("mc", [True], 100.0)]).land()
-    no_reason = "Error: an empty reason explains nothing to whoever finds the run left out; say why\n"
+    no_reason = "Error: the reason is empty; say why, for people who find the run excluded\n"
     assert evalwatt("exclude", run_id, "--reason", " ") == (2, "", no_reason)
     code, out, _ = evalwatt("exclude", run_id, "--reason", "the fan failed", "--by", "ann")
     assert code == 0

@@ -195,7 +195,7 @@ def test_the_hubs_cache_is_within_its_limit_before_a_model_is_evaluated(
     result = evaluate(definitions, instance, "good")
     assert [snapshot.exists() for snapshot in snapshots] == [True, False]
     said = [entry.user_message for entry in instance.all_logs(result.run_id)]
-    line = "freed 3.00 MB of the hub's cache (a/c@cccccccccccc); 3.00 MB are left; settings.hub_cache_limit is 1.00 MB"
+    line = "freed 3.00 MB of the hub's cache (a/c@cccccccccccc); 3.00 MB remain; settings.hub_cache_limit is 1.00 MB"
     assert line in said
 
 

@@ -28,7 +28,7 @@ LINES = (
     Line("not begun", "late: the deadline came first", "`evalwatt run` evaluates it now", (("late", None),)),
     Line("failed", "half: two suites broke", "mend it, then `evalwatt evaluate half`", (("half", None),)),
     Line("good", "steady"),
-    Line("sensors", "stuck: a sensor stood still (steady t)", "`evalwatt evaluate steady --force`", (("steady", "t"),)),
+    Line("sensors", "stuck: no change (steady t)", "`evalwatt evaluate steady --force`", (("steady", "t"),)),
     Line("sensors", "foreign_load: others (busy t)", "`evalwatt evaluate busy --force`", (("busy", "t"),)),
     Line("unpublished", "a test failed", "`evalwatt build`, when its cause is mended", ()),
     Line("budget", "heavy: not enforced", "give the entry a budget"),

@@ -93,7 +93,7 @@ def test_another_state_of_the_same_day_fails_with_both_hashes(evalwatt: Run, tmp
     (first,) = json.loads(out)["states"]
     code, out, err = evalwatt("other")
     assert (code, out) == (1, "")
-    assert f"another state of 2025-01-09 is landed: it has sha-256 {first['sha256']}, this one " in err
+    assert f"a different state of 2025-01-09 is landed: it has sha-256 {first['sha256']}, this one " in err
 
 
 def test_json_for_machines(evalwatt: Run, tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_json_for_machines(evalwatt: Run, tmp_path: Path) -> None:
     assert (state["day"], state["rows"], state["new"], state["quarantined_rows"]) == ("2025-01-09", 2, True, 1)
     assert Path(state["quarantine"]).is_dir()
     (failure,) = answer["failures"]
-    assert failure.startswith("2025-01-08.jsonl: is no JSON Lines")
+    assert failure.startswith("2025-01-08.jsonl: is neither JSON Lines")
 
 
 def test_a_date_for_a_name_without_one(evalwatt: Run, tmp_path: Path) -> None:

@@ -169,15 +169,15 @@ def test_a_night_is_told_of_once_when_its_refresh_has_ended(instance: DagsterIns
         headline,
         "  failed      weak: tiny: no tokenizer; add one",
         "              -> mend it, then `evalwatt evaluate weak`, then `evalwatt build`",
-        "  over budget heavy: tiny: not begun: over its time budget of 1 h 00 min by 1 h 00 min (2 h 00 min taken): "
+        "  over budget heavy: tiny: not begun: over its time budget of 1 h 00 min by 1 h 00 min (2 h 00 min used): "
         + REMEDY,
         "              -> to go on before the next night: `evalwatt evaluate heavy`, then `evalwatt build`",
         "  not begun   late: the night's deadline came first",
         "              -> `evalwatt run` evaluates it now, else it is due in the next night",
         "  good        good",
         "  sensors     foreign_load: other programs took 47% (python3 46%) (good tiny_five)",
-        "              -> `evalwatt evaluate good --force` with nothing beside it, then `evalwatt build`",
-        "  sensors     stuck: a sensor stood still although the component was in use (good tiny_one)",
+        "              -> `evalwatt evaluate good --force` while no other program runs, then `evalwatt build`",
+        "  sensors     stuck: a sensor did not change although the component was in use (good tiny_one)",
         "              -> `evalwatt doctor` says what is metered here and how",
         f"  sensors     too_short: {quality.MEANINGS['too_short']} (good tiny_four)",
         f"              -> {quality.REMEDIES['too_short']}",

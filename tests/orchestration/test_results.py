@@ -88,6 +88,6 @@ def test_a_flag_is_explained_once_with_what_to_do_where_it_hides_an_energy() -> 
             {"energy_kwh": 1.0, "energy_flags": "too_short"},
         ]
     )
-    assert foreign.startswith("foreign_load: other programs took so much CPU time")
+    assert foreign.startswith("foreign_load: other programs took too much CPU time")
     assert "`evalwatt evaluate MODEL --force`" in foreign
-    assert stuck.startswith("stuck: a sensor stood still")
+    assert stuck.startswith("stuck: a sensor did not change")

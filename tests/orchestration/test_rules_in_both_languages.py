@@ -21,7 +21,7 @@ import yaml
 
 from evaluators import plan
 from evaluators.energy import Reading, quality
-from evaluators.energy.short_windows import believed
+from evaluators.energy.short_windows import countable
 from evaluators.landing.decisions import exclude, excluded_runs, include_again
 from evaluators.landing.withdrawn import WITHDRAWN
 from evaluators.process import repetitions
@@ -148,7 +148,7 @@ def _evaluated(case: Case) -> TaskSummary:
     "rows", [pytest.param(rows, id=key) for key, rows in _short_windows(lambda case: f"{case['case']} {case['run']}")]
 )
 def test_windows_that_count_as_an_evaluator_has_it(rows: list[Case]) -> None:
-    counted = {summary.repetition for summary in believed([_evaluated(case) for case in rows])}
+    counted = {summary.repetition for summary in countable([_evaluated(case) for case in rows])}
     assert counted == {int(case["repetition"]) for case in rows if case["counts"] == "true"}
 
 

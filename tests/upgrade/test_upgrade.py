@@ -47,7 +47,7 @@ def home(tmp_path: Path) -> Home:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """The landing's marts, made anew by this version."""
+    """The landing's marts, built by this version."""
 
     def build() -> Home:
         home = Home(tmp_path_factory.mktemp("upgraded"))
