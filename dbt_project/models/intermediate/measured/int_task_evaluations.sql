@@ -66,7 +66,7 @@ joined as (
         results.repetition,
         results.bundle,
         results.fingerprint,
-        results.comparison_key,
+        results.score_comparability_key,
         runs.model_id,
         models.model_key,
         runs.suite,

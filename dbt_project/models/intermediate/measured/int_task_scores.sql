@@ -139,7 +139,7 @@ final as (
         repetition,
         bundle,
         fingerprint,
-        comparison_key,
+        score_comparability_key,
         metric,
         filter,
         value as score,
