@@ -1,6 +1,6 @@
 {{ config(
-    materialized='incremental', incremental_strategy='by_evidence', on_schema_change='fail',
-    unique_key=['as_of', 'eval_name'], meta={'evidence': 'int_leaderboard_evaluations'},
+    materialized='incremental', incremental_strategy='by_row_version', on_schema_change='fail',
+    unique_key=['as_of', 'eval_name'], meta={'versions': 'int_leaderboard_evaluations'},
     post_hook="
         update {{ this }} set evidence_through = (select max(as_of) from {{ this }})
         where evidence_through != (select max(as_of) from {{ this }})

@@ -1,5 +1,5 @@
 {{ config(
-    materialized='incremental', incremental_strategy='by_evidence', on_schema_change='fail'
+    materialized='incremental', incremental_strategy='by_row_version', on_schema_change='fail'
 ) }}
 
 with measured as (
@@ -12,8 +12,8 @@ leaderboard as (
     where {{ is_of_a_missing_state('by_basis') }}
 ),
 
-evidence as (
-    select * from {{ ref('int_leaderboard_evidence') }}
+versions as (
+    select * from {{ ref('int_leaderboard_state_versions') }}
 ),
 
 -- Less of the first is better, more score is better.
@@ -114,7 +114,7 @@ final as (
         known.score,
         coalesce(judged.best_score < known.score, true) as on_frontier,
         case when judged.best_score >= known.score then judged.best_model_id end as dominated_by,
-        evidence.evidence_hash
+        versions.row_version
     from known
     inner join judged
         on
@@ -124,7 +124,7 @@ final as (
             and known.as_of = judged.as_of
             and known.cost = judged.cost
             and known.score = judged.score
-    left join evidence on known.basis = evidence.basis and known.as_of = evidence.as_of
+    left join versions on known.basis = versions.basis and known.as_of = versions.as_of
 )
 
 select * from final

@@ -1,5 +1,5 @@
 {{ config(
-    materialized='incremental', incremental_strategy='by_evidence', on_schema_change='fail',
+    materialized='incremental', incremental_strategy='by_row_version', on_schema_change='fail',
     post_hook="{{ renew_evidence_through() }}"
 ) }}
 
@@ -11,8 +11,8 @@ with evaluations as (
     where is_in_study_population and {{ is_of_a_missing_state('by_basis') }}
 ),
 
-evidence as (
-    select * from {{ ref('int_leaderboard_evidence') }}
+versions as (
+    select * from {{ ref('int_leaderboard_state_versions') }}
 ),
 
 pairs as (
@@ -173,10 +173,10 @@ final as (
         case
             when bounded.provider = 'official' then exp(adjusted.log_multiplier + adjusted.t * adjusted.log_error)
         end as official_multiplier_high,
-        evidence.evidence_through,
-        evidence.evidence_hash
+        versions.evidence_through,
+        versions.row_version
     from bounded
-    inner join evidence on bounded.basis = evidence.basis and bounded.as_of = evidence.as_of
+    inner join versions on bounded.basis = versions.basis and bounded.as_of = versions.as_of
     left join paired
         on
             bounded.bucket = paired.bucket

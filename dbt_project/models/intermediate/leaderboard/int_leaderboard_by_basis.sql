@@ -1,7 +1,7 @@
 {{ config(materialized='view') }}
 
 with evaluations as (
-    select * exclude (evidence_hash)
+    select * exclude (row_version)
     from {{ ref('int_leaderboard_evaluations') }}
 ),
 
@@ -32,5 +32,5 @@ final as (
 select
     *,
     -- As that of the evaluation, but for how a value of one run was found: nothing that has a basis tells it.
-    hash(model_key, emissions_kg, emissions_reason, is_multi_run) as evidence_hash
+    hash(model_key, emissions_kg, emissions_reason, is_multi_run) as row_version
 from final

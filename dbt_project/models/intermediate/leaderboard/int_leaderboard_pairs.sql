@@ -1,5 +1,5 @@
 {{ config(
-    materialized='incremental', incremental_strategy='by_evidence', on_schema_change='fail'
+    materialized='incremental', incremental_strategy='by_row_version', on_schema_change='fail'
 ) }}
 
 with evaluations as (
@@ -7,8 +7,8 @@ with evaluations as (
     where {{ is_of_a_missing_state('by_basis') }}
 ),
 
-evidence as (
-    select * from {{ ref('int_leaderboard_evidence') }}
+versions as (
+    select * from {{ ref('int_leaderboard_state_versions') }}
 ),
 
 final as (
@@ -43,14 +43,14 @@ final as (
             'fine-tuned: ' || case when finetuned.emissions_kg is null then finetuned.emissions_reason end
         ) as emissions_reason,
         finetuned.emissions_kg / nullif(base.emissions_kg, 0) as emissions_ratio,
-        evidence.evidence_hash
+        versions.row_version
     from evaluations as finetuned
     inner join evaluations as base
         on
             finetuned.as_of = base.as_of
             and finetuned.basis = base.basis
             and finetuned.base_eval_name = base.eval_name
-    inner join evidence on finetuned.basis = evidence.basis and finetuned.as_of = evidence.as_of
+    inner join versions on finetuned.basis = versions.basis and finetuned.as_of = versions.as_of
 )
 
 select * from final

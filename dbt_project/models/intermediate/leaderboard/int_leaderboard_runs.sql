@@ -147,7 +147,7 @@ summed as (
 
 -- Between states that lie apart a model may have been evaluated more than once: told by a whole multiple of a single
 -- evaluation of the same row, within 5 %.
-evidence as (
+histories as (
     select
         keys.row_key,
         keys.resets,
@@ -179,7 +179,7 @@ judged as (
         and multiple > 1.5
         and abs(multiple - round(multiple)) > 0.05 * round(multiple)
             as is_maybe_several
-    from evidence
+    from histories
 ),
 
 estimated as (

@@ -83,5 +83,5 @@ final as (
 select
     *,
     hash(model_key, emissions_per_run_kg, per_run_method, per_run_reason, runs, is_multi_run, evidence_from)
-        as evidence_hash
+        as row_version
 from final
