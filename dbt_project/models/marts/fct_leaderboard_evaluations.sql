@@ -12,7 +12,7 @@ with evaluations as (
     where {{ is_missing('all_evaluations', ['as_of', 'eval_name']) }}
 ),
 
--- What is known of a row rests on every state, what is not known too.
+-- What is known about a row rests on all states, and so does what is unknown.
 states as (
     select max(as_of) as evidence_through from {{ ref('int_leaderboard_evaluations') }}
 ),

@@ -16,7 +16,7 @@ versions as (
     select * from {{ ref('int_leaderboard_state_versions') }}
 ),
 
--- Less of the first is better, more score is better.
+-- Lower cost is better, higher score is better.
 points as (
     select
         model_key,
@@ -54,7 +54,7 @@ points as (
         score
     from leaderboard
     union all
-    -- Size and score are the same whatever the emissions rest on.
+    -- Size and score do not depend on the basis of the emissions.
     select
         model_key,
         model_id,
@@ -74,7 +74,7 @@ known as (
     where cost is not null and score is not null
 ),
 
--- Equal points stand or fall together.
+-- Equal points are all on the frontier, or none is.
 places as (
     select
         comparability_key,

@@ -64,8 +64,8 @@ paired as (
     group by bucket, provider, basis, as_of
 ),
 
--- log(kg) = month + slope log(size) + official: months are taken out by their means (Frisch and Waugh 1933), the rest
--- is least squares with two regressors.
+-- log(kg) = month + slope log(size) + official. Months are removed through their means (Frisch and Waugh 1933), which
+-- leaves least squares with two regressors.
 regressed as (
     select
         eval_name,
@@ -106,7 +106,7 @@ solved as (
         (s_oy * s_xx - s_xy * s_xo) / nullif(s_oo * s_xx - s_xo * s_xo, 0) as log_multiplier,
         (s_xy * s_oo - s_oy * s_xo) / nullif(s_oo * s_xx - s_xo * s_xo, 0) as slope
     from products
-    -- Too little variation left to tell the two regressors apart is no variation.
+    -- Too little variation to separate the two regressors is treated as none.
     where s_oo > 1e-9 and s_xx > 1e-9 and degrees_of_freedom >= 10
 ),
 

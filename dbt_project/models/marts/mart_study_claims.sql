@@ -33,7 +33,7 @@ versions as (
     select * from {{ ref('int_leaderboard_state_versions') }}
 ),
 
--- Every kind of evidence and state has a row for every claim.
+-- Every claim has a row for every basis and state.
 grid as (
     select distinct
         basis,

@@ -43,7 +43,7 @@ populations as (
     where bucket is not null and is_in_study_population
 ),
 
--- Every class of every comparison has a row, also where no row of the table is of that size.
+-- Every class of every comparison has a row, even if no model in the table has that size.
 grid as (
     select
         comparisons.*,

@@ -4,7 +4,7 @@ with pairs as (
     select * from {{ ref('int_leaderboard_pairs') }}
 ),
 
--- One row a side shows which emits more, and cannot show whether that is chance.
+-- One row on each side shows which emits more, but not whether that is chance.
 judged as (
     select
         *,

@@ -26,7 +26,7 @@ final as (
         finetuned.family,
         finetuned.size_class,
         finetuned.bucket_published,
-        -- The base's publisher's own release of it, which continues its name: X-72B and X-72B-Instruct.
+        -- A release by the base's own publisher, which extends the base's name: X-72B and X-72B-Instruct.
         finetuned.provider = 'official'
         and split_part(lower(finetuned.model_id), '/', 1) = split_part(lower(base.model_id), '/', 1)
         and starts_with(lower(finetuned.model_id), lower(base.model_id)) as is_official_release,

@@ -26,7 +26,7 @@ pairs as (
             and finetuned.model_key != base.model_key
 ),
 
--- Every task that one of the two was evaluated on.
+-- Every task that either of the two was evaluated on.
 pair_tasks as (
     select distinct
         pairs.comparability_key,
