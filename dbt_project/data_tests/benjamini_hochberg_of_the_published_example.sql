@@ -1,5 +1,5 @@
 -- The fifteen p values of Benjamini and Hochberg 1995, section 3.1: at 5 % the four smallest are rejected. The adjusted
--- values are those of scipy.stats.false_discovery_control. The second family is none of the first one's business.
+-- values are those of scipy.stats.false_discovery_control. The second family must not affect the first.
 with comparisons as (
     select
         'published' as family,

@@ -1,5 +1,5 @@
 -- 1 against 7 discordant pairs (Bentur et al. 2009, as in Fagerland, Lydersen and Laake 2014): p = 18/256. 10 against
--- 20 is scipy's binomtest(10, 30).pvalue; where as many are gained as lost, or none, p is 1.
+-- 20 is scipy's binomtest(10, 30).pvalue; with as many gained as lost, or none, p is 1.
 with tables as (
     select
         unnest([1, 10, 0, 5]) as only_first,

@@ -1,4 +1,4 @@
--- Two-sided p values of the quantiles that every table has.
+-- Two-sided p values of commonly tabulated quantiles.
 with tabulated as (
     select
         unnest([0.0, 1.6448536269514722, -1.959963984540054, 2.5758293035489004, 3.290526731491926]) as deviate,

@@ -1,4 +1,4 @@
--- Braces that no threshold of the claim fills.
+-- Placeholders for which the claim has no threshold.
 select
     claim_id,
     concat_ws(

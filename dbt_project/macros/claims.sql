@@ -1,6 +1,6 @@
 {#-
-Words of study_claims with the claim's own thresholds: each stands in braces under its column's name, and a share becomes
-percent. One that the claim does not have stays in its braces, which data_tests/thresholds_in_words.sql finds.
+Texts of study_claims with the claim's own thresholds in place of their column names in braces; shares become percent.
+A threshold that the claim lacks stays in braces, which data_tests/thresholds_in_words.sql detects.
 -#}
 {% macro with_thresholds(words) -%}
     {%- set filled = namespace(sql=words) -%}

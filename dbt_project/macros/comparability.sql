@@ -1,4 +1,4 @@
-{#- How a task was evaluated, from int_task_evaluations' relations `runs`, `inference` and `methods`. -#}
+{#- How a task was evaluated, from the relations `runs`, `inference` and `methods` of int_task_evaluations. -#}
 {% macro setting() -%}
     concat_ws(
         ' | ',
@@ -16,8 +16,8 @@
 {%- endmacro %}
 
 {#-
-Energies are compared only between rows with the same key. The suite's version is a hash over what it asks, each task's
-few-shot and limit among it.
+Energies are compared only between rows with the same key. The suite's version is a hash of what it asks, including each
+task's few-shot setting and limit.
 -#}
 {% macro comparability_key(setting, suite, suite_version) -%}
     {{ setting }} || ' | suite=' || {{ suite }} || '@' || {{ suite_version }}
@@ -27,7 +27,7 @@ few-shot and limit among it.
     left(sha256({{ comparability_key }}), 16)
 {%- endmacro %}
 
-{#- Rank among the current models of the same comparability key; NULL where there is nothing to rank. -#}
+{#- Rank among the current models of the same comparability key; NULL without a value. -#}
 {% macro rank_inside_key(value, direction) -%}
     case
         when derived.is_current and {{ value }} is not null

@@ -1,11 +1,12 @@
-{#- The flag of a left join with int_control_nights: a machine's control workload does not run every night. -#}
+{#- The flag after a left join with int_control_nights; the control workload does not run every night. -#}
 {% macro control_flag() -%}
     coalesce(control.control_flag, 'no_control')
 {%- endmacro %}
 
 {#-
-One value's part of the exponentially weighted moving average, `age` values later (Roberts 1959, Control chart tests
-based on geometric moving averages, Technometrics 1(3), 239-250): the average is the parts' sum and the start's rest.
+One value's contribution to the exponentially weighted moving average, `age` values later (Roberts 1959, Control chart
+tests based on geometric moving averages, Technometrics 1(3), 239-250). The average is the sum of the contributions and
+of the start with its remaining weight.
 -#}
 {% macro ewma_part(value, age, smoothing) -%}
     {{ smoothing }} * pow(1 - {{ smoothing }}, {{ age }}) * {{ value }}

@@ -1,6 +1,6 @@
 {#-
-Deletes the documents of task evaluations that are now known to be right or wrong, or not to be: another model may have
-shown that the metric is a share, though this one's documents all scored 0 or 1.
+Deletes the documents of task evaluations whose metric has since turned out to be binary, or not to be: another model
+may show that the metric is a share although all of this model's documents scored 0 or 1.
 -#}
 {% macro forget_judged_otherwise(scores) -%}
     {%- if is_incremental() -%}

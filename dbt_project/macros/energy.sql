@@ -13,7 +13,7 @@
     ({{ energy_kwh }}) * {{ pue }} * {{ grid_intensity_g_per_kwh }} / 1000
 {%- endmacro %}
 
-{#- Whether a window's energy may be averaged, compared or ranked: known, and without any doubt. -#}
+{#- Whether a window's energy may be averaged, compared or ranked: known and without doubts. -#}
 {% macro is_usable(energy_kwh, quality_flags) -%}
     ({{ energy_kwh }} is not null and {{ quality_flags }} is null)
 {%- endmacro %}
@@ -24,9 +24,9 @@
 {%- endmacro %}
 
 {#-
-Why a window's energy enters no figure; NULL where it enters them. What is too short alone counts where the run repeated
-it until its windows lasted long enough together. A window without an energy adds nothing to that. It reads the columns
-of int_task_evaluations.
+Why a window's energy enters no figure; NULL if it does. A window whose only doubt is that it is too short counts if the
+run repeated it until its windows lasted long enough together; windows without an energy do not add to that. Reads the
+columns of int_task_evaluations.
 -#}
 {% macro uncounted_reason(energy_kwh, quality_flags) -%}
     case
@@ -43,9 +43,9 @@ of int_task_evaluations.
 {%- endmacro %}
 
 {#-
-The doubts about a window that concern its GPU; NULL without any. What other programs take of the CPU says nothing about
-a GPU's counter. A sensor's fault removes the figure of its component: where the CPU's or the RAM's figure is missing and
-the GPU's is there, the fault is theirs. All other doubts concern all components.
+The doubts about a window that concern its GPU; NULL without any. CPU time of other programs does not affect a GPU's
+counter. A faulty sensor removes the figure of its component: if the CPU's or RAM's figure is missing and the GPU's is
+present, the fault is not the GPU's. All other doubts concern all components.
 -#}
 {% macro gpu_doubts(window) -%}
     nullif(ltrim(regexp_replace(
@@ -64,12 +64,12 @@ the GPU's is there, the fault is theirs. All other doubts concern all components
     ), ','), '')
 {%- endmacro %}
 
-{#- An aggregate of comma-separated flags: each once, in order, separated in the same way; NULL without any. -#}
+{#- Aggregates comma-separated flags: each once, sorted and separated by commas; NULL without any. -#}
 {% macro all_flags(flags) -%}
     array_to_string(list_sort(list_distinct(string_split(string_agg({{ flags }}, ','), ','))), ',')
 {%- endmacro %}
 
-{#- Whether the energies of a boundary have a GPU in them. -#}
+{#- Whether the energies of a boundary include a GPU. -#}
 {% macro has_gpu(boundary) -%}
     coalesce(contains({{ boundary }}, 'gpu'), false)
 {%- endmacro %}
@@ -89,17 +89,17 @@ the GPU's is there, the fault is theirs. All other doubts concern all components
     ), ''), 'none')
 {%- endmacro %}
 
-{#- Without a factor between wall and meter, energies rank models of the same machine and are no absolute values. -#}
+{#- Without a factor between wall and meter, energies only rank models on the same machine. -#}
 {% macro energy_valid_for(calibration_factor) -%}
     case when {{ calibration_factor }} is null then 'ranking only' else 'absolute figures' end
 {%- endmacro %}
 
-{#- The sum over the rows that the condition names, as far as they are known; NULL where none of them is. -#}
+{#- The sum of the known figures over the rows that satisfy the condition; NULL if none is known. -#}
 {% macro known_sum(figure, condition) -%}
     sum({{ figure }} order by {{ figure }}) filter (where {{ condition }})
 {%- endmacro %}
 
-{#- The same, NULL where one of them is not known. -#}
+{#- The same, but NULL if any of them is unknown. -#}
 {% macro whole_sum(figure, condition) -%}
     case
         when count({{ figure }}) filter (where {{ condition }}) = count(*) filter (where {{ condition }})

@@ -3,7 +3,7 @@
     1.959963984540054
 {%- endmacro %}
 
-{#- Its 95 % quantile: one-sided tests at 5 %, and the 90 % interval that shows equivalence. -#}
+{#- Its 95 % quantile, for one-sided tests at 5 % and the 90 % interval that shows equivalence. -#}
 {% macro z_one_sided() -%}
     1.6448536269514722
 {%- endmacro %}
@@ -74,7 +74,7 @@ with c = (n + 1)/2 - sqrt(n), whose normal quantile is 2 up to the binomial's ro
 
 {#-
 One end of the 95 % interval of a task's score: Wilson's where each document is right or wrong, else lm-eval's own
-standard error, which is the mean's, or bootstrapped where the metric is no mean. It reads the columns of
+standard error, which is that of the mean, or bootstrapped unless the metric is a mean. Reads the columns of
 int_task_evaluations.
 -#}
 {% macro score_bound(sign) -%}
@@ -156,12 +156,12 @@ J. R. Stat. Soc. B 57(1), 289-300).
     end
 {%- endmacro %}
 
-{#- A score as a share from 0 to 1 of the metric's scale, where 1 is the best; NULL where it has no known scale. -#}
+{#- A score as a share of the metric's scale, where 1 is the best; NULL if the scale is unknown. -#}
 {% macro score_share(score, scale, higher_is_better) -%}
     case when {{ higher_is_better }} then {{ score }} / {{ scale }} else 1 - {{ score }} / {{ scale }} end
 {%- endmacro %}
 
-{#- A share from 0 to 1 as points: 0 at guessing and below, 100 at everything right; NULL where it is not known. -#}
+{#- A share from 0 to 1 as points: 0 at chance and below, 100 if everything is right; NULL if unknown. -#}
 {% macro score_normalised(share, chance) -%}
     case
         when {{ share }} is not null
@@ -178,14 +178,14 @@ one; `sign` is + or -.
 {%- endmacro %}
 
 {#-
-Student's quantile for the 95 % interval of a repeated energy, from a join with the seed. A run that repeated until the
-interval was narrow looked at it each time: it stopped on the 98 % interval, and that one covers 95 % at least.
+Student's quantile for the 95 % interval of a repeated energy, from a join with the seed. A run that repeats until the
+interval is narrow checks it after each repetition. It stops on the 98 % interval, which then covers at least 95 %.
 -#}
 {% macro t_of_energy(is_until_precise) -%}
     case when {{ is_until_precise }} then student_t.t_990 else student_t.t_975 end
 {%- endmacro %}
 
-{#- The same for one-sided tests at 5 %: after such a stop the 95 % quantile would err in up to 7.5 %. -#}
+{#- The same for one-sided tests at 5 %. After such a stop, the 95 % quantile would err in up to 7.5 % of cases. -#}
 {% macro t_of_energy_one_sided(is_until_precise) -%}
     case when {{ is_until_precise }} then student_t.t_975 else student_t.t_950 end
 {%- endmacro %}
@@ -199,12 +199,12 @@ interval was narrow looked at it each time: it stopped on the 98 % interval, and
     {{ ['none', 'one', 'two', 'three', 'four', 'five'][fewest_repetitions() | int] }}
 {%- endmacro %}
 
-{#- Of the mean over that many, for a join with the seed, which ends at 30. -#}
+{#- Degrees of freedom of the mean, for a join with the seed, which ends at 30. -#}
 {% macro degrees_of_freedom(repetitions) -%}
     least({{ repetitions }} - 1, 30)
 {%- endmacro %}
 
-{#- Why the mean of repeated energies has no interval; NULL where it has one. -#}
+{#- Why the mean of repeated energies has no interval; NULL if it has one. -#}
 {% macro too_few_repetitions(repetitions) -%}
     case
         when {{ repetitions }} = 1 then 'one repetition'
@@ -213,7 +213,7 @@ interval was narrow looked at it each time: it stopped on the 98 % interval, and
     end
 {%- endmacro %}
 
-{#- An aggregate over tasks: the same of their sum, naming up to three tasks where not all of them are alike. -#}
+{#- An aggregate over tasks: the same for their sum, naming up to three tasks if they differ. -#}
 {% macro tasks_with_too_few_repetitions(repetitions) -%}
     {%- set is_rare = repetitions ~ ' < ' ~ fewest_repetitions() -%}
     {%- set rare = 'count(*) filter (where ' ~ is_rare ~ ')' -%}
@@ -232,7 +232,7 @@ interval was narrow looked at it each time: it stopped on the 98 % interval, and
     end
 {%- endmacro %}
 
-{#- Aggregates over independent tasks: the variance of the sum of their mean energies; NULL with one unknown. -#}
+{#- Aggregates over independent tasks: the variance of the sum of their mean energies; NULL if one is unknown. -#}
 {% macro sum_of_variances() -%}
     case when count(*) = count(energy_variance) then sum(energy_variance order by task) end
 {%- endmacro %}
@@ -247,7 +247,7 @@ interval was narrow looked at it each time: it stopped on the 98 % interval, and
     end
 {%- endmacro %}
 
-{#- Columns `name`_low and `name`_high of a ratio with a repeated energy in it; NULL with too few repetitions. -#}
+{#- Columns `name`_low and `name`_high of a ratio that involves a repeated energy; NULL with too few repetitions. -#}
 {% macro interval(ratio, log_variance, name) -%}
     case
         when derived.energy_interval_reason is null then {{ ratio_bound(ratio, log_variance, 'derived.t', '-') }}

@@ -3,7 +3,7 @@
     ({{ emissions_kg }}) * 1000 / {{ var('leaderboard_grid_g_per_kwh') }}
 {%- endmacro %}
 
-{#- Evaluations of the leaderboard ran on one kind of machine: the one key that they are compared within. -#}
+{#- All evaluations of the leaderboard ran on one kind of machine and therefore share one key. -#}
 {% macro leaderboard_comparability_key() -%}
     'open-llm-leaderboard v2 | 8 x H100 | nameplate {{ var('leaderboard_nameplate_kw') }} kW x hours | suite=leaderboard'
 {%- endmacro %}
@@ -14,9 +14,9 @@
 {%- endmacro %}
 
 {#-
-A name under which renamed repositories meet: lower case, without the organisation's first word before the model's
-name, so that meta-llama/Meta-Llama-3.1-8B and meta-llama/Llama-3.1-8B are one. An alias identifies only where the
-name itself is not in the table.
+A name shared by renamed repositories: lower case, without the organisation's first word before the model's name, so
+that meta-llama/Meta-Llama-3.1-8B and meta-llama/Llama-3.1-8B have the same alias. An alias is used only if the name
+itself is not in the table.
 -#}
 {% macro model_alias(name_key) -%}
     case
@@ -30,7 +30,7 @@ name itself is not in the table.
     end
 {%- endmacro %}
 
-{#- In incremental models of rows of a state: only states that are not there yet. A landed state never changes. -#}
+{#- For incremental models with rows of a state: only states not yet present. A landed state never changes. -#}
 {% macro only_new_states(column) -%}
     {%- if is_incremental() -%}
         where {{ column }} not in (select distinct existing.{{ column }} from {{ this }} as existing)

@@ -1,10 +1,10 @@
-{#- The words of a code: 'cannot_be_told' is "cannot be told". Decisions read codes, people read their words. -#}
+{#- A code in words: 'cannot_be_told' becomes "cannot be told". Queries use codes, people read words. -#}
 {% macro in_words(code) -%}
     replace({{ code }}, '_', ' ')
 {%- endmacro %}
 
 {#-
-A verdict on two models with what it is limited by: "less, one row a side". A limit is said where a direction is.
+A verdict on two models, with what limits it: "less, one row a side". Only verdicts with a direction mention a limit.
 -#}
 {% macro verdict_in_words(verdict_code, reason_code) -%}
     {{ in_words(verdict_code) }} || case
@@ -15,7 +15,7 @@ A verdict on two models with what it is limited by: "less, one row a side". A li
     end
 {%- endmacro %}
 
-{#- Why two models cannot be compared, in words; `of_sides` is what the sides say, where the reason lies with them. -#}
+{#- Why two models cannot be compared, in words. `of_sides`: the sides' own reason, for codes without words. -#}
 {% macro reason_in_words(reason_code, of_sides='null') -%}
     case {{ reason_code }}
         when 'asked_differently' then 'asked differently'
@@ -30,7 +30,7 @@ A verdict on two models with what it is limited by: "less, one row a side". A li
     end
 {%- endmacro %}
 
-{#- What the sides say of why a figure is missing, each with its name but where both say the same. -#}
+{#- Why a figure is missing: the reason of each side under its name, or the common one if they agree. -#}
 {% macro reason_of_sides(reason) -%}
     coalesce(
         case when base.{{ reason }} = finetuned.{{ reason }} then base.{{ reason }} end,

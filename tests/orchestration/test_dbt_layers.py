@@ -170,14 +170,14 @@ def test_every_model_is_an_asset(models: dict[str, Node]) -> None:
     assert not offenders(models, lambda model: model["config"]["materialized"] == "ephemeral")
 
 
-def test_what_selects_by_evidence_is_made_by_evidence(nodes: dict[str, Node], models: dict[str, Node]) -> None:
+def test_what_selects_by_row_version_is_made_by_row_version(nodes: dict[str, Node], models: dict[str, Node]) -> None:
     selecting = {"macro.evalwatt.is_missing", "macro.evalwatt.is_of_a_missing_state"}
     for name, model in models.items():
-        is_made = model["config"]["incremental_strategy"] == "by_evidence"
+        is_made = model["config"]["incremental_strategy"] == "by_row_version"
         assert is_made == bool(selecting & set(model["depends_on"]["macros"])), name
         if is_made:
-            evidence = model["config"]["meta"].get("evidence", "int_leaderboard_evidence")
-            assert evidence in {nodes[parent]["name"] for parent in model["parents"]}, name
+            versions = model["config"]["meta"].get("versions", "int_leaderboard_state_versions")
+            assert versions in {nodes[parent]["name"] for parent in model["parents"]}, name
 
 
 def test_sources_and_their_columns_are_described(nodes: dict[str, Node]) -> None:

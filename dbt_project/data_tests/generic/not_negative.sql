@@ -1,4 +1,4 @@
-{#- NULL is allowed, NaN and infinity are not: NaN passes a plain comparison with zero. -#}
+{#- NULL is allowed; NaN and infinity are not. NaN would pass a plain comparison with zero. -#}
 {% test not_negative(model, column_name) %}
     select *
     from {{ model }}

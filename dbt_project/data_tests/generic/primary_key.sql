@@ -1,4 +1,4 @@
-{#- The columns together are never NULL and never twice the same. Failing rows: the key and how often it occurs. -#}
+{#- No column is NULL, and no combination occurs twice. Failing rows: the key and how often it occurs. -#}
 {% test primary_key(model, columns) %}
     select
         {{ columns | join(', ') }},

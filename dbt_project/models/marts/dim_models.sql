@@ -14,7 +14,7 @@ final as (
             when listed.model_key is null then 'measured'
             when metered.model_key is null then 'leaderboard'
             else 'measured and leaderboard'
-        end as evidence,
+        end as basis,
         listed.eval_name,
         coalesce(metered.base_model_id, listed.base_published) as base_model_id,
         listed.base_reason,

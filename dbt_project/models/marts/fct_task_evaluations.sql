@@ -82,7 +82,7 @@ final as (
         {{ joules('energy_kwh') }} / nullif(requests, 0) as joules_per_request,
         {{ joules('energy_kwh') }} / nullif(correct_answers, 0) as joules_per_correct,
         fingerprint,
-        comparison_key,
+        score_comparability_key,
         comparability_key,
         {{ comparability_hash('comparability_key') }} as comparability_hash
     from judged

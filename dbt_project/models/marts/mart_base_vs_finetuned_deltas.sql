@@ -1,5 +1,5 @@
 {{ config(
-    materialized='incremental', incremental_strategy='by_evidence', on_schema_change='fail'
+    materialized='incremental', incremental_strategy='by_row_version', on_schema_change='fail'
 ) }}
 
 with measured as (

@@ -10,7 +10,7 @@ scenarios as (
         pue
     from {{ ref('carbon_scenarios') }}
     union all
-    -- The leaderboard's own: Virginia's grid, no overhead of the site.
+    -- The leaderboard's own scenario: Virginia's grid, without the site's overhead.
     select
         'leaderboard' as scenario,
         {{ var('leaderboard_grid_g_per_kwh') }} as grid_intensity_g_per_kwh,

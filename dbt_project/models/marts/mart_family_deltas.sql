@@ -1,5 +1,5 @@
 {{ config(
-    materialized='incremental', incremental_strategy='by_evidence', on_schema_change='fail',
+    materialized='incremental', incremental_strategy='by_row_version', on_schema_change='fail',
     post_hook="{{ renew_evidence_through() }}"
 ) }}
 
@@ -17,8 +17,8 @@ pairs as (
     where {{ is_of_a_missing_state('all_pairs') }}
 ),
 
-evidence as (
-    select * from {{ ref('int_leaderboard_evidence') }}
+versions as (
+    select * from {{ ref('int_leaderboard_state_versions') }}
 ),
 
 bases as (
@@ -93,10 +93,10 @@ final as (
         end as ratio_reason,
         summed.score_mean - base.score_mean as score_delta_mean,
         summed.n_multi_run,
-        evidence.evidence_through,
-        evidence.evidence_hash
+        versions.evidence_through,
+        versions.row_version
     from summed
-    inner join evidence on summed.basis = evidence.basis and summed.as_of = evidence.as_of
+    inner join versions on summed.basis = versions.basis and summed.as_of = versions.as_of
     left join summed as base
         on
             summed.family = base.family

@@ -1,6 +1,6 @@
 {{ config(
-    materialized='incremental', incremental_strategy='by_evidence', on_schema_change='fail',
-    unique_key=['as_of', 'eval_name', 'basis'], meta={'evidence': 'int_leaderboard_efficiency'},
+    materialized='incremental', incremental_strategy='by_row_version', on_schema_change='fail',
+    unique_key=['as_of', 'eval_name', 'basis'], meta={'versions': 'int_leaderboard_efficiency'},
     post_hook="{{ renew_is_current() }}"
 ) }}
 

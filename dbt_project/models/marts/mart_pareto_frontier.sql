@@ -1,5 +1,5 @@
 {{ config(
-    materialized='incremental', incremental_strategy='by_evidence', on_schema_change='fail'
+    materialized='incremental', incremental_strategy='by_row_version', on_schema_change='fail'
 ) }}
 
 with measured as (
@@ -12,11 +12,11 @@ leaderboard as (
     where {{ is_of_a_missing_state('by_basis') }}
 ),
 
-evidence as (
-    select * from {{ ref('int_leaderboard_evidence') }}
+versions as (
+    select * from {{ ref('int_leaderboard_state_versions') }}
 ),
 
--- Less of the first is better, more score is better.
+-- Lower cost is better, higher score is better.
 points as (
     select
         model_key,
@@ -54,7 +54,7 @@ points as (
         score
     from leaderboard
     union all
-    -- Size and score are the same whatever the emissions rest on.
+    -- Size and score do not depend on the basis of the emissions.
     select
         model_key,
         model_id,
@@ -74,7 +74,7 @@ known as (
     where cost is not null and score is not null
 ),
 
--- Equal points stand or fall together.
+-- Equal points are all on the frontier, or none is.
 places as (
     select
         comparability_key,
@@ -114,7 +114,7 @@ final as (
         known.score,
         coalesce(judged.best_score < known.score, true) as on_frontier,
         case when judged.best_score >= known.score then judged.best_model_id end as dominated_by,
-        evidence.evidence_hash
+        versions.row_version
     from known
     inner join judged
         on
@@ -124,7 +124,7 @@ final as (
             and known.as_of = judged.as_of
             and known.cost = judged.cost
             and known.score = judged.score
-    left join evidence on known.basis = evidence.basis and known.as_of = evidence.as_of
+    left join versions on known.basis = versions.basis and known.as_of = versions.as_of
 )
 
 select * from final

@@ -1,5 +1,5 @@
 {{ config(
-    materialized='incremental', incremental_strategy='by_evidence', on_schema_change='fail',
+    materialized='incremental', incremental_strategy='by_row_version', on_schema_change='fail',
     post_hook="{{ renew_evidence_through() }}"
 ) }}
 
@@ -11,8 +11,8 @@ with evaluations as (
     where is_in_study_population and {{ is_of_a_missing_state('by_basis') }}
 ),
 
-evidence as (
-    select * from {{ ref('int_leaderboard_evidence') }}
+versions as (
+    select * from {{ ref('int_leaderboard_state_versions') }}
 ),
 
 pairs as (
@@ -64,8 +64,8 @@ paired as (
     group by bucket, provider, basis, as_of
 ),
 
--- log(kg) = month + slope log(size) + official: months are taken out by their means (Frisch and Waugh 1933), the rest
--- is least squares with two regressors.
+-- log(kg) = month + slope log(size) + official. Months are removed through their means (Frisch and Waugh 1933), which
+-- leaves least squares with two regressors.
 regressed as (
     select
         eval_name,
@@ -106,7 +106,7 @@ solved as (
         (s_oy * s_xx - s_xy * s_xo) / nullif(s_oo * s_xx - s_xo * s_xo, 0) as log_multiplier,
         (s_xy * s_oo - s_oy * s_xo) / nullif(s_oo * s_xx - s_xo * s_xo, 0) as slope
     from products
-    -- Too little variation left to tell the two regressors apart is no variation.
+    -- Too little variation to separate the two regressors is treated as none.
     where s_oo > 1e-9 and s_xx > 1e-9 and degrees_of_freedom >= 10
 ),
 
@@ -173,10 +173,10 @@ final as (
         case
             when bounded.provider = 'official' then exp(adjusted.log_multiplier + adjusted.t * adjusted.log_error)
         end as official_multiplier_high,
-        evidence.evidence_through,
-        evidence.evidence_hash
+        versions.evidence_through,
+        versions.row_version
     from bounded
-    inner join evidence on bounded.basis = evidence.basis and bounded.as_of = evidence.as_of
+    inner join versions on bounded.basis = versions.basis and bounded.as_of = versions.as_of
     left join paired
         on
             bounded.bucket = paired.bucket

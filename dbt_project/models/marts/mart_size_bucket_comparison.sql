@@ -29,7 +29,7 @@ sized as (
     inner join stated on models.model_key = stated.model_key
 ),
 
--- Every class of every comparison has a row, also where nothing was measured.
+-- Every class of every comparison has a row, even if nothing was measured.
 grid as (
     select
         comparisons.*,

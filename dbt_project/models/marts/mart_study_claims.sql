@@ -1,5 +1,5 @@
 {{ config(
-    materialized='incremental', incremental_strategy='by_evidence', on_schema_change='fail',
+    materialized='incremental', incremental_strategy='by_row_version', on_schema_change='fail',
     post_hook="{{ renew_evidence_through() }}"
 ) }}
 
@@ -29,11 +29,11 @@ answers as (
     select * from {{ ref('int_study_pair_claims') }}
 ),
 
-evidence as (
-    select * from {{ ref('int_leaderboard_evidence') }}
+versions as (
+    select * from {{ ref('int_leaderboard_state_versions') }}
 ),
 
--- Every kind of evidence and state has a row for every claim.
+-- Every claim has a row for every basis and state.
 grid as (
     select distinct
         basis,
@@ -136,10 +136,10 @@ final as (
                     then format('the emissions of {} of {} pairs are not known', judged.n_unknown, judged.n_pairs)
             end
         ), '') as confounders,
-        coalesce(evidence.evidence_through, judged.as_of) as evidence_through,
-        evidence.evidence_hash
+        coalesce(versions.evidence_through, judged.as_of) as evidence_through,
+        versions.row_version
     from judged
-    left join evidence on judged.basis = evidence.basis and judged.as_of = evidence.as_of
+    left join versions on judged.basis = versions.basis and judged.as_of = versions.as_of
     left join multi_runs on judged.basis = multi_runs.basis and judged.as_of = multi_runs.as_of
 )
 

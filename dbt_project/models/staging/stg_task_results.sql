@@ -19,7 +19,7 @@ renamed as (
         chance,
         is_chance_stated,
         fingerprint,
-        comparison_key,
+        comparison_key as score_comparability_key,
         task_hash,
         task_version,
         output_type,

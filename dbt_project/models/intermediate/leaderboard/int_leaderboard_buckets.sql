@@ -1,5 +1,5 @@
 {{ config(
-    materialized='incremental', incremental_strategy='by_evidence', on_schema_change='fail'
+    materialized='incremental', incremental_strategy='by_row_version', on_schema_change='fail'
 ) }}
 
 with evaluations as (
@@ -7,8 +7,8 @@ with evaluations as (
     where {{ is_of_a_missing_state('by_basis') }}
 ),
 
-evidence as (
-    select * from {{ ref('int_leaderboard_evidence') }}
+versions as (
+    select * from {{ ref('int_leaderboard_state_versions') }}
 ),
 
 buckets as (
@@ -43,7 +43,7 @@ populations as (
     where bucket is not null and is_in_study_population
 ),
 
--- Every class of every comparison has a row, also where no row of the table is of that size.
+-- Every class of every comparison has a row, even if no model in the table has that size.
 grid as (
     select
         comparisons.*,
@@ -55,9 +55,9 @@ grid as (
             populations.population,
             populations.basis,
             populations.as_of,
-            evidence.evidence_hash
+            versions.row_version
         from populations
-        inner join evidence on populations.basis = evidence.basis and populations.as_of = evidence.as_of
+        inner join versions on populations.basis = versions.basis and populations.as_of = versions.as_of
     ) as comparisons
     cross join buckets
 ),
@@ -70,7 +70,7 @@ final as (
         grid.basis,
         grid.as_of,
         grid.bucket_order,
-        grid.evidence_hash,
+        grid.row_version,
         count(populations.emissions_kg) as n,
         count(populations.eval_name) as n_models,
         avg(populations.emissions_kg order by populations.eval_name) as emissions_kg_mean,
@@ -88,7 +88,7 @@ final as (
             and grid.basis = populations.basis
             and grid.as_of = populations.as_of
     group by
-        grid.bucket, grid.params_source, grid.population, grid.basis, grid.as_of, grid.bucket_order, grid.evidence_hash
+        grid.bucket, grid.params_source, grid.population, grid.basis, grid.as_of, grid.bucket_order, grid.row_version
 )
 
 select * from final

@@ -1,7 +1,7 @@
 {{ config(materialized='view') }}
 
 with evaluations as (
-    select * exclude (evidence_hash)
+    select * exclude (row_version)
     from {{ ref('int_leaderboard_evaluations') }}
 ),
 
@@ -31,6 +31,6 @@ final as (
 
 select
     *,
-    -- As that of the evaluation, but for how a value of one run was found: nothing that has a basis tells it.
-    hash(model_key, emissions_kg, emissions_reason, is_multi_run) as evidence_hash
+    -- As the evaluation's version, but without per_run_method, which no row with a basis shows.
+    hash(model_key, emissions_kg, emissions_reason, is_multi_run) as row_version
 from final

@@ -4,7 +4,7 @@ with pairs as (
     select * from {{ ref('int_leaderboard_pairs') }}
 ),
 
--- One row a side shows which emits more, and cannot show whether that is chance.
+-- One row on each side shows which emits more, but not whether that is chance.
 judged as (
     select
         *,
@@ -72,7 +72,7 @@ final as (
         'not_in_the_table' as joules_per_correct_reason_code,
         'the table counts no correct answers' as joules_per_correct_reason,
         {{ comparability_hash(leaderboard_comparability_key()) }} as comparability_hash,
-        evidence_hash
+        row_version
     from judged
 )
 

@@ -4,8 +4,8 @@ with leaderboard as (
     select * from {{ ref('int_leaderboard_by_basis') }}
 ),
 
-evidence as (
-    select * from {{ ref('int_leaderboard_evidence') }}
+versions as (
+    select * from {{ ref('int_leaderboard_state_versions') }}
 ),
 
 final as (
@@ -23,7 +23,7 @@ final as (
         leaderboard.kind,
         leaderboard.params_trusted_b as params_b,
         leaderboard.bucket_trusted as bucket,
-        leaderboard.as_of = (select max(evidence.as_of) from evidence) as is_current,
+        leaderboard.as_of = (select max(versions.as_of) from versions) as is_current,
         'open-llm-leaderboard v2' as suite_version,
         'open-llm-leaderboard' as machine_id,
         6 as tasks_planned,
@@ -44,7 +44,7 @@ final as (
         {{ energy_valid_for('null') }} as energy_valid_for,
         'the table counts no correct answers' as joules_per_correct_reason,
         {{ comparability_hash(leaderboard_comparability_key()) }} as comparability_hash,
-        leaderboard.evidence_hash
+        leaderboard.row_version
     from leaderboard
     left join leaderboard as bases
         on

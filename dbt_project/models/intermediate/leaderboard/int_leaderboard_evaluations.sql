@@ -1,22 +1,22 @@
 {{ config(
-    materialized='incremental', incremental_strategy='by_evidence', on_schema_change='fail',
-    unique_key=['as_of', 'eval_name'], meta={'evidence': 'int_leaderboard_row_evidence'}
+    materialized='incremental', incremental_strategy='by_row_version', on_schema_change='fail',
+    unique_key=['as_of', 'eval_name'], meta={'versions': 'int_leaderboard_row_versions'}
 ) }}
 
 with evaluations as (
     select * from {{ ref('int_leaderboard_models') }}
 ),
 
-evidence as (
-    select * from {{ ref('int_leaderboard_row_evidence') }} as row_evidence
-    where {{ is_missing('row_evidence', ['as_of', 'eval_name']) }}
+versions as (
+    select * from {{ ref('int_leaderboard_row_versions') }} as row_versions
+    where {{ is_missing('row_versions', ['as_of', 'eval_name']) }}
 ),
 
 final as (
     select
-        evidence.as_of,
-        evidence.eval_name,
-        evidence.model_key,
+        versions.as_of,
+        versions.eval_name,
+        versions.model_key,
         evaluations.model_id,
         evaluations.revision,
         evaluations.precision,
@@ -53,19 +53,19 @@ final as (
         evaluations.musr_score,
         evaluations.mmlu_pro_score,
         evaluations.emissions_published_kg,
-        evidence.emissions_per_run_kg,
-        evidence.per_run_method,
-        evidence.per_run_reason,
-        evidence.runs,
-        evidence.is_multi_run,
-        evidence.evidence_from,
+        versions.emissions_per_run_kg,
+        versions.per_run_method,
+        versions.per_run_reason,
+        versions.runs,
+        versions.is_multi_run,
+        versions.evidence_from,
         evaluations.submission_date,
         evaluations.upload_to_hub_date,
-        evidence.is_measured_here,
-        evidence.evidence_hash
-    from evidence
+        versions.is_measured_here,
+        versions.row_version
+    from versions
     inner join evaluations
-        on evidence.as_of = evaluations.snapshot_date and evidence.eval_name = evaluations.eval_name
+        on versions.as_of = evaluations.snapshot_date and versions.eval_name = evaluations.eval_name
 )
 
 select * from final

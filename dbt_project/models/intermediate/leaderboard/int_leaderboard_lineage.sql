@@ -5,7 +5,7 @@ with recursive source_rows as (
     {{ only_new_states('snapshot_date') }}
 ),
 
--- One base a name: the rows of a name that contradict each other are settled by the alphabet, and seldom do.
+-- One base per name. If rows of a name contradict each other, which is rare, the alphabet decides.
 names as (
     select
         snapshot_date,

@@ -22,8 +22,8 @@ size_classes as (
     select * from {{ ref('size_classes') }}
 ),
 
--- What the column and the name say together. The column counts loaded weights: it is believed, but where they are
--- packed or come beside a base.
+-- The size from column and name together. The column counts loaded weights, so it is trusted unless these are packed or
+-- belong to an adapter.
 own_sizes as (
     select
         snapshot_date,
@@ -53,7 +53,7 @@ own_sizes as (
     from evaluations
 ),
 
--- The row that stands for a name where a fine-tune is compared with it: at its precision where there is one.
+-- The row that represents a name when a fine-tune is compared with it: one at the fine-tune's precision, if any.
 base_rows as (
     select
         evaluations.snapshot_date,
@@ -107,7 +107,7 @@ root_sizes as (
     group by evaluations.snapshot_date, evaluations.name_key
 ),
 
--- Which names to look up; a join that tests it as well would compare every pair of rows.
+-- The names to look up. Testing this in the join would compare every pair of rows.
 looked_up as (
     select
         evaluations.*,

@@ -1,5 +1,5 @@
 {{ config(
-    materialized='incremental', incremental_strategy='by_evidence', on_schema_change='fail'
+    materialized='incremental', incremental_strategy='by_row_version', on_schema_change='fail'
 ) }}
 
 with evaluations as (
@@ -7,8 +7,8 @@ with evaluations as (
     where {{ is_of_a_missing_state('by_basis') }}
 ),
 
-evidence as (
-    select * from {{ ref('int_leaderboard_evidence') }}
+versions as (
+    select * from {{ ref('int_leaderboard_state_versions') }}
 ),
 
 final as (
@@ -26,7 +26,7 @@ final as (
         finetuned.family,
         finetuned.size_class,
         finetuned.bucket_published,
-        -- The base's publisher's own release of it, which continues its name: X-72B and X-72B-Instruct.
+        -- A release by the base's own publisher, which extends the base's name: X-72B and X-72B-Instruct.
         finetuned.provider = 'official'
         and split_part(lower(finetuned.model_id), '/', 1) = split_part(lower(base.model_id), '/', 1)
         and starts_with(lower(finetuned.model_id), lower(base.model_id)) as is_official_release,
@@ -43,14 +43,14 @@ final as (
             'fine-tuned: ' || case when finetuned.emissions_kg is null then finetuned.emissions_reason end
         ) as emissions_reason,
         finetuned.emissions_kg / nullif(base.emissions_kg, 0) as emissions_ratio,
-        evidence.evidence_hash
+        versions.row_version
     from evaluations as finetuned
     inner join evaluations as base
         on
             finetuned.as_of = base.as_of
             and finetuned.basis = base.basis
             and finetuned.base_eval_name = base.eval_name
-    inner join evidence on finetuned.basis = evidence.basis and finetuned.as_of = evidence.as_of
+    inner join versions on finetuned.basis = versions.basis and finetuned.as_of = versions.as_of
 )
 
 select * from final

@@ -10,7 +10,7 @@ parsed as (
         *,
         lower(fullname) as name_key,
         lower(split_part(fullname, '/', -1)) as repository,
-        -- Words of the name, two blanks apart, so that a pattern may take the blanks on both sides of a word.
+        -- Words of the name, separated by two blanks, so that a pattern can match the blanks on both sides of a word.
         '  ' || regexp_replace(lower(split_part(fullname, '/', -1)), '[^a-z0-9.]+', '  ', 'g') || '  ' as words
     from snapshots
 ),
@@ -100,7 +100,7 @@ final as (
         upload_to_hub_date,
         average as score_published,
         100 * ifeval_raw as ifeval_score,
-        -- Subtasks of BBH and MUSR are normalised one by one: it cannot be done again from their mean.
+        -- Subtasks of BBH and MUSR are normalised one by one, which cannot be recomputed from their mean.
         bbh as bbh_score,
         100 * math_lvl_5_raw as math_lvl_5_score,
         {{ leaderboard_normalised('gpqa_raw', '0.25') }} as gpqa_score,

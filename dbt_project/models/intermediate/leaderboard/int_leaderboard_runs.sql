@@ -2,8 +2,8 @@ with snapshots as (
     select * from {{ ref('int_leaderboard_rows') }}
 ),
 
--- A renamed repository goes on under another eval_name: the same revision at the same precision, one name ending
--- before the other begins. Names that stand side by side in any state are two rows, whatever they look like.
+-- A renamed repository continues under another eval_name: the same revision at the same precision, where one name ends
+-- before the other begins. Names that occur together in any state are two rows, however similar they are.
 spans as (
     select
         eval_name,
@@ -55,7 +55,7 @@ observed as (
     window one_row as (partition by linked.row_key order by snapshots.snapshot_date)
 ),
 
--- The table prints some fifteen digits: what differs by less is the same value.
+-- The table prints about fifteen digits; smaller differences are rounding.
 changes as (
     select
         *,
@@ -72,7 +72,7 @@ epochs as (
     from changes
 ),
 
--- A decrease is a reset: only what came after it tells of the value that stands now.
+-- A decrease is a reset: the current value consists only of what came after it.
 current_epochs as (
     select *
     from epochs
@@ -101,7 +101,7 @@ sizes as (
     group by row_key
 ),
 
--- What one evaluation of a model of that size usually emits: half an octave of parameters, five rows at least.
+-- What one evaluation usually emits at a size: per half octave of parameters, from at least five rows.
 norms as (
     select
         sizes.size_step,
@@ -115,7 +115,7 @@ norms as (
     group by sizes.size_step
 ),
 
--- Far below the norm of the size and less than half of what was there: not all benchmarks were run again.
+-- Far below the norm for the size and less than half of the previous value: not all benchmarks were run again.
 increases as (
     select
         current_epochs.row_key,
@@ -145,9 +145,9 @@ summed as (
     group by row_key
 ),
 
--- Between states that lie apart a model may have been evaluated more than once: told by a whole multiple of a single
--- evaluation of the same row, within 5 %.
-evidence as (
+-- Between states that are more than a day apart, a model may have been evaluated more than once. The increase is then a
+-- whole multiple of a single evaluation of the same row, within 5 %.
+histories as (
     select
         keys.row_key,
         keys.resets,
@@ -179,7 +179,7 @@ judged as (
         and multiple > 1.5
         and abs(multiple - round(multiple)) > 0.05 * round(multiple)
             as is_maybe_several
-    from evidence
+    from histories
 ),
 
 estimated as (

@@ -19,7 +19,7 @@ newest_states as (
     group by model_key
 ),
 
--- A row of the leaderboard as its newest state has it. Two rows that are the same model metered here count once.
+-- A row of the leaderboard from the newest state that lists it. Two rows for the same model metered here count once.
 final as (
     select
         evaluations.*,

@@ -15,7 +15,7 @@ names as (
     where base_key is not null
 ),
 
--- A pattern out of a table is compiled for each name anew: only names that are not known yet are tried.
+-- DuckDB compiles a pattern from a table again for each name, so only new names are matched.
 new_names as (
     select name_key from names
     {% if is_incremental() %}

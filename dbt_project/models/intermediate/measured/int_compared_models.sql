@@ -57,8 +57,8 @@ judged as (
             and measured.model_key = plans.model_key
 ),
 
--- A version of a suite that no model has completed has no score: a task whose name is misspelt makes one, in which the
--- other tasks' evaluations are found again. It is not current where the machine has completed another version.
+-- A suite version that no model has completed has no score. A misspelt task name creates such a version, which reuses
+-- the other tasks' evaluations. It is not current if the machine has completed another version.
 final as (
     select
         comparability_key,

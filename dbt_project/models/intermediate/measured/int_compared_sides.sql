@@ -64,7 +64,7 @@ coded as (
         end as score_reason_code,
         case
             when not is_same_question then 'asked_differently'
-            -- What is better can be tested on a metric whose scale is not known.
+            -- A metric can be tested even if its scale is unknown.
             when scope != 'task' and side_score_reason is not null then 'score_not_known'
             when not has_difference then 'no_mean_over_documents'
             when not is_paired then 'different_documents'

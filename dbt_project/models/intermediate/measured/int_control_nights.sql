@@ -1,4 +1,4 @@
--- A task as one figure over its repetitions: how often it was repeated may differ from night to night.
+-- One figure per task over its repetitions, whose number may differ from night to night.
 with evaluations as (
     select
         machine_id,
@@ -29,7 +29,7 @@ controls as (
         (run_started_at at time zone 'UTC')::date as night,
         run_id,
         any_value(model_key) as model_key,
-        -- The setting: other tasks, another engine or driver start a chart of their own.
+        -- The setting: a change of tasks, engine or driver starts a new chart.
         string_agg(
             distinct comparability_key || task || fingerprint, ' ' order by comparability_key || task || fingerprint
         ) as chart,
@@ -39,7 +39,7 @@ controls as (
     group by machine_id, night, run_id
 ),
 
--- Without some of its tasks a control would look like one that takes less.
+-- A control without some of its tasks would seem to use less energy.
 runs as (
     select
         controls.* exclude (reason),

@@ -23,7 +23,7 @@ known as (
             and paired_tasks.task = tasks.task
 ),
 
--- As int_measured_efficiency does for a suite.
+-- The same sums as int_measured_efficiency's for a suite.
 summed as (
     select
         comparability_key,

@@ -24,7 +24,7 @@ members as (
             and plans.fingerprint = evaluations.fingerprint
 ),
 
--- What can change a score makes another fingerprint: repetitions of two fingerprints are never taken together.
+-- Whatever can change a score changes the fingerprint, so repetitions of two fingerprints are never combined.
 ranked as (
     select
         *,

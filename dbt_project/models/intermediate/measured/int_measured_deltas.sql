@@ -40,7 +40,7 @@ derived as (
         finetuned_energy_kwh / nullif(base_energy_kwh, 0) as energy_ratio,
         case when is_counted then tokens_ratio end as tokens_out_ratio,
         finetuned_joules_per_correct / nullif(base_joules_per_correct, 0) as joules_per_correct_ratio,
-        -- The middle and the standard error of the interval of score_delta.
+        -- Centre and standard error of the interval of score_delta.
         case
             when score_test_reason_code is not null then null
             when scope = 'task' then task_centre
@@ -73,7 +73,7 @@ bounded as (
         *,
         coalesce(score_test_reason, score_reason) as score_interval_reason,
         coalesce(score_test_reason_code, score_reason_code) as score_interval_reason_code,
-        -- What is shown in a row's energy per correct answer, or keeps it from being shown.
+        -- What limits the energy per correct answer, or keeps it from being compared.
         coalesce(
             joules_per_correct_reason_code,
             case

@@ -83,8 +83,8 @@ summed as (
         sum(energy_kwh order by task) filter (where is_binary) as binary_energy_kwh,
         sum(correct_answers order by task) filter (where is_binary) as correct_answers,
         count(*) filter (where is_binary) as binary_tasks,
-        -- Tasks are independent. Of a weighted mean the distances to the tasks' limits add in squares (Zou and Donner
-        -- 2008, Stat. Med. 27(10), 1693-1702).
+        -- Tasks are independent. For a weighted mean, the distances to the tasks' limits add in quadrature (Zou and
+        -- Donner 2008, Stat. Med. 27(10), 1693-1702).
         case
             when count(*) = count(score_normalised_low)
                 then
@@ -102,7 +102,7 @@ summed as (
         sum(pow(correct_answers, 2) * {{ log_proportion_variance('correct_answers', 'n_documents') }} order by task)
         filter (where is_binary)
         / nullif(pow(sum(correct_answers order by task) filter (where is_binary), 2), 0) as correct_log_variance,
-        -- Another choice of documents has other lengths, and takes energy in proportion to its tokens.
+        -- Another sample of documents has other lengths, and uses energy in proportion to its tokens.
         sum(
             n_documents / nullif(n_documents - 1.0, 0)
             * (tokens_squared - pow(tokens_prompt + tokens_generated, 2) / n_documents) order by task
@@ -112,7 +112,7 @@ summed as (
     group by comparability_key, model_key
 ),
 
--- A task that was planned and never evaluated has no energy either.
+-- A task that was planned but never evaluated has no energy either.
 without_energy as (
     select
         summed.comparability_key,

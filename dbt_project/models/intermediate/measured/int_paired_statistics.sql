@@ -7,8 +7,8 @@ paired as (
     select * from {{ ref('int_paired_tasks') }}
 ),
 
--- A task's paired documents: once for the task's own row, once as a stratum of the suite's, and once more where the
--- suite's energy is not known and the task's is.
+-- A task's paired documents: once for the task's own row, once as a stratum of the suite, and once more if the suite's
+-- energy is unknown and the task's is known.
 strata as (
     select
         paired.*,
@@ -20,7 +20,7 @@ strata as (
         paired.base_correct - paired.both_correct as only_base,
         coalesce(base.is_binary and finetuned.is_binary, false) as is_binary,
         coalesce(base.is_generative, false) as is_generative,
-        -- The metric is the mean of what the documents score, on both sides.
+        -- The metric is the mean of the documents' scores, on both sides.
         coalesce(
             paired.scored_documents = paired.documents
             and abs(base.score * paired.documents - paired.base_score) < 1e-6 * paired.documents
@@ -30,8 +30,8 @@ strata as (
             false
         ) as is_mean,
         coalesce(base.score_share <= base.chance or finetuned.score_share <= base.chance, true) as is_clipped,
-        -- Makes a difference of the metric one of shares, where more is better; without a known scale, of the metric's
-        -- own unit.
+        -- Converts a difference of the metric to one of shares, where more is better; if the scale is unknown, the unit
+        -- stays the metric's.
         case when base.higher_is_better then 1 else -1 end / coalesce(base.scale, 1) as share_of_unit,
         coalesce(paired.documents = base.n_documents and paired.documents = finetuned.n_documents, false)
             as is_paired,
@@ -98,10 +98,10 @@ statistics as (
         bool_and(is_paired) filter (where is_generative) as is_counted,
         sum(only_base) filter (where is_binary) as only_base,
         sum(only_finetuned) filter (where is_binary) as only_finetuned,
-        -- Of a task's row, which has one stratum.
+        -- For a task's row, which has one stratum.
         any_value(100 * difference) filter (where scope = 'task') as task_centre,
         any_value(100 * sqrt(difference_variance)) filter (where scope = 'task') as task_error,
-        -- Of a suite's score: tasks are independent strata, their variances add with their squared weights.
+        -- For a suite's score: tasks are independent strata, so their variances add with squared weights.
         sum(
             pow(weight * 100 / (1 - chance), 2) * difference_variance order by task
         ) / pow(sum(weight order by task), 2) as score_variance,

@@ -26,7 +26,7 @@ pairs as (
             and finetuned.model_key != base.model_key
 ),
 
--- Every task that one of the two was evaluated on.
+-- Every task that either of the two was evaluated on.
 pair_tasks as (
     select distinct
         pairs.comparability_key,
@@ -48,7 +48,7 @@ joined as (
         base.newest_repetition as base_repetition,
         finetuned.newest_run_id as finetuned_run_id,
         finetuned.newest_repetition as finetuned_repetition,
-        base.comparison_key = finetuned.comparison_key
+        base.score_comparability_key = finetuned.score_comparability_key
         and base.metric = finetuned.metric
         and base.filter = finetuned.filter as is_same_question,
         pair_tasks.lacks_energy

@@ -55,7 +55,7 @@ totals as (
         whole_runs.idle_kwh,
         whole_runs.load_kwh,
         whole_runs.warmup_kwh,
-        -- What is missing of scoring and idling is a small part as a rule, and its time says how small.
+        -- Missing scoring and idle windows are usually a small part; their time shows how small.
         case
             when task_phases.is_complete and whole_runs.is_complete
                 then nullif(

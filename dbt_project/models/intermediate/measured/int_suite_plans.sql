@@ -17,7 +17,7 @@ plans as (
         runs.suite,
         runs.suite_version,
         runs.started_at,
-        -- A killed run's end does not know the model, its set-up does.
+        -- A killed run's last record does not name the model; its set-up does.
         coalesce(models.model_key, runs.model_key) as model_key,
         unnest(map_entries(
             from_json(
@@ -49,8 +49,8 @@ aged as (
     where model_key is not null
 ),
 
--- Plans from before tasks noted their group gave all of a group's tasks the same weight. The weights of another model's
--- plan are right for them: what a suite version asks is the same for all.
+-- Plans landed before tasks recorded their group gave all of a group's tasks the same weight. The weights in another
+-- model's plan are correct for them, because a suite version asks the same of all models.
 group_weights as (
     select
         suite,
@@ -62,7 +62,7 @@ group_weights as (
     group by suite, suite_version, task
 ),
 
--- The newest plan says which tasks the suite has for the model.
+-- The newest plan lists the suite's tasks for the model.
 tasks as (
     select distinct
         aged.suite,
@@ -82,7 +82,7 @@ tasks as (
     where aged.plan_age = 1
 ),
 
--- A plan names the evaluations that answer it, landed by whichever run; a run's own evaluations answer in any case.
+-- A plan names the evaluations that answer it, whichever run landed them. A run's own evaluations always answer it.
 answers as (
     select
         aged.suite,

@@ -5,7 +5,7 @@ with evaluations as (
     from {{ ref('int_latest_evaluations') }}
 ),
 
--- Sums of floats depend on their order: a fixed one makes a rebuild give the same figures to the last bit.
+-- Sums of floats depend on their order. With a fixed order, a rebuild gives bit-identical figures.
 by_task as (
     select
         comparability_key,
@@ -20,7 +20,7 @@ by_task as (
         any_value(suite_weight) as suite_weight,
         any_value(metric) as metric,
         any_value(filter) as filter,
-        any_value(comparison_key) as comparison_key,
+        any_value(score_comparability_key) as score_comparability_key,
         any_value(chance) as chance,
         any_value(higher_is_better) as higher_is_better,
         any_value(scale) as scale,
@@ -43,10 +43,10 @@ by_task as (
         avg(tokens_shared order by repetition) as tokens_shared,
         count(*) as repetitions,
         count(*) filter (where is_usable) as energy_repetitions,
-        -- One run that looked before it stopped is enough: its repetitions are among the others.
+        -- One run that checked before stopping is enough, because its repetitions are pooled with the others.
         coalesce(bool_or(is_until_precise) filter (where is_usable), false) as is_until_precise,
         avg(energy_kwh order by repetition) filter (where is_usable) as energy_kwh,
-        -- Of the mean over the repetitions.
+        -- Variance of the mean over the repetitions.
         case
             when count(*) filter (where is_usable) >= {{ fewest_repetitions() }}
                 then

@@ -43,7 +43,7 @@ documents as (
         repetition,
         count(*) filter (where correct) as correct_answers,
         sum(characters_generated)::bigint as characters_generated,
-        -- Squares say how much another choice of documents would change the sums.
+        -- The squares show how much another sample of documents would change the sums.
         sum(pow(tokens_generated, 2)) as tokens_generated_squared,
         sum(pow(tokens_prompt + tokens_generated, 2)) as tokens_squared
     from {{ ref('int_documents') }}
@@ -66,7 +66,7 @@ joined as (
         results.repetition,
         results.bundle,
         results.fingerprint,
-        results.comparison_key,
+        results.score_comparability_key,
         runs.model_id,
         models.model_key,
         runs.suite,

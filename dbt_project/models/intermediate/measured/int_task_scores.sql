@@ -18,7 +18,7 @@ plans as (
     where task_evaluations_json is not null
 ),
 
--- What a suite states of its metric is true of the metric, also of what was landed before or by another model.
+-- What a suite states about a metric holds for the metric, including rows landed earlier or by another model.
 stated as (
     select
         results.task,
@@ -50,8 +50,8 @@ joined as (
         metrics.no_scale,
         metrics.chance as known_chance,
         metrics.metric is not null as is_known,
-        -- A task may compute a share under the name of a metric that says right or wrong, and of an unknown metric the
-        -- documents say it; of one model they may happen to be all 0 or all 1.
+        -- A task may compute a share under the name of a binary metric, and whether an unknown metric is binary shows
+        -- only in the documents. Those of a single model may happen to be all 0 or 1.
         bool_and(results.is_binary) over same_question and coalesce(metrics.is_binary, true) as says_correct,
         bool_and(
             coalesce(
@@ -60,7 +60,7 @@ joined as (
             )
         ) over same_question as is_mean,
         max(abs(results.value)) over same_question as largest_value,
-        -- What was landed before it was noted: one in the number of choices was not stated.
+        -- Rows landed before this was recorded: one divided by the number of choices was not stated.
         coalesce(
             results.is_chance_stated,
             case
@@ -93,7 +93,7 @@ scaled as (
         case
             when stated_scale is not null then stated_scale
             when is_known then known_scale
-            -- The mean of what is 0 or 1.
+            -- The mean of values that are 0 or 1.
             when says_correct and is_mean then 1
         end as expected_scale
     from joined
@@ -139,7 +139,7 @@ final as (
         repetition,
         bundle,
         fingerprint,
-        comparison_key,
+        score_comparability_key,
         metric,
         filter,
         value as score,

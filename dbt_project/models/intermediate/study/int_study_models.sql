@@ -14,7 +14,7 @@ models as (
     select * from {{ ref('int_metered_models') }}
 ),
 
--- Metered models are compared within one comparability key.
+-- Metered models are compared within one comparability key, the headline.
 headline as (
     select * from {{ ref('int_headline_key') }}
     where headline_rank = 1

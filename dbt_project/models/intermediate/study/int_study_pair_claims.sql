@@ -55,7 +55,7 @@ summed as (
     group by scoped.claim_id, scoped.basis, scoped.as_of
 ),
 
--- The families that a pooled ratio is made of.
+-- The families that contribute to a pooled ratio.
 family_ratios as (
     select
         claim_id,
@@ -184,7 +184,7 @@ over_families as (
     group by basis, as_of
 ),
 
--- There are pairs to tell of also where no family has enough of them.
+-- The claim has a row even if no family has enough pairs.
 limited_f as (
     select
         summed.claim_id,

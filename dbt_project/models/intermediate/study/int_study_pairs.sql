@@ -27,8 +27,8 @@ headline as (
     where headline_rank = 1
 ),
 
--- The study's claims compare with the pretrained base: what was tuned from a chat model has a base that was taught to
--- answer already, and its pair, which mart_base_vs_finetuned_deltas shows, would say nothing of what teaching it does.
+-- The study's claims compare with the pretrained base. The base of a model tuned from a chat model already answers
+-- questions, so that pair, which mart_base_vs_finetuned_deltas shows, cannot show the effect of instruction tuning.
 final as (
     select
         leaderboard.basis,

@@ -7,7 +7,7 @@ final as (
         basis,
         as_of,
         case basis when 'leaderboard_published' then as_of else max(max(as_of)) over () end as evidence_through,
-        bit_xor(hash(eval_name, evidence_hash)) as evidence_hash
+        bit_xor(hash(eval_name, row_version)) as row_version
     from evaluations
     group by basis, as_of
 )

@@ -21,7 +21,7 @@ measured as (
     select * from {{ ref('stg_models') }}
 ),
 
--- A model metered here is the same one only where commit, name, precision and chat template agree and no adapter is
+-- A model metered here is the same one only if commit, name, precision and chat template agree and no adapter is
 -- suspected: adapters carry their base's commit.
 identities as (
     select
@@ -43,7 +43,7 @@ identities as (
     group by evaluations.snapshot_date, evaluations.eval_name
 ),
 
--- Two rows of one state cannot both be it.
+-- Two rows of one state cannot both be the same model.
 certain_identities as (
     select *
     from identities
@@ -64,7 +64,7 @@ final as (
             when evaluations.emissions_published_kg is null then 'the table has no CO2 for it'
             else runs.per_run_reason
         end as per_run_reason,
-        -- greatest() passes over NULL: an unknown number of runs would become 1.
+        -- greatest() ignores NULL, so an unknown number of runs would become 1.
         case
             when evaluations.emissions_published_kg is not null and runs.emissions_per_run_kg > 0
                 then greatest(round(evaluations.emissions_published_kg / runs.emissions_per_run_kg), 1)::bigint
@@ -83,5 +83,5 @@ final as (
 select
     *,
     hash(model_key, emissions_per_run_kg, per_run_method, per_run_reason, runs, is_multi_run, evidence_from)
-        as evidence_hash
+        as row_version
 from final
