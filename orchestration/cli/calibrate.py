@@ -19,15 +19,15 @@ from orchestration.cli import complete, options
 )
 @click.option(
     "--run",
-    "run_id",
-    metavar="RUN_ID",
+    "named",
+    metavar="RUN",
     shell_complete=complete.landed_runs,
-    help="The run that it counted; else the newest completed one.",
+    help="The run that it counted: any beginning of its id. Default: the newest completed run.",
 )
 @options.by
 @options.as_json
 @options.places(catalogue=False)
-def command(measured_kwh: float, run_id: str | None, by: str, as_json: bool) -> None:
+def command(measured_kwh: float, named: str | None, by: str, as_json: bool) -> None:
     """Store the machine's calibration factor: kWh at the wall over kWh metered in the same run.
 
     The marts then give calibrated figures beside the raw ones of this machine; without a factor they are good for
@@ -37,10 +37,13 @@ def command(measured_kwh: float, run_id: str | None, by: str, as_json: bool) -> 
     Example:
       evalwatt calibrate --measured-kwh 0.0123
     """
-    from evaluators.landing.decisions import calibrate
+    from evaluators.landing.decisions import calibrate, runs
+    from orchestration.cli.run_ids import landed_run
     from orchestration.home import Home
 
-    stored = calibrate(Home.from_env().landing, measured_kwh, run_id, by)
+    home = Home.from_env()
+    run_id = landed_run(home, named, runs(home.landing)) if named is not None else None
+    stored = calibrate(home.landing, measured_kwh, run_id, by)
     if as_json:
         print(json.dumps(dataclasses.asdict(stored), indent=2, default=str))
     else:

@@ -24,10 +24,16 @@ if TYPE_CHECKING:
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), metavar="OUT_FOLDER")
 @click.option("--format", "form", type=click.Choice(FORMATS), required=True, help="Whose files are written.")
 @click.option("--model", metavar="MODEL", shell_complete=complete.published_models, help="Only the runs of this model.")
-@click.option("--run", "run_id", metavar="RUN_ID", shell_complete=complete.published_runs, help="Only this run.")
+@click.option(
+    "--run",
+    "named",
+    metavar="RUN",
+    shell_complete=complete.published_runs,
+    help="Only this run: any beginning of its id, Evalwatt's or Dagster's.",
+)
 @options.as_json
 @options.places(catalogue=False)
-def command(folder: Path, form: str, model: str | None, run_id: str | None, as_json: bool) -> None:
+def command(folder: Path, form: str, model: str | None, named: str | None, as_json: bool) -> None:
     """Write published evaluations into OUT_FOLDER as files of another program.
 
     lm-eval's results JSON, every_eval_ever's records, BoAmps reports, or codecarbon's emissions.csv. A figure that is
@@ -41,6 +47,7 @@ def command(folder: Path, form: str, model: str | None, run_id: str | None, as_j
 
     from evaluators.catalogue.fields import did_you_mean
     from evaluators.durable import write_durably
+    from orchestration.cli.run_ids import landed_run
     from orchestration.exports import files, published_runs
     from orchestration.home import Home
     from orchestration.warehouse.published import connect
@@ -48,6 +55,7 @@ def command(folder: Path, form: str, model: str | None, run_id: str | None, as_j
     home = Home.from_env()
     with connect(home) as connection:
         try:
+            run_id = landed_run(home, named, published_runs.run_ids(connection)) if named is not None else None
             for what, name, known in (("model", model, published_runs.models), ("run", run_id, published_runs.run_ids)):
                 if name is not None and name not in (names := known(connection)):
                     raise WrongUse(f"no {what} {name!r} is published{did_you_mean(name, names)}")

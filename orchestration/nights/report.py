@@ -85,6 +85,11 @@ def report(
     return Message(datetime.fromisoformat(night), headline, tuple(lines))
 
 
+def evaluated_in(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[str, ...]:
+    """The ids of the Evalwatt runs that an ended Dagster run evaluated."""
+    return _run_ids(_all_metadata(_last_events(instance, run)))
+
+
 def without_runs(settings: Settings, night: datetime, lines: Sequence[Line]) -> Message:
     """The message of a night that evaluated nothing."""
     return Message(night, f"{title(night.isoformat(), settings)}: nothing was evaluated", tuple(lines))
@@ -122,18 +127,14 @@ class _Model:
 
     @classmethod
     def of(cls, instance: dg.DagsterInstance, run: dg.DagsterRun) -> _Model:
-        wanted = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.ASSET_MATERIALIZATION}
-        logs = instance.all_logs(run.run_id, of_type={*wanted, dg.DagsterEventType.RUN_FAILURE})
-        events = [entry.get_dagster_event() for entry in logs if entry.is_dagster_event]
-        metadata: dict[str, Any] = {}
-        for event in events:
-            metadata |= {name: value.value for name, value in _metadata(event).items()}
+        events = _last_events(instance, run)
+        metadata = _all_metadata(events)
         outcome, words = _outcome(run, metadata, "; ".join(reasons(events)))
         return cls(
             name=run.tags.get(PARTITION_TAG, run.run_id),
             outcome=outcome,
             words=words,
-            run_ids=tuple(filter(None, str(metadata.get("run_ids", "")).split(", "))),
+            run_ids=_run_ids(metadata),
             budget_notes=metadata.get("budget_notes"),
             night_size=int(run.tags.get(NIGHT_SIZE_TAG, 0)),
         )
@@ -267,6 +268,21 @@ def known_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
         partly = connection.execute(_PARTLY_KNOWN, {"runs": list(run_ids)}).fetchall()
     for model, suite, kwh, known, missing in partly:
         yield Line("energy", f"{model} on {suite}: {kwh * 1000:.3g} Wh for {known}; not known for {missing}")
+
+
+def _last_events(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[dg.DagsterEvent]:
+    types = dg.DagsterEventType
+    wanted = {types.STEP_FAILURE, types.ASSET_MATERIALIZATION, types.RUN_FAILURE}
+    logs = instance.all_logs(run.run_id, of_type=wanted)
+    return [entry.get_dagster_event() for entry in logs if entry.is_dagster_event]
+
+
+def _all_metadata(events: Sequence[dg.DagsterEvent]) -> dict[str, Any]:
+    return {name: value.value for event in events for name, value in _metadata(event).items()}
+
+
+def _run_ids(metadata: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(filter(None, str(metadata.get("run_ids", "")).split(", ")))
 
 
 def _metadata(event: dg.DagsterEvent) -> Mapping[str, Any]:
