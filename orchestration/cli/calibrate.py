@@ -1,4 +1,4 @@
-"""`evalwatt calibrate`: a wall meter against what was metered, once per machine."""
+"""`evalwatt calibrate`: compares a wall meter with the metered energy, once per machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from orchestration.cli import complete, options
     "--measured-kwh",
     type=click.FloatRange(min=0, min_open=True),
     required=True,
-    help="What the wall meter counted from the run's beginning to its end.",
+    help="What the wall meter counted between the start and the end of the run.",
 )
 @click.option(
     "--run",
@@ -30,8 +30,8 @@ from orchestration.cli import complete, options
 def command(measured_kwh: float, named: str | None, by: str, as_json: bool) -> None:
     """Store the machine's calibration factor: kWh at the wall over kWh metered in the same run.
 
-    The marts then give calibrated figures beside the raw ones of this machine; without a factor they are good for
-    ranking only.
+    The marts then show calibrated figures next to this machine's raw ones, which without a factor are good for ranking
+    only.
 
     \b
     Example:

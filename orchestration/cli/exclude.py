@@ -1,4 +1,4 @@
-"""`evalwatt exclude`: leave a bad run out of every figure, or take that back."""
+"""`evalwatt exclude`: exclude a bad run from every figure, or include it again."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from orchestration.cli import complete, options
 
 @click.command("exclude")
 @click.argument("named", metavar="RUN", shell_complete=complete.landed_runs)
-@click.option("--reason", required=True, help="Why; the marts show it beside the run.")
-@click.option("--undo", is_flag=True, help="Take an exclusion back; this needs a reason, too.")
+@click.option("--reason", required=True, help="Why; the marts show the reason next to the run.")
+@click.option("--undo", is_flag=True, help="Include the run again; this needs a reason, too.")
 @options.by
 @options.as_json
 @options.places(catalogue=False)
 def command(named: str, reason: str, undo: bool, by: str, as_json: bool) -> None:
     """Exclude RUN from every figure. It stays landed and shown, and its tasks are due again.
 
-    RUN is any beginning of a run id, Evalwatt's or Dagster's. `evalwatt build` brings the decision into the marts.
+    RUN is any beginning of a run id, Evalwatt's or Dagster's. `evalwatt build` applies the decision to the marts.
 
     \b
     Examples:
@@ -37,6 +37,6 @@ def command(named: str, reason: str, undo: bool, by: str, as_json: bool) -> None
     if as_json:
         print(json.dumps(dataclasses.asdict(decision), indent=2, default=str))
     elif undo:
-        print(f"{run_id} counts again; `evalwatt build` brings it into the marts")
+        print(f"{run_id} counts again; `evalwatt build` updates the marts")
     else:
-        print(f"{run_id} is left out and its tasks are due again; `evalwatt build` brings that into the marts")
+        print(f"{run_id} is excluded and its tasks are due again; `evalwatt build` updates the marts")

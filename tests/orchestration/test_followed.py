@@ -78,13 +78,14 @@ def test_what_was_followed_is_asked_for_no_more(tmp_path: Path) -> None:
     text = said(tmp_path)
     assert not any(words in text for words in done)
     assert all(line.words in text for line in LINES if line.words not in done)
-    assert "  done        failed, sensors, unpublished: was done since, and is published" in text
+    assert "  done        failed, sensors, unpublished: done and published since" in text
 
     values = json.loads(kept.read_text())
     kept.write_text(json.dumps(values | {"lines": [line for line in values["lines"] if line["words"] in done]}))
     text = said(tmp_path)
     assert (
-        "Night of X: what its message asked for (failed, sensors, unpublished) was done since, and is published" in text
+        "Night of X: everything its message asked for (failed, sensors, unpublished) has been done and published since"
+        in text
     )
     assert "1 of 4 models good" not in text
     assert "->" not in text

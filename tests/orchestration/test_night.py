@@ -184,7 +184,7 @@ def test_a_canceled_night_publishes_what_is_good_and_a_second_one_repeats_nothin
 
     shown = io.StringIO()
     show_published(home, Console(file=shown, width=200), home.report_page)
-    assert "Leaderboard: no state of it is imported; `evalwatt import-leaderboard hub`" in shown.getvalue()
+    assert "Leaderboard: no state imported yet; `evalwatt import-leaderboard hub`" in shown.getvalue()
 
     again = evalwatt(folder, "evaluate", "base")
     assert again.returncode == 0
