@@ -43,7 +43,7 @@ def command(half_width: float | None, budget_s: float, as_json: bool) -> None:
     planned = plan(catalogue, home.path)
     _announce(planned)
     from orchestration.foreground import foreground
-    from orchestration.nights.notification import tell
+    from orchestration.nights.notification import deliver
 
     with foreground(home) as dagster:
         if not (read := dagster.read_catalogue()).succeeded:
@@ -63,7 +63,7 @@ def command(half_width: float | None, budget_s: float, as_json: bool) -> None:
         failures.append(f"{refreshed.what_failed}: {_reason(refreshed)}")
     failures += [f"{model}: canceled before it started" for model in not_begun]
     try:
-        tell(home, message, catalogue.settings.notification, _say)
+        deliver(home, message, catalogue.settings.notification, _say)
     finally:
         _show(home, as_json, evaluated, refreshed, failures, message)
     if failures:

@@ -23,14 +23,14 @@ pytestmark = pytest.mark.long
 
 NIGHT = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=3)
 LINES = (
-    Line("failed", "weak: it broke", "mend it, then `evalwatt evaluate weak`", (("weak", None),)),
-    Line("failed", "bad: it broke", "mend it, then `evalwatt evaluate bad`", (("bad", None),)),
+    Line("failed", "weak: it broke", "fix it, then `evalwatt evaluate weak`", (("weak", None),)),
+    Line("failed", "bad: it broke", "fix it, then `evalwatt evaluate bad`", (("bad", None),)),
     Line("not begun", "late: the deadline came first", "`evalwatt run` evaluates it now", (("late", None),)),
-    Line("failed", "half: two suites broke", "mend it, then `evalwatt evaluate half`", (("half", None),)),
+    Line("failed", "half: two suites broke", "fix it, then `evalwatt evaluate half`", (("half", None),)),
     Line("good", "steady"),
     Line("sensors", "stuck: a sensor stood still (steady t)", "`evalwatt evaluate steady --force`", (("steady", "t"),)),
     Line("sensors", "foreign_load: others (busy t)", "`evalwatt evaluate busy --force`", (("busy", "t"),)),
-    Line("unpublished", "a test failed", "`evalwatt build`, when its cause is mended", ()),
+    Line("unpublished", "a test failed", "fix the cause, then `evalwatt build`", ()),
     Line("budget", "heavy: not enforced", "give the entry a budget"),
 )
 

@@ -131,7 +131,7 @@ def test_a_canceled_night_publishes_what_is_good_and_a_second_one_repeats_nothin
         assert (now["published"], now["last_night"], now["daemon"]["lives"]) == (None, None, False)
         with started(folder, "cancel") as cancel:
             assert cancel.stderr is not None
-            assert cancel.stderr.readline().startswith("telling slow-1 to stop")
+            assert cancel.stderr.readline().startswith("stopping slow-1: ")
             (folder / "go").touch()
             said, _ = cancel.communicate()
         assert cancel.returncode == 0
@@ -207,7 +207,7 @@ def test_one_evaluation_is_canceled_by_its_id(folder: Path) -> None:
         assert f"nobody is not running; running: {running['run_id'][:8]}" in refused.stderr
         with started(folder, "cancel", status["evaluating"]["run_id"], "--json") as cancel:
             assert cancel.stderr is not None
-            assert cancel.stderr.readline().startswith("telling slow-1 to stop")
+            assert cancel.stderr.readline().startswith("stopping slow-1: ")
             (folder / "go").touch()
             said, _ = cancel.communicate()
         assert cancel.returncode == 0
