@@ -104,9 +104,7 @@ def _mail(message: Message) -> None:
             encrypted = True
         if user:
             if not encrypted:
-                raise NotDelivered(
-                    f"{host} does not offer TLS, so the password was not sent; unset EVALWATT_SMTP_USER"
-                )
+                raise NotDelivered(f"{host} does not offer TLS, so the password was not sent; unset EVALWATT_SMTP_USER")
             server.login(user, password)
         server.send_message(mail)
 

@@ -255,8 +255,8 @@ def test_a_night_that_failed_to_begin_or_began_late_says_so(instance: DagsterIns
     look(instance, paths)
     said = text(paths.home)
     assert (
-        f"  late        the daemon was not running at 02:00; it started at {NIGHT + timedelta(hours=2):%Y-%m-%d %H:%M}\n"
-        in said
+        "  late        the daemon was not running at 02:00; "
+        f"it started at {NIGHT + timedelta(hours=2):%Y-%m-%d %H:%M}\n" in said
     )
     assert "  not begun   catalogue.yml:3: models: unknown key\n              -> fix it, then `evalwatt run`" in said
 
