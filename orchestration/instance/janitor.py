@@ -4,7 +4,7 @@ Dagster itself leaves such a run started, and its pool occupied, until its maxim
 file lock while its process lives, and removes the file when it ends: an unlocked file belongs to a process that died.
 Unlike a process id, a lock keeps its meaning after a restart, in another container and after a clock step.
 
-Belongs here: distinguishing living runs from dead ones, and closing the dead. Runs of evaluators are closed by the loader
+Belongs here: distinguishing living runs from dead ones, and closing the dead. The loader closes evaluators' runs
 (`evaluators.landing.lifecycle`), by locks of their own.
 """
 
