@@ -1,8 +1,8 @@
 """The effect of other programs: our evaluation and lm-eval's own command line alongside zero, one and two busy loops.
 
 For ours: each task's seconds, and its CPU and memory energy relative to no loops, which `modelled_own_time` should
-keep at 1; for lm-eval's `hf`: seconds and CPU seconds of the whole process. Both sides evaluate the suite `mini`, each in its
-own process.
+keep at 1; for lm-eval's `hf`: seconds and CPU seconds of the whole process. Both sides evaluate the suite `mini`,
+each in its own process.
 """
 
 from __future__ import annotations

@@ -134,10 +134,10 @@ def tonight(answers: Answers) -> tuple[str, list[Figure]]:
             f"; of the {len(own)} models compared, {best['model']} scores highest{_closeness(best, own, 'score')}"
         )
         if cheap is not None and len(metered) > 1:
-            who = "" if best["model"] == cheap["model"] else f"{cheap['model']} "
+            subject = "" if best["model"] == cheap["model"] else f"{cheap['model']} "
             if len(metered) < len(own):
-                who = f"of the {len(metered)} with a known energy, {cheap['model']} "
-            sentence += f" and {who}needs the least energy per correct answer{_sureness(cheap, own)}"
+                subject = f"of the {len(metered)} with a known energy, {cheap['model']} "
+            sentence += f" and {subject}needs the least energy per correct answer{_sureness(cheap, own)}"
     flags = ", ".join(sorted({CONTROL[row["control_flag"]] for row in rows}))
     return f"{sentence}.", [
         _best(best),
