@@ -182,7 +182,7 @@ def test_a_password_is_not_sent_in_the_clear(home: Home, log: list[str], monkeyp
         environment(monkeypatch, EMAIL_FROM="evalwatt@example.org", EMAIL_TO="ann@example.org")
         deliver(home, MESSAGE, ["email"], log.append)
     assert (box.mails, box.users) == ([], [])
-    assert "127.0.0.1 offers no TLS, so the password was not sent" in log[-1]
+    assert "127.0.0.1 does not offer TLS, so the password was not sent" in log[-1]
 
 
 @pytest.mark.parametrize("trouble", ["refused", "an error", "no address"])
