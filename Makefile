@@ -1,7 +1,7 @@
-# Every target does all of its set-up itself; stamps keep it quick when nothing changed. Needs Python 3.11 to 3.13 with
-# pip and venv, make and gcc. Paths are relative, because make splits absolute ones where a folder's name has a space.
-# What runs installs what running needs; what tests and checks installs the extra `dev` as well.
-# TORCH_BACKEND=auto make run: the build of torch that suits this machine, from PyTorch's own index (not tried).
+# Every target does its own set-up; stamps keep that quick when nothing changed. Needs Python 3.11 to 3.13 with pip and
+# venv, make and gcc. Paths are relative, because make splits absolute paths at a space in a folder's name. Targets that
+# run Evalwatt install what it needs; targets that test and check also install the extra `dev`.
+# TORCH_BACKEND=auto make run: the build of torch that suits this machine, from PyTorch's own index (untested).
 
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
@@ -14,20 +14,20 @@ ARGS ?=
 run: setup
 	@$(BIN)/evalwatt run $(ARGS)
 
-# Tests in three tiers. Two processes each: ARGS="-n 0" is one, as `pytest` alone is, for a debugger.
-# For somebody who edits: what takes neither a dbt build nor a night, a kill or a browser. Under two minutes.
+# Tests in three tiers, in two processes each; ARGS="-n 0" uses one, as plain `pytest` does, for a debugger.
+# For quick feedback: tests without a dbt build, a night, a kill or a browser. Under two minutes.
 quick: setup-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long and not slow" $(ARGS)
 
-# All that a user's machine should show. About ten minutes.
+# Everything that should pass on a user's machine. About ten minutes.
 test: setup-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
 
-# Sweeps, simulations, and what sets up much.
+# Sweeps, simulations, and tests with expensive set-ups.
 test-slow: setup-dev
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow $(ARGS)
 
-# 200 random kills over a whole refresh, for one to two hours; ARGS="--kills 15" for fewer.
+# 200 random kills across a whole refresh, one to two hours; ARGS="--kills 15" for fewer.
 soak: setup-dev
 	$(BIN)/python -m tests.faults.soak $(ARGS)
 

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: every comparison, one after the other; the README beside this file keeps the last results."""
+"""`python -m benchmarks`: runs every comparison in turn; README.md in this folder has the last results."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """What the leaderboard's history costs: a hundred states imported, built and published, then one more.
 
-The states are the real ones of EVALWATT_TEST_DATA, each standing for several days in a row. Seconds are those of whole
-processes; those of the build without any state are what dbt and Dagster take whatever there is to do, and what a build
-takes beyond them is its work.
+The states are the real ones of EVALWATT_TEST_DATA, each used for several days in a row. Times are those of whole
+processes; the build without any state shows the fixed cost of dbt and Dagster.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ FIRST_DAY = date(2024, 12, 11)
 
 
 def main() -> None:
-    """Print a table of seconds, and the memory and size that it took."""
+    """Print a table of times, and the peak memory and published size."""
     real = sorted((DATA / "leaderboard").glob("*.parquet"))
     if not real:
-        print(f"\nNo leaderboard states in {DATA}: their benchmark is left out; name a folder in EVALWATT_TEST_DATA")
+        print(f"\nNo leaderboard states in {DATA}: skipping their benchmark; set EVALWATT_TEST_DATA to their folder")
         return
     with scratch() as folder:
         days = [Path(folder, f"contents_{FIRST_DAY + timedelta(days=day)}.parquet") for day in range(STATES + 1)]
@@ -37,7 +36,7 @@ def main() -> None:
             path.symlink_to(real[min(day * len(real) // STATES, len(real) - 1)])
         home, empty = Path(folder, "home"), Path(folder, "empty")
         rows = sum(pq.read_metadata(path).num_rows for path in days[:STATES])
-        seconds(empty, "build")  # the first one of a home sets Dagster and dbt up
+        seconds(empty, "build")  # the first build of a home sets up Dagster and dbt
         steps = [
             ("build, no states at all", seconds(empty, "build")),
             (f"import {STATES} states, {rows} rows", seconds(home, "import-leaderboard", *days[:STATES])),
@@ -57,7 +56,7 @@ def main() -> None:
 
 
 def seconds(home: Path, *arguments: str | Path) -> tuple[float, float]:
-    """What the clock says, and what the processors were busy for."""
+    """Elapsed seconds and CPU seconds."""
     command: Sequence[str | Path] = [sys.executable, "-m", "orchestration.cli", *arguments]
     started, busy = time.perf_counter(), _busy()
     subprocess.run(command, check=True, env=os.environ | {"EVALWATT_HOME": str(home)}, stdout=subprocess.DEVNULL)

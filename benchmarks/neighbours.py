@@ -1,8 +1,8 @@
-"""What other programs do to an evaluation: beside none, one and two busy loops, ours and lm-eval's own command line.
+"""The effect of other programs: our evaluation and lm-eval's own command line alongside zero, one and two busy loops.
 
-For ours each task's seconds, and its CPU and memory energy against those beside none, which is the promise of
-`modelled_own_time`; for lm-eval's `hf` seconds and CPU seconds of the whole process. Both sides are asked the suite
-`mini`, each in a process of its own, as people run them.
+For ours: each task's seconds, and its CPU and memory energy relative to no loops, which `modelled_own_time` should
+keep at 1; for lm-eval's `hf`: seconds and CPU seconds of the whole process. Both sides evaluate the suite `mini`,
+each in its own process.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> None:
             rows.append(
                 (task, str(loops), f"{row['duration_s']:.1f}", *(f"{r:.2f}" for r in ratios), f"{row['share']:.2f}")
             )
-    print("\n### Beside other programs\n")
+    print("\n### Alongside other programs\n")
     print(table(rows))
     print()
     print(
@@ -78,7 +78,7 @@ def _busy(loops: int) -> Iterator[None]:
 
 
 def _ours(catalogue: Catalogue, entry: ModelEntry, suite: SuiteEntry, home: Path) -> dict[str, dict[str, float]]:
-    """The inference windows by task, with the share of the machine's CPU time that others took."""
+    """The inference windows by task, with the share of the machine's CPU time that other programs used."""
     file = home / "spec.json"
     file.write_text(run_spec(catalogue, entry, suite, home).model_dump_json(), encoding="utf-8")
     subprocess.run([sys.executable, "-m", "evaluators", str(file)], check=True)

@@ -1,7 +1,7 @@
-"""What metering costs: the pipeline's inference windows against the same engine answering the same requests bare.
+"""What metering costs: the pipeline's inference windows against the same engine without metering.
 
 Both sides share one loaded model. Each task's requests are answered in the order plain, metered, metered, plain, so
-that a drift of the machine falls on both; the ratio is the pipeline's window, by its own clock, over the plain call.
+that a drift of the machine affects both; the ratio is the pipeline's window, by its own clock, over the plain call.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What planning costs where much is landed: a hundred entries and a thousand runs, against reading every `run.json`
-once, which is the least that a plan has to do."""
+"""What planning costs with a large landing: a hundred entries and a thousand runs, against reading every `run.json`
+once, the minimum that a plan has to do."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ANY: dict[type, Any] = {str: "any", int: 1, float: 1.0, bool: False, datetime: 
 
 
 def main() -> None:
-    """Print the seconds of both."""
+    """Print both times."""
     with scratch() as folder:
         home, catalogue = Path(folder, "home"), _catalogue(Path(folder))
         for planned in plan(catalogue, home):
@@ -64,7 +64,7 @@ def _catalogue(root: Path) -> Catalogue:
 
 
 def _land(landing: Path, planned: PlannedRun, at: datetime) -> None:
-    """A run that has evaluated every task, as far as a plan looks at it."""
+    """Land a run that has evaluated every task, with what a plan reads of it."""
     run_id = new_run_id(at)
     known = {"run_id": run_id, "schema_version": SCHEMA_VERSION, "model_id": planned.model, "suite": planned.suite}
     values = {column.name: _ANY[column.type] for column in columns(EvaluationRun)} | known

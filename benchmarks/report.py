@@ -1,7 +1,7 @@
-"""What the report takes: to write it on the leaderboard's real states, and to open it in a browser.
+"""The cost of the report: writing it on the leaderboard's real states, and opening it in a browser.
 
-A long task is what keeps a page from answering; the aim is none above 200 ms once the page is parsed. Needs chromium
-and a quiet machine: whatever runs beside it is in the figures.
+Long tasks keep a page from responding; the target is none above 200 ms once the page is parsed. Needs chromium and an
+idle machine, because other programs affect the figures.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ new PerformanceObserver(list => longTasks.push(...list.getEntries().map(entry =>
 
 
 def main() -> None:
-    """Print a table: size, seconds to write, the longest tasks of opening it and of scrolling through it."""
+    """Print a table: size, seconds to write, and the longest tasks while opening it and scrolling through it."""
     real = sorted((DATA / "leaderboard").glob("*.parquet"))
     chromium = shutil.which("chromium")
     if not real or chromium is None:
-        print(f"\nThe report's benchmark is left out: it needs chromium and leaderboard states in {DATA}")
+        print(f"\nSkipping the report's benchmark, which needs chromium and leaderboard states in {DATA}")
         return
     with scratch() as folder:
         home = Path(folder, "home")
@@ -63,7 +63,7 @@ def _open(page: Page, path: Path) -> tuple[float, float, float, float]:
     page.goto(path.as_uri())
     page.wait_for_selector("html[data-ready]")
     ready = page.evaluate("performance.now()")
-    time.sleep(1)  # what was begun ends
+    time.sleep(1)  # let pending work end
     parsed = page.evaluate("performance.getEntriesByType('navigation')[0].domInteractive")
     started = page.evaluate("longTasks.splice(0)")
     for place in page.locator(".chart").all():

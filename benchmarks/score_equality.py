@@ -1,8 +1,8 @@
-"""`python -m benchmarks.score_equality [--tasks PATTERN] [--limit N] [--layers N]`: are scores those of lm-eval?
+"""`python -m benchmarks.score_equality [--tasks PATTERN] [--limit N] [--layers N]`: are scores equal to lm-eval's?
 
-The pipeline's against those of lm-eval's own command line with `--model hf`: same model, tasks and seeds; they must be
-exactly equal, in float32. The whole leaderboard is `--tasks leaderboard --limit 20`; `hf` takes hours on two cores;
-with `--layers 4` both sides ask a model of the first four layers, which answers worse and ten times faster.
+Compares the pipeline with lm-eval's own command line and `--model hf`, on the same model, tasks and seeds, in float32;
+scores must be exactly equal. The whole leaderboard is `--tasks leaderboard --limit 20`, where `hf` takes hours on two
+cores; with `--layers 4` both sides use the model's first four layers, which is ten times faster, but scores lower.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from evaluators.process.run import evaluate
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print both scores of every task and metric; ends with an error where one differs or a task failed."""
+    """Print both scores of every task and metric; ends with an error if one differs or a task failed."""
     options = _options(arguments)
     catalogue, entry, _, local = subject()
     with scratch() as folder:
         home = Path(folder)
         suite = suite_of(home / "tasks", options.tasks, options.limit)
         model = local.path if options.layers is None else _cut(local.path, options.layers, home / "model")
-        # In half precision the shape of a batch alone changes bits, so scores are promised to be equal in float32.
+        # In half precision a batch's shape changes bits, so equal scores are promised for float32 only.
         changes = {"source": "path", "path": str(model), "package": None, "file": None, "dtype": "float32"}
         plain = entry.model_copy(update=changes)
         evaluate(run_spec(catalogue, plain, suite, home))
@@ -58,14 +58,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _cut(path: Path, layers: int, target: Path) -> Path:
-    """The first layers of a model as a model of its own."""
+    """Save the first layers of a model as a model."""
     AutoModelForCausalLM.from_pretrained(path, num_hidden_layers=layers).save_pretrained(target)
     AutoTokenizer.from_pretrained(path).save_pretrained(target)
     return target
 
 
 def lm_eval(model: Path, entry: ModelEntry, suite: SuiteEntry, home: Path) -> dict[str, dict[str, float]]:
-    """lm_eval's results by task. Its command line knows one folder, limit and chat template setting a call."""
+    """lm_eval's results by task. Its command line takes one folder, limit and chat template setting per call."""
     calls: dict[tuple[bool, int | None, Path], list[str]] = defaultdict(list)
     for task in suite.tasks:
         folder = OUR_TASKS if task.task.startswith("mini_") else home / "tasks"
@@ -82,7 +82,7 @@ def lm_eval(model: Path, entry: ModelEntry, suite: SuiteEntry, home: Path) -> di
                 *("--tasks", *tasks),
             ],
             check=True,
-            env=os.environ | {"NLTK_DATA": str(home / "models" / "nltk_data")},  # made by our side, for IFEval
+            env=os.environ | {"NLTK_DATA": str(home / "models" / "nltk_data")},  # created by our side, for IFEval
         )
         (path,) = out.rglob("results_*.json")
         results |= json.loads(path.read_text())["results"]
@@ -93,7 +93,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.score_equality", description=__doc__)
     parser.add_argument("--tasks", default="mini", help="parts of task names, separated by commas")
     parser.add_argument("--limit", type=int, default=DOCUMENTS, help="documents per task")
-    parser.add_argument("--layers", type=int, help="ask a model of the first layers only")
+    parser.add_argument("--layers", type=int, help="use only this many of the model's first layers")
     return parser.parse_args(arguments)
 
 

@@ -1,4 +1,4 @@
-"""What the comparisons run on: the catalogue's first model and the suite `mini`, with a few documents per task."""
+"""The subject of the comparisons: the catalogue's first model and the suite `mini`, with a few documents per task."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DOCUMENTS = 6
 
 
 def subject() -> tuple[Catalogue, ModelEntry, SuiteEntry, LocalModel]:
-    """The catalogue, its first model, prepared, and the suite `mini` cut to DOCUMENTS documents a task."""
+    """The catalogue, its first model, prepared, and the suite `mini` limited to DOCUMENTS documents per task."""
     catalogue = load(catalogue_path())
     entry = catalogue.models[0]
     local = prepare(
@@ -31,7 +31,7 @@ def subject() -> tuple[Catalogue, ModelEntry, SuiteEntry, LocalModel]:
 
 
 def run_spec(catalogue: Catalogue, entry: ModelEntry, suite: SuiteEntry, home: Path) -> RunSpec:
-    """An evaluator's order for a model that lies in a folder."""
+    """An evaluator's instructions for a model in a folder."""
     return RunSpec(
         run_id=bundles.new_run_id(),
         home=home,
@@ -45,12 +45,12 @@ def run_spec(catalogue: Catalogue, entry: ModelEntry, suite: SuiteEntry, home: P
 
 
 def scratch() -> tempfile.TemporaryDirectory[str]:
-    """A folder for what a comparison writes."""
+    """A temporary folder for a comparison."""
     return tempfile.TemporaryDirectory(prefix="evalwatt-benchmark-")
 
 
 def table(rows: list[tuple[str, ...]]) -> str:
-    """Rows, the first of them the header, as Markdown."""
+    """Rows as a Markdown table; the first one is the header."""
     header, *body = rows
     lines = [header, tuple("---" for _ in header), *body]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

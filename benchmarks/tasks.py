@@ -1,4 +1,4 @@
-"""What the comparisons ask: lm-eval's own tasks on the benchmark data of EVALWATT_TEST_DATA, and the suite `mini`."""
+"""The tasks of the comparisons: lm-eval's own on the benchmark data of EVALWATT_TEST_DATA, and the suite `mini`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from evaluators.catalogue.entries import SuiteEntry
 
 DATA = Path(os.environ.get("EVALWATT_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
-# Documents per task, so that one pass of `hf` takes minutes on two cores. The more documents share a few-shot prompt,
-# the more is saved: BBH has 250 a task.
+# Documents per task, so that one pass of `hf` takes minutes on two cores. Sharing saves more
+# with more documents per few-shot prompt: BBH has 250 per task.
 LIMITS = {
     "local_leaderboard_bbh_*": 20,
     "local_leaderboard_mmlu_pro": 40,
@@ -26,20 +26,20 @@ CHAT = ["mini_short_answers", "mini_instructions"]  # as the catalogue asks them
 
 
 def suite_of(folder: Path, patterns: str, limit: int | None) -> SuiteEntry:
-    """A suite of the tasks whose names hold one of the patterns, separated by commas; `*` for all.
+    """A suite of the tasks whose names contain one of the comma-separated patterns; `*` for all.
 
-    `folder` gets the task files. `limit` None: that of LIMITS. Ends the program where no task has such a name.
+    Writes task files to `folder`. `limit` defaults to LIMITS. Ends the program if no task matches.
     """
     names: list[str] = []
     if (DATA / "make_tasks.py").is_file():
         subprocess.run([sys.executable, DATA / "make_tasks.py", folder], check=True, stdout=subprocess.DEVNULL)
         names = sorted(path.stem for path in folder.glob("local_*.yaml"))
     else:
-        print(f"No benchmark data in {DATA}: only mini is compared; name its folder in EVALWATT_TEST_DATA")
+        print(f"No benchmark data in {DATA}: comparing only mini; set EVALWATT_TEST_DATA to the data's folder")
     names += ["mini_boolean", "mini_counting", "mini_dates", "mini_comparison", *CHAT]
     wanted = [name for name in names if any(fnmatch.fnmatch(name, f"*{pattern}*") for pattern in patterns.split(","))]
     if not wanted:
-        raise SystemExit(f"no task's name holds {patterns}; there are: {', '.join(names)}")
+        raise SystemExit(f"no task's name contains {patterns}; tasks: {', '.join(names)}")
     tasks = [
         {
             "task": name,

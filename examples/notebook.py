@@ -3,7 +3,7 @@
     marimo edit examples/notebook.py      to play with it
     python examples/notebook.py           to run it as a script
 
-EVALWATT_HOME says where the state lies (default ./data). The files need no DuckDB: pandas, Polars and R read them too.
+EVALWATT_HOME is where state is kept (default ./data). The files do not need DuckDB: pandas, Polars and R read them too.
 """
 
 import marimo
@@ -33,7 +33,7 @@ def published(Path, os):
 
 @app.cell
 def models(duckdb, parquet):
-    # One row per model: the current ones that were metered here, with the leaderboard's newest state beside them.
+    # One row per model: the current ones that were metered here, and the leaderboard's newest state.
     efficiency = duckdb.execute(
         """
         select basis, model_id, family, kind, params_b, score, energy_kwh, energy_method, comparability_key
@@ -76,7 +76,7 @@ def chart(alt, basis, efficiency):
 
 @app.cell
 def best(basis, efficiency, mo):
-    # A script has nobody to show a chart to.
+    # A script cannot show a chart, so it prints a table.
     if mo.app_meta().mode == "script":
         of_basis = efficiency[efficiency["basis"] == basis.value].sort_values("score", ascending=False)
         print(of_basis.drop(columns="comparability_key").head(10).to_string(index=False))

@@ -1,4 +1,4 @@
-"""What Dagster loads, and nothing else: the definitions are in `defs`, one concept per file."""
+"""The entry point that Dagster loads; the definitions are in `defs`, one concept per file."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from orchestration.defs.resources import Paths, default_resources
 
 
 def build_defs(paths: Paths | None = None, overrides: Mapping[str, object] | None = None) -> dg.Definitions:
-    """The definitions of one installation. `overrides` exchanges resources by their key, for tests.
+    """The definitions of one installation. `overrides` replaces resources by key, for tests.
 
-    Raises CatalogueError and ManifestError: a code location that cannot work says so, instead of being empty.
+    Raises CatalogueError and ManifestError: a code location that cannot work fails instead of being empty.
     """
     paths = paths or Paths.from_env()
     settings = paths.catalogue().settings
@@ -40,7 +40,7 @@ def build_defs(paths: Paths | None = None, overrides: Mapping[str, object] | Non
         schedules=[automation.nightly_schedule(settings), daily_schedule(settings)],
         sensors=[automation.refresh_after_evaluations, automation.catalogue_changed, night_message],
         resources={**default_resources(paths), **(overrides or {})},
-        # One process per run: a step of its own would cost seconds, and evaluations have their own process anyway.
+        # One process per run: a process per step would cost seconds, and evaluations have their own process anyway.
         executor=dg.in_process_executor,
     )
 

@@ -1,6 +1,6 @@
-"""Dagster's jobs run in this process, on the instance that the UI shows: what `evalwatt run` and its siblings use.
+"""Runs Dagster's jobs in this process, on the instance that the UI shows, for `evalwatt run` and similar verbs.
 
-Evaluators talk on standard error; standard output has nothing but the verb's answer.
+Evaluators write to standard error; standard output has only the verb's answer.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
     from evaluators.catalogue.entries import Settings
     from orchestration.nights.message import Message
 
-# Errors are told by the verbs, with their remedies; Dagster keeps the details for its UI.
+# The verbs report errors with their remedies; Dagster keeps the details for its UI.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _PUBLICATION = "publication"  # the asset
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a job ended: `reasons` say why it failed, and are empty where it did not."""
+    """How a job ended: `reasons` say why it failed, and are empty if it succeeded."""
 
     run_id: str
     succeeded: bool
     reasons: tuple[str, ...]
-    published: bool = False  # a refresh whose report failed has published
+    published: bool = False  # also true for a refresh whose report failed
 
     @property
     def what_failed(self) -> str:
-        """Of a refresh that did not succeed."""
-        return "the marts are published, the report is not written" if self.published else "nothing was published"
+        """What failed in a refresh that did not succeed."""
+        return "the marts are published, but the report was not written" if self.published else "nothing was published"
 
 
 class Foreground:
@@ -56,12 +56,12 @@ class Foreground:
         return self._run("read_catalogue")
 
     def evaluate(self, model: str, config: Mapping[str, Any], tags: Mapping[str, str]) -> Outcome:
-        """Evaluate what is due of a model: one partition."""
+        """Evaluate what is due for a model: one partition."""
         ops = {"ops": {"model_evaluations": {"config": dict(config)}}}
         return self._run("evaluate_model", config=ops, partition_key=model, tags=dict(tags))
 
     def is_canceled(self, night: str) -> bool:
-        """Whether somebody asked to end the night (`evalwatt cancel`)."""
+        """Whether somebody canceled the night (`evalwatt cancel`)."""
         import dagster as dg
 
         return bool(self._instance.get_runs(dg.RunsFilter(tags={NIGHT_TAG: night, CANCEL_TAG: NIGHT}), limit=1))
@@ -69,7 +69,7 @@ class Foreground:
     def message(
         self, home: Home, settings: Settings, night: str, refreshed: Outcome, not_begun: Sequence[str]
     ) -> Message:
-        """What happened in the night, in the words of the one message."""
+        """The night's message."""
         from orchestration.nights.report import report
 
         refresh = self._instance.get_run_by_id(refreshed.run_id)
@@ -100,7 +100,9 @@ class Foreground:
 def foreground(home: Home) -> Iterator[Foreground]:
     """Open the instance and load the definitions. Raises CatalogueError and ManifestError."""
     if sys.stderr.isatty():
-        os.environ[TTY_VARIABLE] = os.ttyname(sys.stderr.fileno())  # Dagster captures stderr; the bar needs a terminal
+        os.environ[TTY_VARIABLE] = os.ttyname(
+            sys.stderr.fileno()
+        )  # Dagster captures stderr; the progress bar needs the terminal
     os.environ["DAGSTER_COMPUTE_LOG_TAIL_WAIT_AFTER_FINISH"] = "0.2"  # else the last lines may be lost
     warnings.simplefilter("ignore")
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
@@ -126,7 +128,7 @@ def _is_interruption(event: dg.DagsterEvent) -> bool:
 
 @contextmanager
 def _keep_standard_output_clean() -> Iterator[None]:
-    """What Dagster and dbt print is in the UI; it is shown here only to debug."""
+    """Hide what Dagster and dbt print, which the UI shows too; --debug sends it to standard error."""
     sys.stdout.flush()
     kept = os.dup(1)
     other = os.dup(2) if os.environ.get("EVALWATT_DEBUG") else os.open(os.devnull, os.O_WRONLY)

@@ -1,7 +1,7 @@
-"""Where Evalwatt's state lies: the one place that knows the layout of EVALWATT_HOME.
+"""Where Evalwatt's state is: the one place that knows the layout of EVALWATT_HOME.
 
-Belongs here: paths. Does not belong here: what is written to them. Nothing in here creates anything, and nothing
-heavy is imported, because `evalwatt sql` goes this way.
+Belongs here: paths. Does not belong here: their contents. Nothing here creates files, and nothing heavy is imported,
+because `evalwatt sql` imports this module.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ PROJECT = Path(__file__).resolve().parent.parent
 DBT_PROJECT = PROJECT / "dbt_project"
 MARTS_FILE = "marts.duckdb"  # of a published version
 
-# SQLAlchemy and dbt take the paths of their databases for URLs, Dagster that of its settings for a pattern.
+# SQLAlchemy and dbt read the paths of their databases as URLs, Dagster reads its settings' path as a pattern.
 _REFUSED = "?#%*[]"
 
 
 class HomeRefused(ValueError):
-    """State cannot lie there; the message says why and what to do."""
+    """State cannot be kept there; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The folder with all state of one installation."""
+    """The folder that contains all state of one installation."""
 
     path: Path
 
     @classmethod
     def from_env(cls) -> Home:
-        """EVALWATT_HOME, or `data` in the current folder. Raises HomeRefused, before anything is written beside it."""
+        """EVALWATT_HOME, or `data` in the current folder. Raises HomeRefused before anything is written elsewhere."""
         path = Path(os.environ.get("EVALWATT_HOME") or "data").absolute()
         if bad := sorted({c for c in str(path) if c in _REFUSED or not c.isprintable()}):
             found = " ".join(map(repr, bad))
             raise HomeRefused(
-                f"EVALWATT_HOME {str(path)!r} has {found} in its path; name or rename it without (--home)"
+                f"EVALWATT_HOME {str(path)!r} has {found} in its path; rename the folder, or name another one (--home)"
             )
         return cls(path)
 
@@ -67,7 +67,7 @@ class Home:
 
     @property
     def sql_history(self) -> Path:
-        """What was typed at the prompt of `evalwatt sql`."""
+        """The history of the prompt of `evalwatt sql`."""
         return self.path / "sql_history"
 
     @property
@@ -88,12 +88,12 @@ class Home:
 
     @property
     def dbt_target(self) -> Path:
-        """dbt's artifacts and logs, apart for each home, because homes may share a checkout."""
+        """dbt's artifacts and logs, separate for each home, because homes may share a checkout."""
         return self.path / "dbt_target"
 
     @property
     def nights(self) -> Path:
-        """What each night's message said, and where it went."""
+        """Each night's message and its deliveries."""
         return self.path / "nights"
 
     @property

@@ -1,7 +1,7 @@
-"""An evaluator's process as Dagster starts it: `python -m orchestration.pipes_evaluator SPEC.json`.
+"""The evaluator process as Dagster starts it: `python -m orchestration.pipes_evaluator SPEC.json`.
 
-The same as `python -m evaluators`, but it also reports to Dagster through Pipes: a log line per task, and the run's
-summary at the end. An evaluation that failed is an answer (exit 0, with its reason); other exit codes are crashes.
+Like `python -m evaluators`, but it also reports to Dagster through Pipes: a log line per task, and the run's summary at
+the end. A failed evaluation is a result (exit code 0, with its reason); other exit codes are crashes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from evaluators import environment
 
 
 def main(spec_file: Path) -> int:
-    """Evaluate what the spec says. Returns the exit code."""
+    """Evaluate the spec. Returns the exit code."""
     from evaluators.harness.interruption import Interrupted
     from evaluators.process.run import evaluate
     from evaluators.redaction import redact

@@ -1,8 +1,8 @@
 """`python -m benchmarks.engines [--tasks PATTERN] [--limit N] …`: the shared-prefix engine against lm-eval's `hf`.
 
-Tasks are lm-eval's own on the benchmark data of EVALWATT_TEST_DATA, and the suite `mini`. Requests of a task are
-answered by both engines in alternating order; what is printed is the median of the repetitions, and the largest
-difference of any answer. `hf` answers with each of the batch sizes; its best one for the task is what counts.
+Tasks are lm-eval's own on the benchmark data of EVALWATT_TEST_DATA, and the suite `mini`. Both
+engines answer a task's requests in alternating order; the output is the median of the repetitions, and the largest
+difference between any two answers. `hf` runs with each of the batch sizes; its best one for the task counts.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Pass:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print one row per task. `arguments` None: those of the command line."""
+    """Print one row per task. `arguments` defaults to those of the command line."""
     options = _options(arguments)
     catalogue, entry, _, local = subject()
     with tempfile.TemporaryDirectory() as folder:
@@ -81,12 +81,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _compare(
     task: LoadedTask, reference: Engine, ours: Engine, ledger: Ledger, options: argparse.Namespace
 ) -> tuple[tuple[str, ...], float, float]:
-    # Once for all passes: random few-shot examples are drawn anew each time.
+    # Once for all passes: each call draws new random few-shot examples.
     requests = requests_of(task, reference.lm, task.documents)
     passes: dict[str | int, list[Pass]] = defaultdict(list)
     sizes = list(options.batch_sizes)
     for repetition in range(options.repetitions):
-        # The best batch size is looked for once, and then repeated.
+        # The first pass finds the best batch size, which the others repeat.
         sides: list[str | int] = [*sizes, "ours"]
         for side in sides if repetition % 2 == 0 else reversed(sides):
             engine = ours if side == "ours" else reference
@@ -117,7 +117,7 @@ def _compare(
 
 def _answer(requests: list[Instance], engine: Engine, ledger: Ledger) -> Pass:
     lm = MeteredLM(engine, ledger, Interruption(), lambda: None)
-    # Linux: 5 forgets the highest resident size so far.
+    # Linux: 5 resets the peak resident size.
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     engine.counted()
     ledger.switch("scoring")
@@ -128,16 +128,14 @@ def _answer(requests: list[Instance], engine: Engine, ledger: Ledger) -> Pass:
 
 
 def _difference(one: list[Any], other: list[Any]) -> str:
-    """How far the answers are apart, in words."""
+    """How much the answers differ, in words."""
     if isinstance(one[0], str):
         different = sum(a != b for a, b in zip(one, other, strict=True))
         return f"{different} of {len(one)} texts"
     apart = [(abs(a[0] - b[0]), allowed_difference(a[0])) for a, b in zip(one, other, strict=True)]
     beyond = sum(not far <= allowed for far, allowed in apart)
     flags = sum(a[1] != b[1] for a, b in zip(one, other, strict=True))
-    return f"{max(far for far, _ in apart):.1e}, {flags} flags" + (
-        f", {beyond} beyond what is allowed" if beyond else ""
-    )
+    return f"{max(far for far, _ in apart):.1e}, {flags} flags" + (f", {beyond} beyond the tolerance" if beyond else "")
 
 
 def _tasks(folder: Path, patterns: str, limit: int | None) -> list[LoadedTask]:
@@ -159,7 +157,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--tasks", default="*", help="parts of task names, separated by commas")
     parser.add_argument("--limit", type=int, help="documents per task")
     parser.add_argument("--repetitions", type=int, default=3)
-    sizes = "of hf, numbers or auto; the best one counts"
+    sizes = "batch sizes of hf, numbers or auto; the best one counts"
     parser.add_argument("--batch-sizes", type=_batch_size, nargs="+", default=[1, 4, 16], help=sizes)
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--device", default="cpu")

@@ -1,4 +1,4 @@
--- Which energies are only modelled, and which of them are good for more than a ranking?
+-- Which energies are only modelled, and which of them are valid for more than a ranking?
 select
     energy_method,
     boundary,

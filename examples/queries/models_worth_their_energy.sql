@@ -1,4 +1,4 @@
--- Which models are worth their energy: for which does no other score as much for less?
+-- Which models are worth their energy: those for which no other model scores as much for less?
 select
     basis,
     model_id,

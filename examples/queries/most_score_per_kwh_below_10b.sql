@@ -1,5 +1,5 @@
--- Which model under 10 B gives the most per kWh? The smallest useless model wins that alone, so look at the score.
--- Compare within one basis and comparability_hash: another suite's points are other points. `score >= 30` says useful.
+-- Which model under 10 B scores most per kWh? By this measure alone a tiny, useless model wins, so look at the score:
+-- add `score >= 30`, for example. Compare only within one basis and comparability_hash, because suites' points differ.
 select distinct
     basis,
     as_of,

@@ -1,5 +1,5 @@
--- The study, 4: at 70 B, what do official and community fine-tunes emit against their base?
--- A mean is pulled by the model that was run most often, a median is not; the report draws medians.
+-- The study, 4: at 70 B, what do official and community fine-tunes emit compared with their base?
+-- The model that was run most often pulls the mean, but not the median; the report draws medians.
 select
     basis,
     as_of,

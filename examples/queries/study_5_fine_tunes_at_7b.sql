@@ -1,5 +1,5 @@
 -- The study, 5: is there a pattern between base and fine-tune at 7 to 9 B?
--- Where mean and median lie on other sides of 1, a few models decide; the report draws medians.
+-- If mean and median are on different sides of 1, a few models decide the mean; the report draws medians.
 select
     basis,
     as_of,

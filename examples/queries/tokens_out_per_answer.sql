@@ -1,4 +1,4 @@
--- How much does each model say per answer, and what does that cost?
+-- How much does each model write per answer, and what does that cost?
 select
     task,
     model_id,

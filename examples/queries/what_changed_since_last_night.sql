@@ -1,5 +1,5 @@
--- What changed since last night: points and energy of each task that was evaluated again, against the run before?
--- Of a run's repetitions the means. First evaluations come last. An energy in doubt is compared with nothing.
+-- What changed since last night: points and energy of each re-evaluated task compared with its previous run?
+-- Repetitions are averaged. First evaluations come last. Energies in doubt are not compared.
 with runs as (
     select
         model_id, task, comparability_key, run_id, min(started_at) as started_at, 100 * avg(score) as points,

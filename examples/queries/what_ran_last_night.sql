@@ -1,4 +1,4 @@
--- What ran in the last night, how did it end, and how long did it take?
+-- What ran last night, how did it end, and how long did it take?
 select
     started_at,
     model_id,

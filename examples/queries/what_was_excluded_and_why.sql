@@ -1,4 +1,4 @@
--- What enters no figure, and why: excluded or incomplete runs, task evaluations that are not valid, doubtful energies?
+-- What is left out of all figures, and why: excluded or incomplete runs, invalid task evaluations, doubtful energies?
 select run_id, model_id, suite, '' as task, coalesce(excluded_reason, reason) as why
 from marts.fct_evaluation_runs
 where is_excluded or status != 'completed'

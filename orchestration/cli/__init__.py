@@ -1,6 +1,6 @@
 """The command line: `evalwatt VERB`. One module per verb, imported when it is used.
 
-Belongs here: finding the verb, and turning errors into one message and an exit code (0, 1 failed, 2 wrong use).
+Belongs here: finding the verb, and turning errors into one message and an exit code (0 done, 1 failed, 2 wrong use).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ VERBS = (
     *("exclude", "calibrate", "doctor", "cache", "rebuild"),
 )
 
-# Errors that are written for people, and their exit codes. Named, not imported: most verbs never load their modules.
+# Errors written for people, with their exit codes. Named, not imported: most verbs never load these modules.
 EXPECTED = {
     "evaluators.catalogue.entries.CatalogueError": 2,
     "evaluators.landing.decisions.DecisionRefused": 2,
@@ -35,10 +35,10 @@ EXPECTED = {
     "orchestration.warehouse.load.WarehouseOutdated": 1,
 }
 
-# What a person can do about a place that cannot be read or written.
+# What a person can do about a path that cannot be read or written.
 PLACES = {
     errno.ENOENT: "name a folder that exists",
-    errno.ENOTDIR: "a file stands where a folder should; name another place (--home), or move the file",
+    errno.ENOTDIR: "it is a file where a folder is needed; name another place (--home), or move the file",
     errno.EACCES: "let this user read and write there, or name another place (--home)",
     errno.EROFS: "it is read-only; name another place (--home)",
     errno.ENOSPC: "make room, then run again",
@@ -46,7 +46,7 @@ PLACES = {
 
 
 class Verbs(click.Group):
-    """The verbs, in the order in which people meet them."""
+    """The verbs, in the order in which people need them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -64,8 +64,8 @@ class Verbs(click.Group):
 def cli() -> None:
     """What does a point of quality cost? Evaluate language models, meter the energy, query the tables.
 
-    State lies under EVALWATT_HOME (./data), the catalogue is EVALWATT_CATALOGUE (./catalogue.yml). Exit codes: 0 done,
-    1 failed, 2 wrong use, 130 stopped.
+    State is kept under EVALWATT_HOME (default ./data); the catalogue is EVALWATT_CATALOGUE (default ./catalogue.yml).
+    Exit codes: 0 done, 1 failed, 2 wrong use, 130 stopped.
 
     \b
     Example:
@@ -74,7 +74,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line and exit: with a message for errors, and a traceback only with --debug."""
+    """Run the command line and exit. Errors are one message; a traceback follows only with --debug."""
     with standard_streams_redacted():
         sys.exit(_run())
 
@@ -88,7 +88,7 @@ def _run() -> int:
     except (click.Abort, KeyboardInterrupt):
         print("stopped; what was finished is kept", file=sys.stderr)
         code = 130
-    except BrokenPipeError:  # the reader has seen enough: evalwatt sql … | head
+    except BrokenPipeError:  # the reader stopped reading: evalwatt sql … | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 0
     except Exception as error:
@@ -98,13 +98,13 @@ def _run() -> int:
             print(f"Error: {error.filename}: {error.strerror}; {PLACES[error.errno]}", file=sys.stderr)
             return 1
         expected = exit_code(error)
-        remedy = "" if expected else " (not foreseen; --debug shows where it comes from)"
+        remedy = "" if expected else " (unexpected; --debug shows the traceback)"
         print(f"Error: {error or type(error).__name__}{remedy}", file=sys.stderr)
         code = expected or 1
     return int(code or 0)
 
 
 def exit_code(error: Exception) -> int | None:
-    """The exit code of an error that is written for people; None for any other."""
+    """The exit code of an error written for people; None for any other."""
     names = (f"{base.__module__}.{base.__qualname__}" for base in type(error).__mro__)
     return next((EXPECTED[name] for name in names if name in EXPECTED), None)

@@ -1,4 +1,4 @@
-"""`evalwatt build`: load what was landed, build the marts, check, publish."""
+"""`evalwatt build`: load landed results, build the marts, check, publish."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from orchestration.cli import options
 @options.as_json
 @options.places()
 def command(as_json: bool) -> None:
-    """Load what was landed, build and check the marts, publish them, write the report. Evaluates nothing.
+    """Load landed results, build and check the marts, publish them, and write the report. Evaluates nothing.
 
     \b
     Example:
       evalwatt build
     """
-    from orchestration.cli.refreshed import tell
+    from orchestration.cli.refreshed import show_refresh
     from orchestration.foreground import foreground
     from orchestration.home import Home
 
@@ -27,4 +27,4 @@ def command(as_json: bool) -> None:
     with foreground(home) as dagster:
         print("loading, building and checking the marts", file=sys.stderr, flush=True)
         outcome = dagster.refresh()
-    tell(home, outcome, as_json)
+    show_refresh(home, outcome, as_json)

@@ -1,4 +1,4 @@
-"""`evalwatt cache`: downloaded and prepared models, what still needs them, and freeing the rest."""
+"""`evalwatt cache`: lists downloaded and prepared models and the entries that need them, and frees the rest."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ class _Size(click.ParamType[int]):
 
 
 @click.command("cache")
-@click.option("--evict", is_flag=True, help="Free what no entry of the catalogue names.")
+@click.option("--evict", is_flag=True, help="Delete what no catalogue entry names.")
 @click.option(
     "--to",
     "limit",
     type=_Size(),
-    help="With --evict: free hub downloads until the cache holds this much, such as 200GB: the least recently used "
-    "first, and what the catalogue names last.",
+    help="With --evict: delete hub downloads until the cache is this small, such as 200GB: least recently used "
+    "first, those that the catalogue names last.",
 )
 @options.as_json
 @options.places()
 def command(evict: bool, limit: int | None, as_json: bool) -> None:
-    """List what was downloaded from the hub and prepared from it, and which entries of the catalogue need it.
+    """List hub downloads and prepared models, with the catalogue entries that need them.
 
-    The hub's cache belongs to all programs of this user. What a running evaluation uses is never freed.
+    The hub's cache is shared by all programs of this user. Files in use by a running evaluation are never deleted.
 
     \b
     Examples:
@@ -57,7 +57,7 @@ def command(evict: bool, limit: int | None, as_json: bool) -> None:
     from orchestration.home import Home, catalogue_path
 
     if limit is not None and not evict:
-        raise WrongUse(f"--to says how much --evict leaves: evalwatt cache --evict --to {hub_cache.gigabytes(limit)}")
+        raise WrongUse(f"--to limits what --evict keeps: evalwatt cache --evict --to {hub_cache.gigabytes(limit)}")
     catalogue, home = load(catalogue_path()), Home.from_env().path
     said: list[str] = []
     if evict and limit is None:
@@ -67,13 +67,15 @@ def command(evict: bool, limit: int | None, as_json: bool) -> None:
         said.append(f"freed {size} of prepared models ({', '.join(m.path.name for m in gone) or 'nothing'})")
     elif limit is not None:
         freed = hub_cache.free_to(limit, catalogue)
-        said.append(str(freed) + ("" if freed.left_bytes <= limit else ": the rest is in use, or cannot be freed"))
+        said.append(str(freed) + ("" if freed.left_bytes <= limit else ": the rest is in use or cannot be deleted"))
     revisions = hub_cache.revisions(catalogue)
     found: list[PreparedModel] = []
     try:
         found = prepared.prepared(catalogue, home)
     except ModelUnavailable as error:
-        said.append(f"prepared models are not listed, because what they are needed for is not known: {error}")
+        said.append(
+            f"prepared models are not listed, because the entries that need them could not be determined: {error}"
+        )
     if as_json:
         report = {
             "said": said,

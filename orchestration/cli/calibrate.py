@@ -1,4 +1,4 @@
-"""`evalwatt calibrate`: a wall meter against what was metered, once per machine."""
+"""`evalwatt calibrate`: compares a wall meter with the metered energy, once per machine."""
 
 from __future__ import annotations
 
@@ -15,32 +15,35 @@ from orchestration.cli import complete, options
     "--measured-kwh",
     type=click.FloatRange(min=0, min_open=True),
     required=True,
-    help="What the wall meter counted from the run's beginning to its end.",
+    help="What the wall meter counted between the start and the end of the run.",
 )
 @click.option(
     "--run",
-    "run_id",
-    metavar="RUN_ID",
+    "named",
+    metavar="RUN",
     shell_complete=complete.landed_runs,
-    help="The run that it counted; else the newest completed one.",
+    help="The run that it counted: any beginning of its id. Default: the newest completed run.",
 )
 @options.by
 @options.as_json
 @options.places(catalogue=False)
-def command(measured_kwh: float, run_id: str | None, by: str, as_json: bool) -> None:
+def command(measured_kwh: float, named: str | None, by: str, as_json: bool) -> None:
     """Store the machine's calibration factor: kWh at the wall over kWh metered in the same run.
 
-    The marts then give calibrated figures beside the raw ones of this machine; without a factor they are good for
-    ranking only.
+    The marts then show calibrated figures next to this machine's raw ones, which without a factor are good for ranking
+    only.
 
     \b
     Example:
       evalwatt calibrate --measured-kwh 0.0123
     """
-    from evaluators.landing.decisions import calibrate
+    from evaluators.landing.decisions import calibrate, runs
+    from orchestration.cli.run_ids import landed_run
     from orchestration.home import Home
 
-    stored = calibrate(Home.from_env().landing, measured_kwh, run_id, by)
+    home = Home.from_env()
+    run_id = landed_run(home, named, runs(home.landing)) if named is not None else None
+    stored = calibrate(home.landing, measured_kwh, run_id, by)
     if as_json:
         print(json.dumps(dataclasses.asdict(stored), indent=2, default=str))
     else:

@@ -1,4 +1,4 @@
-"""What the shell completes besides verbs and options. Nothing is completed where a name cannot be looked up."""
+"""What the shell completes besides verbs and options. It completes nothing if the names cannot be looked up."""
 
 from __future__ import annotations
 
@@ -34,6 +34,22 @@ def landed_runs(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
     from orchestration.home import Home
 
     return [run_id for run_id in runs(Home.from_env().landing) if run_id.startswith(incomplete)]
+
+
+def running_runs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Evaluations that are queued or running, by either id."""
+    from orchestration.home import Home
+    from orchestration.instance.opening import has_instance, open_instance
+
+    home = Home.from_env()
+    if not has_instance(home):
+        return []
+    from orchestration.cli.run_ids import running_ids
+    from orchestration.nights.groups import running
+
+    with open_instance(home) as instance:
+        found = running_ids(home, running(instance))
+    return [run_id for own, others in found.items() for run_id in (own, *others) if run_id.startswith(incomplete)]
 
 
 def published_runs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""`evalwatt doctor`: what will be measured here and what only modelled, and what stands in the way."""
+"""`evalwatt doctor`: what is measured here, what is only modelled, and what prevents an evaluation."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _HUB = "https://huggingface.co"
 
 
 @click.command("doctor")
-@click.option("--online", is_flag=True, help="Also try whether the model hub answers.")
+@click.option("--online", is_flag=True, help="Also check that the model hub answers.")
 @options.as_json
 @options.places()
 def command(online: bool, as_json: bool) -> None:
-    """Say what can be measured on this machine, and what would make it better. Exit 1 where something is in the way.
+    """Show what can be measured on this machine and how to improve it. Exits with 1 if there are problems.
 
-    A mistake in the catalogue is in the way, as are a suite's task that lm-eval does not know, quantized weights that
-    need a package which is missing, and a chat template that a suite applies and the model has not.
+    Problems are mistakes in the catalogue, tasks that lm-eval does not know, quantized weights whose package is
+    missing, and models without the chat template that a suite applies.
 
     \b
     Example:
@@ -98,9 +98,7 @@ def _state(home: Home, problems: list[str]) -> dict[str, Any]:
     existing = next(path for path in (home.path, *home.path.parents) if path.exists())
     free_gb = shutil.disk_usage(existing).free / 1e9
     if free_gb < _LEAST_FREE_GB:
-        problems.append(
-            f"only {free_gb:.1f} GB are free under {existing}; models and results need {_LEAST_FREE_GB:.0f} GB"
-        )
+        problems.append(f"only {free_gb:.1f} GB free under {existing}; models and results need {_LEAST_FREE_GB:.0f} GB")
     return {
         "home": str(home.path),
         "disk_free_gb": round(free_gb, 1),
@@ -111,7 +109,7 @@ def _state(home: Home, problems: list[str]) -> dict[str, Any]:
 
 
 def _suites(catalogue: Catalogue, home: Home, problems: list[str]) -> dict[str, Any]:
-    """How many entries each suite in use has; a problem where lm-eval does not know one of them, or two name a task."""
+    """How many entries each suite in use has. Unknown entries, and tasks named twice, are problems."""
     from evaluators.harness.lm_eval_tasks import Harness, TaskUnavailable
 
     nltk_data = home.path / "models" / "nltk_data"
@@ -127,7 +125,7 @@ def _suites(catalogue: Catalogue, home: Home, problems: list[str]) -> dict[str, 
 
 
 def _models(settings: Settings, remedies: list[str]) -> dict[str, Any]:
-    """What the hub's cache holds, and whether there is a token for gated models; never which."""
+    """The size of the hub's cache, and whether a token for gated models is set, never its value."""
     from evaluators.models import hub_cache
     from evaluators.models.hub_client import TOKEN_VARIABLE
 
@@ -135,8 +133,8 @@ def _models(settings: Settings, remedies: list[str]) -> dict[str, Any]:
     if limit is not None and held > limit:
         size, bound = hub_cache.gigabytes(held), hub_cache.gigabytes(limit)
         remedies.append(
-            f"the hub's cache holds {size}, hub_cache_limit is {bound}: `evalwatt cache --evict --to '{bound}'`, "
-            "or the next evaluation, frees the rest"
+            f"the hub's cache is {size}, above hub_cache_limit ({bound}): `evalwatt cache --evict --to '{bound}'`, "
+            "or the next evaluation, deletes the rest"
         )
     return {
         "hub_cache": str(hub_cache.path()),
@@ -147,7 +145,7 @@ def _models(settings: Settings, remedies: list[str]) -> dict[str, Any]:
 
 
 def _entries(catalogue: Catalogue, home: Home, device: str, problems: list[str]) -> dict[str, Any]:
-    """How many of the catalogue's models are on this machine; a problem for each that cannot be evaluated as it is."""
+    """How many of the catalogue's models are on this machine. One that cannot be evaluated is a problem."""
     from evaluators.models.checks import cannot_dequantize, unusable_template_in
     from evaluators.models.sources import folder_here
 
@@ -173,7 +171,7 @@ def _applies_template(catalogue: Catalogue, entry: ModelEntry, name: str) -> boo
 
 
 def _versions(remedies: list[str]) -> dict[str, Any]:
-    """The direct dependencies' versions; a remedy where one is not the pinned one."""
+    """The direct dependencies' versions, with a remedy for each that differs from its pin."""
     from orchestration.home import PROJECT
 
     pins = _pins(PROJECT / "constraints.txt")
@@ -190,7 +188,7 @@ def _versions(remedies: list[str]) -> dict[str, Any]:
         pin = pins.get(_normal(name))
         if pin and (found[name] or "").partition("+")[0] != pin:
             remedies.append(
-                f"{name} is {found[name] or 'missing'}, tested with {pin}: `make setup` installs the pinned one"
+                f"{name} is {found[name] or 'missing'}, tested with {pin}: `make setup` installs the tested version"
             )
     return found
 
@@ -212,7 +210,7 @@ def _hub(remedies: list[str]) -> dict[str, Any]:
     try:
         status = httpx.head(_HUB, timeout=10).status_code
     except httpx.HTTPError as error:
-        remedies.append(f"{_HUB} does not answer ({error}); models of source hub need it or a filled HF_HOME")
+        remedies.append(f"{_HUB} does not answer ({error}); models with `source: hub` need it, or a filled HF_HOME")
         return {"address": _HUB, "answers": False}
     return {"address": _HUB, "answers": status < 500}
 
@@ -228,9 +226,9 @@ def _print(report: dict[str, dict[str, Any]], problems: list[str], remedies: lis
             if section != "energy" or not name.endswith(("_method", "_source")) or name == "grid_source":
                 print(f"  {name:<24} {'none' if value is None else value}")
     if energy and "modelled" in energy["cpu_method"]:
-        print("\nWhat is modelled is an estimate from CPU time and rated power: compare it only within this machine.")
-    for title, lines in (("could be better", remedies), ("in the way", problems)):
+        print("\nModelled energies are estimates from CPU time and rated power: compare them only within this machine.")
+    for title, lines in (("could be better", remedies), ("problem", problems)):
         for line in lines:
             print(f"{title}: {line}")
     if not problems:
-        print("nothing is in the way")
+        print("no problems found")

@@ -6,6 +6,6 @@ import click
 
 
 class WrongUse(click.ClickException):
-    """What was asked for cannot be done, and the message says what can; exit code 2, without the usage lines."""
+    """The request cannot be carried out; the message says what to do instead. Exit code 2, without the usage lines."""
 
     exit_code = 2

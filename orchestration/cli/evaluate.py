@@ -1,4 +1,4 @@
-"""`evalwatt evaluate MODEL`: one partition."""
+"""`evalwatt evaluate MODEL`: evaluates one partition."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="SUITE",
     shell_complete=complete.suites,
-    help="Only this suite; may be repeated.",
+    help="Only this suite; can be given several times.",
 )
-@click.option("--force", is_flag=True, help="Evaluate again what was evaluated before.")
+@click.option("--force", is_flag=True, help="Evaluate even what is not due.")
 @repetitions.until_precise
 @options.as_json
 @options.places()
 def command(
     model: str, suites: tuple[str, ...], force: bool, half_width: float | None, budget_s: float, as_json: bool
 ) -> None:
-    """Evaluate what is due of one MODEL of the catalogue. `evalwatt build` publishes the result.
+    """Evaluate what is due for one MODEL of the catalogue. `evalwatt build` publishes the result.
 
     \b
     Examples:
@@ -51,7 +51,7 @@ def command(
             _answer(model, planned, evaluated=False, failures=())
             return
         for run in planned:
-            print(f"{run.model} on {run.suite}: not due: {run.reason}; --force evaluates it all the same")
+            print(f"{run.model} on {run.suite}: not due: {run.reason}; --force evaluates it anyway")
         return
     due = ", ".join(run.suite for run in planned if run.due)
     print(f"evaluating {model} on {due}: starting, then loading the model", file=sys.stderr, flush=True)
@@ -68,7 +68,7 @@ def command(
     if not outcome.succeeded:
         raise click.ClickException("\n".join(outcome.reasons))
     if not as_json:
-        print(f"{model} is evaluated; `evalwatt build` publishes it")
+        print(f"evaluated {model}; `evalwatt build` publishes the result")
 
 
 def _answer(model: str, planned: Sequence[PlannedRun], *, evaluated: bool, failures: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""`evalwatt exclude`: leave a bad run out of every figure, or take that back."""
+"""`evalwatt exclude`: exclude a bad run from every figure, or include it again."""
 
 from __future__ import annotations
 
@@ -11,30 +11,32 @@ from orchestration.cli import complete, options
 
 
 @click.command("exclude")
-@click.argument("run_id", shell_complete=complete.landed_runs)
-@click.option("--reason", required=True, help="Why; the marts show it beside the run.")
-@click.option("--undo", is_flag=True, help="Take an exclusion back; this needs a reason, too.")
+@click.argument("named", metavar="RUN", shell_complete=complete.landed_runs)
+@click.option("--reason", required=True, help="Why; the marts show the reason next to the run.")
+@click.option("--undo", is_flag=True, help="Include the run again; this needs a reason, too.")
 @options.by
 @options.as_json
 @options.places(catalogue=False)
-def command(run_id: str, reason: str, undo: bool, by: str, as_json: bool) -> None:
-    """Leave the run RUN_ID out of every figure. It stays landed and shown, and its tasks are due again.
+def command(named: str, reason: str, undo: bool, by: str, as_json: bool) -> None:
+    """Exclude RUN from every figure. It stays landed and shown, and its tasks are due again.
 
-    `evalwatt build` brings the decision into the marts.
+    RUN is any beginning of a run id, Evalwatt's or Dagster's. `evalwatt build` applies the decision to the marts.
 
     \b
-    Example:
+    Examples:
       evalwatt exclude 01JQ2Z7K3V8N5W6X9Y0A1B2C3D --reason "another program ran beside it"
       evalwatt exclude 01JQ2Z7K3V8N5W6X9Y0A1B2C3D --undo --reason "it was another night"
     """
-    from evaluators.landing.decisions import exclude, include_again
+    from evaluators.landing.decisions import exclude, include_again, runs
+    from orchestration.cli.run_ids import landed_run
     from orchestration.home import Home
 
-    landing = Home.from_env().landing
-    decision = (include_again if undo else exclude)(landing, run_id, reason, by)
+    home = Home.from_env()
+    run_id = landed_run(home, named, runs(home.landing))
+    decision = (include_again if undo else exclude)(home.landing, run_id, reason, by)
     if as_json:
         print(json.dumps(dataclasses.asdict(decision), indent=2, default=str))
     elif undo:
-        print(f"{run_id} counts again; `evalwatt build` brings it into the marts")
+        print(f"{run_id} counts again; `evalwatt build` updates the marts")
     else:
-        print(f"{run_id} is left out and its tasks are due again; `evalwatt build` brings that into the marts")
+        print(f"{run_id} is excluded and its tasks are due again; `evalwatt build` updates the marts")

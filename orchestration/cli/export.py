@@ -22,16 +22,23 @@ if TYPE_CHECKING:
 
 @click.command("export")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), metavar="OUT_FOLDER")
-@click.option("--format", "form", type=click.Choice(FORMATS), required=True, help="Whose files are written.")
+@click.option("--format", "form", type=click.Choice(FORMATS), required=True, help="The format to write.")
 @click.option("--model", metavar="MODEL", shell_complete=complete.published_models, help="Only the runs of this model.")
-@click.option("--run", "run_id", metavar="RUN_ID", shell_complete=complete.published_runs, help="Only this run.")
+@click.option(
+    "--run",
+    "named",
+    metavar="RUN",
+    shell_complete=complete.published_runs,
+    help="Only this run: any beginning of its id, Evalwatt's or Dagster's.",
+)
 @options.as_json
 @options.places(catalogue=False)
-def command(folder: Path, form: str, model: str | None, run_id: str | None, as_json: bool) -> None:
-    """Write published evaluations into OUT_FOLDER as files of another program.
+def command(folder: Path, form: str, model: str | None, named: str | None, as_json: bool) -> None:
+    """Write published evaluations to OUT_FOLDER in another tool's format.
 
-    lm-eval's results JSON, every_eval_ever's records, BoAmps reports, or codecarbon's emissions.csv. A figure that is
-    not known is left empty, never 0, and what a format cannot hold is named. Files of the same name are replaced.
+    The formats are lm-eval's results JSON, every_eval_ever's records, BoAmps reports and codecarbon's emissions.csv.
+    Unknown figures are left empty, never 0, and what a format cannot hold is listed. Files of the same name are
+    replaced.
 
     \b
     Example:
@@ -41,6 +48,7 @@ def command(folder: Path, form: str, model: str | None, run_id: str | None, as_j
 
     from evaluators.catalogue.fields import did_you_mean
     from evaluators.durable import write_durably
+    from orchestration.cli.run_ids import landed_run
     from orchestration.exports import files, published_runs
     from orchestration.home import Home
     from orchestration.warehouse.published import connect
@@ -48,12 +56,15 @@ def command(folder: Path, form: str, model: str | None, run_id: str | None, as_j
     home = Home.from_env()
     with connect(home) as connection:
         try:
+            run_id = landed_run(home, named, published_runs.run_ids(connection)) if named is not None else None
             for what, name, known in (("model", model, published_runs.models), ("run", run_id, published_runs.run_ids)):
                 if name is not None and name not in (names := known(connection)):
                     raise WrongUse(f"no {what} {name!r} is published{did_you_mean(name, names)}")
             found = list(published_runs.read(connection, home.landing, model, run_id))
         except (duckdb.BinderException, duckdb.CatalogException):
-            raise click.ClickException("another version published this; `evalwatt build` publishes it anew") from None
+            raise click.ClickException(
+                "another version of Evalwatt published this; run `evalwatt build` to publish it again"
+            ) from None
     left = [item for item in found if isinstance(item, published_runs.Left)]
     written: list[Path] = []
     for item in files(form, [item for item in found if isinstance(item, published_runs.Run)], datetime.now(UTC)):
@@ -66,7 +77,7 @@ def command(folder: Path, form: str, model: str | None, run_id: str | None, as_j
         written.append(path)
     _tell(folder, written, left, as_json)
     if not written:
-        remedy = "what is left out has no place in this format" if left else "`evalwatt run` evaluates and publishes"
+        remedy = "this format cannot hold what was left out" if left else "`evalwatt run` evaluates and publishes"
         raise click.ClickException(f"nothing was written: {remedy}")
 
 

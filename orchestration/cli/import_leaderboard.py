@@ -1,4 +1,4 @@
-"""`evalwatt import-leaderboard`: dated states of the Open LLM Leaderboard into the landing."""
+"""`evalwatt import-leaderboard`: imports dated states of the Open LLM Leaderboard into the landing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """A state that is to be imported, not read yet."""
+    """A state to import that has not been read yet."""
 
     day: date
     source: str
@@ -38,9 +38,9 @@ class _Pending:
 
 @click.command("import-leaderboard")
 @click.argument("sources", nargs=-1, required=True, metavar="PATH...|hub")
-@click.option("--date", "day", type=_DAY, help="The day of the one state that is named, instead of its own.")
-@click.option("--since", type=_DAY, help="With hub: every day's state from this day on; else the newest only.")
-@click.option("--revision", metavar="SHA", help="With hub: the state of this commit.")
+@click.option("--date", "day", type=_DAY, help="The day of the state, if the file's name does not have it.")
+@click.option("--since", type=_DAY, help="With hub: every day's state from this day on; by default only the newest.")
+@click.option("--revision", metavar="SHA", help="With hub: the state at this commit.")
 @options.as_json
 @options.places(catalogue=False)
 def command(
@@ -49,8 +49,8 @@ def command(
     """Import dated states of the Open LLM Leaderboard from files, from folders of files, or from the hub.
 
     Files are Parquet, CSV, TSV or JSON, also gzipped, with the columns of the hub's dataset
-    open-llm-leaderboard/contents, and the date of their state in their name. A state that is there already is left as
-    it is. `evalwatt build` brings the states into the marts.
+    open-llm-leaderboard/contents, and have the date of their state in their name. A state that was imported before is
+    left as it is. `evalwatt build` loads the states into the marts.
 
     \b
     Examples:
@@ -62,10 +62,10 @@ def command(
     home = Home.from_env()
     if HUB in sources:
         if len(sources) > 1:
-            raise WrongUse("hub stands alone; import files in a call of their own")
+            raise WrongUse("hub cannot be combined with files; import them in a separate call")
         pending = _of_hub(day and day.date(), since and since.date(), revision)
     elif since or revision:
-        raise WrongUse("--since and --revision are for the hub: evalwatt import-leaderboard hub --since 2025-01-31")
+        raise WrongUse("--since and --revision need `hub`: evalwatt import-leaderboard hub --since 2025-01-31")
     else:
         pending = _of_files([Path(source) for source in sources], day and day.date())
     imported, failures = _import(pending, home)
@@ -83,13 +83,13 @@ def _of_files(paths: Sequence[Path], day: date | None) -> list[_Pending]:
 
     files = [file for path in paths for file in _files(path)]
     if day and len(files) > 1:
-        raise WrongUse(f"--date is for one state, and these are {len(files)}; put the dates into the files' names")
+        raise WrongUse(f"--date takes one state, not {len(files)}; put the dates into the files' names")
     pending = []
     for file in files:
         own = day or date_in_name(file)
         if own is None:
             raise WrongUse(
-                f"{file}: the name has no single date such as 2025-01-31; rename it, or import it with --date"
+                f"{file}: the name must contain one date, such as 2025-01-31; rename the file, or use --date"
             )
         pending.append(_Pending(own, file.name, partial(read, file)))
     return pending
@@ -104,7 +104,7 @@ def _files(path: Path) -> list[Path]:
         return [path]
     files = sorted(file for file in path.iterdir() if is_known(file))
     if not files:
-        raise WrongUse(f"{path} holds no state: no file ends in {', '.join(FORMATS)}")
+        raise WrongUse(f"{path} contains no state: no file ends in {', '.join(FORMATS)}")
     return files
 
 
@@ -112,9 +112,9 @@ def _of_hub(day: date | None, since: date | None, revision: str | None) -> list[
     from evaluators.leaderboards import hub
 
     if revision and since:
-        raise WrongUse("--revision is one state, --since is many; give one of them")
+        raise WrongUse("--revision takes one state, --since many; give only one of the options")
     if day and not revision:
-        raise WrongUse("--date with hub needs --revision; states of the hub have their own days otherwise")
+        raise WrongUse("--date with hub needs --revision; other states of the hub have dates of their own")
     from evaluators.models import hub_client
 
     client = hub_client.connect()
@@ -123,7 +123,7 @@ def _of_hub(day: date | None, since: date | None, revision: str | None) -> list[
 
 
 def _import(pending: Sequence[_Pending], home: Home) -> tuple[list[Imported], list[str]]:
-    """What was imported or is there, and why the others were not."""
+    """What was imported, now or before, and why the others were not."""
     from evaluators.leaderboards import StateRejected
     from evaluators.leaderboards.hub import HubUnavailable
     from evaluators.leaderboards.states import import_state
@@ -137,12 +137,12 @@ def _import(pending: Sequence[_Pending], home: Home) -> tuple[list[Imported], li
             failures.append(str(rejected))
         except HubUnavailable as unavailable:
             failures.append(f"{state.source}: {unavailable}")
-            break  # the next one would wait for the same hub
+            break  # the next one would fail in the same way
     return imported, failures
 
 
 def _counted(pending: Sequence[_Pending]) -> Iterator[_Pending]:
-    """A bar on a terminal, a line per state elsewhere."""
+    """Shows a bar on a terminal, and elsewhere prints a line per state."""
     from evaluators.terminal import terminal
 
     if (drawn := terminal()) is not None:
@@ -165,17 +165,17 @@ def _tell(imported: Sequence[Imported], failures: Sequence[str], as_json: bool) 
         days = " to ".join(dict.fromkeys(f"{end(state.day for state in new)}" for end in (min, max)))
         print(f"imported {_states(len(new))} with {sum(state.rows for state in new)} rows: {days}")
     if known:
-        print(f"{_states(len(known))} {'was' if len(known) == 1 else 'were'} there already; nothing changed")
+        print(f"{_states(len(known))} {'was' if len(known) == 1 else 'were'} imported before; nothing changed")
     for state in imported:
         if state.quarantine is not None:
-            rows = "1 row is" if state.quarantined_rows == 1 else f"{state.quarantined_rows} rows are"
-            print(f"{state.day}: {rows} quarantined, reason.json says why: {state.quarantine}")
+            rows = "1 row" if state.quarantined_rows == 1 else f"{state.quarantined_rows} rows"
+            print(f"{state.day}: {rows} quarantined; reason.json says why: {state.quarantine}")
     if not imported and not failures:
-        print("the hub has no state since that day")
+        print("the hub has no state from that day on")
     for failure in failures:
         print(f"FAILED {failure}", file=sys.stderr)
     if imported:
-        print("`evalwatt build` brings what is imported into the marts")
+        print("`evalwatt build` loads them into the marts")
 
 
 def _states(count: int) -> str:

@@ -1,4 +1,4 @@
-"""Options that several verbs share. They set the environment, which the processes started later see too."""
+"""Options that several verbs share. They set environment variables, so that child processes see them too."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ _home = click.option(
     metavar="DIR",
     expose_value=False,
     callback=_into("EVALWATT_HOME"),
-    help="Where the state lies; instead of EVALWATT_HOME, or ./data.",
+    help="Where state is kept. Default: EVALWATT_HOME, or ./data.",
 )
 _catalogue = click.option(
     "--catalogue",
     metavar="FILE",
     expose_value=False,
     callback=_into("EVALWATT_CATALOGUE"),
-    help="What is evaluated; instead of EVALWATT_CATALOGUE, or ./catalogue.yml.",
+    help="The catalogue. Default: EVALWATT_CATALOGUE, or ./catalogue.yml.",
 )
-as_json = click.option("--json", "as_json", is_flag=True, help="Answer in JSON on standard output.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
 
-by = click.option("--by", metavar="NAME", default=_user, show_default="you", help="Who decides; it is kept.")
+by = click.option("--by", metavar="NAME", default=_user, show_default="you", help="Who decided this; it is stored.")
 
 
 def places(*, catalogue: bool = True) -> Decorator:
-    """--home, --debug and, where the verb reads it, --catalogue."""
+    """--home, --debug and, for verbs that read it, --catalogue."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         function = _debug(_home(function))

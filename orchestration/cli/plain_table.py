@@ -1,4 +1,4 @@
-"""Tables of text for `evalwatt sql`: as wide as they are, because whoever pipes them wants all of it."""
+"""Text tables for `evalwatt sql`, never cut to a width, because a pipe needs all of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 
 def plain_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Aligned columns; on a terminal that is too narrow, or with texts of several lines, a value per line."""
+    """Aligned columns; one value per line if the terminal is too narrow or a value has several lines."""
     cells = [[_text(value) for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
     count = f"({len(rows)} row{'' if len(rows) == 1 else 's'})\n"

@@ -14,7 +14,7 @@ from orchestration.cli import options
 @options.as_json
 @options.places()
 def command(as_json: bool) -> None:
-    """Say what is due and why, and how long it will probably take. Starts nothing.
+    """Show what is due and why, and how long it will probably take. Starts nothing.
 
     \b
     Example:

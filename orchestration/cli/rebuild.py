@@ -1,4 +1,4 @@
-"""`evalwatt rebuild`: the warehouse anew, from the landing."""
+"""`evalwatt rebuild`: rebuilds the warehouse from the landing."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from orchestration.cli import options
 @options.as_json
 @options.places()
 def command(as_json: bool) -> None:
-    """Make the warehouse anew from the landing, which is the truth; then build, check and publish.
+    """Rebuild the warehouse from the landing, the source of truth; then build, check and publish.
 
     \b
     Example:
       evalwatt rebuild --home /var/lib/evalwatt
     """
     from evaluators.catalogue.entries import load
-    from orchestration.cli.refreshed import tell
+    from orchestration.cli.refreshed import show_refresh
     from orchestration.foreground import foreground
     from orchestration.home import Home, catalogue_path
     from orchestration.warehouse.load import rebuild, refresh_lock
 
     home = Home.from_env()
-    load(catalogue_path())  # the refresh needs it, and rebuilding takes long
+    load(catalogue_path())  # the refresh needs it: fail before the long rebuild
     with refresh_lock(home):
         rebuild(home, log=lambda line: print(line, file=sys.stderr, flush=True))
     with foreground(home) as dagster:
         print("building and checking the marts", file=sys.stderr, flush=True)
         outcome = dagster.refresh()
-    tell(home, outcome, as_json)
+    show_refresh(home, outcome, as_json)

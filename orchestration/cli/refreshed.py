@@ -1,4 +1,4 @@
-"""How `build` and `rebuild` say what a refresh published."""
+"""How `build` and `rebuild` report what a refresh published."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from orchestration.home import Home
 
 
-def tell(home: Home, outcome: Outcome, as_json: bool) -> None:
-    """Print where the marts and the report are. Raises ClickException where the refresh failed."""
+def show_refresh(home: Home, outcome: Outcome, as_json: bool) -> None:
+    """Print where the marts and the report are. Raises ClickException if the refresh failed."""
     marts = home.marts
     if as_json:
         answer = {

@@ -20,7 +20,7 @@ class _Share(click.ParamType[float]):
         except ValueError:
             share = 0.0
         if not 0 < share < 1 or not str(value).endswith("%"):
-            self.fail(f"{value!r} is no width of an interval; write a percentage such as 5%")
+            self.fail(f"{value!r} is not a percentage between 0% and 100%; write, for example, 5%")
         return share
 
 
@@ -31,7 +31,7 @@ class _Seconds(click.ParamType[float]):
         try:
             return float(TypeAdapter(Duration).validate_python(value).total_seconds())
         except ValidationError:
-            self.fail(f"{value!r} is no duration; write a number and a unit such as 30m")
+            self.fail(f"{value!r} is not a duration; write a number and a unit, such as 30m")
 
 
 def until_precise(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -42,18 +42,18 @@ def until_precise(function: Callable[..., Any]) -> Callable[..., Any]:
         type=_Seconds(),
         default="30m",
         show_default=True,
-        help="With --until-precise: start no further repetition of a model after that, counted from the first.",
+        help="With --until-precise: start no further repetition of a model when this much time has passed.",
     )(function)
     return click.option(
         "--until-precise",
         "half_width",
         type=_Share(),
         metavar="5%",
-        help="Repeat each task, the longest first, at least five times and until the 95 % interval of its energy "
-        "reaches no further than this to either side.",
+        help="Repeat each task, longest first, at least five times, until the 95 % interval of its energy is no "
+        "wider than this to either side.",
     )(function)
 
 
 def config(half_width: float | None, budget_s: float) -> dict[str, float]:
-    """What the asset's config takes of them."""
+    """The options as the asset's config."""
     return {} if half_width is None else {"until_precise": half_width, "budget_s": budget_s}

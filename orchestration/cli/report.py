@@ -1,4 +1,4 @@
-"""`evalwatt report`: the page that the published marts make."""
+"""`evalwatt report`: the report page of the published marts."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from orchestration.home import MARTS_FILE
 
 
 @click.command("report")
-@click.option("--open", "opened", is_flag=True, help="Open it in the browser.")
+@click.option("--open", "opened", is_flag=True, help="Open the report in the browser.")
 @options.as_json
 @options.places(catalogue=False)
 def command(opened: bool, as_json: bool) -> None:
-    """Write the report on the published marts: one HTML page, which needs no network.
+    """Write the report on the published marts: one HTML page that works offline.
 
-    Every refresh writes it too.
+    Every refresh also writes it.
 
     \b
     Example:

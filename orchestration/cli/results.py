@@ -1,4 +1,4 @@
-"""The published answer to a night, as `evalwatt run` shows it. Reads only what is published."""
+"""The published results of a night, as `evalwatt run` prints them. Reads only published marts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _DELTAS = """
 
 
 def show_published(home: Home, console: Console, report: Path | None) -> None:
-    """Models, fine-tuned models against their bases, and at the end the answers, the page and what to ask next."""
+    """Print the models, the fine-tunes against their bases, then the verdicts, the page and an example query."""
     with connect(home) as connection:
         models = _rows(connection, _MODELS)
         deltas = _rows(connection, _DELTAS)
@@ -51,7 +51,7 @@ def show_published(home: Home, console: Console, report: Path | None) -> None:
         verdicts = _print_deltas(deltas, console)
     notes += explanations(models)
     if newest_state is None:
-        notes += ["Leaderboard: no state of it is imported; `evalwatt import-leaderboard hub` brings its history"]
+        notes += ["Leaderboard: no state imported yet; `evalwatt import-leaderboard hub` imports its newest state"]
     lines = [*notes, "", *verdicts] if verdicts else notes
     lines += [f"Report:    {report}"] if report is not None else []
     lines += [f'Ask more:  {_command()} sql "select * from marts.mart_model_efficiency"']
@@ -59,7 +59,7 @@ def show_published(home: Home, console: Console, report: Path | None) -> None:
 
 
 def _command() -> str:
-    """`evalwatt`, as it can be typed here: `make` runs it without a word in the search path."""
+    """`evalwatt` as it can be typed here: `make` runs it from the virtual environment, outside the search path."""
     own, found = Path(sys.executable).with_name("evalwatt"), shutil.which("evalwatt")
     if (found is not None and Path(found).samefile(own)) or not own.is_file():
         return "evalwatt"
@@ -67,7 +67,7 @@ def _command() -> str:
 
 
 def explanations(models: Sequence[Row]) -> list[str]:
-    """What the flags mean because of which a model's energy is not known, and what to do, a line each."""
+    """Per flag that keeps a model's energy unknown, one line: what it means and what to do."""
     doubtful = [row["energy_flags"] for row in models if row["energy_kwh"] is None and row["energy_flags"] is not None]
     named = {flag for flags in doubtful for flag in flags.split(",")}
     return [
@@ -84,7 +84,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[Row]:
 
 
 def _print_models(rows: Sequence[Row], console: Console) -> list[str]:
-    """Prints the table; returns what is to be said below it."""
+    """Prints the table; returns the lines to print below it."""
     table = _table("model", "suite", "score", "kWh", "of", "J per correct answer", "tokens out per request")
     notes: dict[str, None] = {}
     for row in rows:
@@ -104,7 +104,7 @@ def _print_models(rows: Sequence[Row], console: Console) -> list[str]:
 
 
 def _print_deltas(rows: Sequence[Row], console: Console) -> list[str]:
-    """Prints the table; returns what is to be said below it."""
+    """Prints the table; returns the lines to print below it."""
     table = _table("fine-tuned", "against", "suite", "score", "95 %", "energy", "tokens out", "J per correct answer")
     for row in rows:
         low, high = row["score_delta_low"], row["score_delta_high"]
@@ -117,7 +117,7 @@ def _print_deltas(rows: Sequence[Row], console: Console) -> list[str]:
 
 
 def _verdicts(row: Row) -> Iterator[str]:
-    """What is said of a fine-tune's score, and of its energy per correct answer on as many tasks as are known."""
+    """The verdict on a fine-tune's score, and on its energy per correct answer over the tasks whose energy is known."""
     pair = f"{row['finetuned_model_id']} against {row['base_model_id']}"
     if row["scope"] == "suite":
         p_value = row["score_p_adjusted"]

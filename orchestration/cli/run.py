@@ -1,4 +1,4 @@
-"""`evalwatt run`: tonight's refresh, now and in the foreground."""
+"""`evalwatt run`: a night, now and in the foreground."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 @options.as_json
 @options.places()
 def command(half_width: float | None, budget_s: float, as_json: bool) -> None:
-    """Plan, evaluate what is due, load, build, check, publish and report; then show the result.
+    """Evaluate what is due, then load, build, check, publish and report, and show the results.
 
-    A model that fails does not stop the others; the exit code is 1 then.
+    A model that fails does not stop the others; the exit code is then 1.
 
     \b
     Examples:
@@ -43,7 +43,7 @@ def command(half_width: float | None, budget_s: float, as_json: bool) -> None:
     planned = plan(catalogue, home.path)
     _announce(planned)
     from orchestration.foreground import foreground
-    from orchestration.nights.notification import tell
+    from orchestration.nights.notification import deliver
 
     with foreground(home) as dagster:
         if not (read := dagster.read_catalogue()).succeeded:
@@ -61,9 +61,9 @@ def command(half_width: float | None, budget_s: float, as_json: bool) -> None:
     failures = [f"{model}: {_reason(outcome)}" for model, outcome in evaluated.items() if not outcome.succeeded]
     if not refreshed.succeeded:
         failures.append(f"{refreshed.what_failed}: {_reason(refreshed)}")
-    failures += [f"{model}: canceled before it began" for model in not_begun]
+    failures += [f"{model}: canceled before it started" for model in not_begun]
     try:
-        tell(home, message, catalogue.settings.notification, _say)
+        deliver(home, message, catalogue.settings.notification, _say)
     finally:
         _show(home, as_json, evaluated, refreshed, failures, message)
     if failures:
@@ -76,11 +76,11 @@ def _announce(planned: list[PlannedRun]) -> None:
     terminal = console(stderr=True)
     terminal.print(plan_table(planned))
     if not any(run.due for run in planned):
-        terminal.print("nothing is due: no model is evaluated again; what is published follows")
+        terminal.print("nothing is due, so nothing is evaluated; the published results follow")
 
 
 def _evaluate(dagster: Foreground, models: list[str], config: dict[str, Any], night: str) -> dict[str, Outcome]:
-    """The models that were begun; `evalwatt cancel` leaves the others out."""
+    """The models whose evaluation started; `evalwatt cancel` skips the rest."""
     from orchestration.instance.names import FOREGROUND_TAG, NIGHT_TAG
 
     tags = {NIGHT_TAG: night, FOREGROUND_TAG: "true"}

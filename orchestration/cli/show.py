@@ -9,7 +9,7 @@ from rich.table import Table
 
 from evaluators.plan import PlannedRun
 
-# Where nobody looks at a terminal, lines are as long as they are.
+# In a pipe, lines are not wrapped.
 _PIPED_WIDTH = 400
 
 
@@ -29,7 +29,7 @@ def plan_table(planned: Iterable[PlannedRun]) -> Table:
 
 
 def duration(run: PlannedRun) -> str:
-    """The expected duration in words; empty where nothing runs, a question mark where nothing is known."""
+    """The expected duration in words; empty for what is not due, `?` if it is not known."""
     if not run.due:
         return ""
     return "?" if run.expected_duration_s is None else f"{max(run.expected_duration_s / 60, 0.1):.1f} min"

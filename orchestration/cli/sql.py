@@ -1,4 +1,4 @@
-"""`evalwatt sql`: read statements on the published marts. Fast: no dagster, torch, dbt or pyarrow on this way."""
+"""`evalwatt sql`: queries on the published marts. Starts fast: imports no dagster, torch, dbt or pyarrow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORMATS = ("table", "csv", "json", "parquet")
 
 
 class _Sql(click.Command):
-    """A statement may begin with a comment, as a file's does: `--` and a blank, which begins no option."""
+    """A statement may start with a comment, as in a file: `--` and a blank, which is not an option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         commented = [argument for argument in args if re.match(r"--\s", argument)]
@@ -31,13 +31,13 @@ class _Sql(click.Command):
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 @click.option("--json", "form", flag_value="json", help="The same as --format json.")
 @click.option(
-    "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file; parquet needs one."
+    "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file; required for parquet."
 )
 @options.places(catalogue=False)
 def command(statement: str | None, form: str, output: Path | None) -> None:
-    """Ask the published marts. Reads only, and only what is published.
+    """Query the published marts, read-only.
 
-    Without STATEMENT: a prompt on a terminal, and elsewhere the statement on standard input.
+    Without STATEMENT: opens a prompt on a terminal, and otherwise reads the statement from standard input.
 
     \b
     Examples:
@@ -50,13 +50,13 @@ def command(statement: str | None, form: str, output: Path | None) -> None:
     home = Home.from_env()
     if statement is None and sys.stdin.isatty():
         if form != "table" or output is not None or not sys.stdout.isatty():
-            raise WrongUse('name what is asked: evalwatt sql "select …"; the prompt answers on the terminal only')
+            raise WrongUse('give a statement: evalwatt sql "select …"; the prompt prints tables on the terminal only')
         from orchestration.cli.sql_prompt import prompt
 
         prompt(home)
         return
     text = sys.stdin.read() if statement is None or statement == "-" else statement
     if not text.strip():
-        raise WrongUse('nothing is asked: evalwatt sql "select …", or a statement on standard input')
+        raise WrongUse('there is no statement: evalwatt sql "select …", or pipe one to standard input')
     with connect(home) as connection:
         answer(connection, text, form, output)

@@ -1,4 +1,4 @@
-"""What `evalwatt sql` and its prompt answer to a statement, where it only reads."""
+"""Answers statements that only read, for `evalwatt sql` and its prompt."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _EXPLAIN = re.compile(r"\s*explain(\s+analyze)?(\s*\([^)]*\))?", re.IGNORECASE)
 
 
 def answer(connection: duckdb.DuckDBPyConnection, text: str, form: str = "table", output: Path | None = None) -> None:
-    """Print, or write, the answer to one statement. Raises WrongUse for what is not SQL or does not only read."""
+    """Print or write the answer to one statement. Raises WrongUse if it is not valid SQL or would write."""
     import duckdb
 
     try:
@@ -35,12 +35,12 @@ def answer(connection: duckdb.DuckDBPyConnection, text: str, form: str = "table"
 
 
 def check_reads(connection: duckdb.DuckDBPyConnection, text: str) -> None:
-    """Raises WrongUse for anything but one statement that reads, duckdb.Error for what is not SQL."""
+    """Raises WrongUse for anything but one statement that only reads, duckdb.Error for invalid SQL."""
     import duckdb
 
     statements = connection.extract_statements(text)
     if len(statements) != 1:
-        raise WrongUse(f"one statement at a time, this has {len(statements)}")
+        raise WrongUse(f"one statement at a time; this is {len(statements)}")
     kind = statements[0].type
     if kind == duckdb.StatementType.EXPLAIN:
         # `explain analyze` runs what it explains, and DuckDB lets a copy write the attached file's `.wal`.
@@ -48,7 +48,7 @@ def check_reads(connection: duckdb.DuckDBPyConnection, text: str) -> None:
         kind = explained[0].type if len(explained) == 1 else kind
     if kind != duckdb.StatementType.SELECT:
         raise WrongUse(
-            f"published marts are read-only, and this is a statement of type {kind.name.lower()}; use select"
+            f"published marts are read-only, and this is a statement of type {kind.name.lower()}; use `select`"
         )
 
 
@@ -67,7 +67,7 @@ def _write(result: duckdb.DuckDBPyConnection, form: str, output: Path | None) ->
                 writer.writerows(rows)
         elif form == "json":
             objects = [dict(zip(names, map(_plain, row), strict=True)) for row in result.fetchall()]
-            # At once: what is printed is looked through for secrets, and piece by piece that took minutes.
+            # In one write: output is searched for secrets, and in small pieces that took minutes.
             file.write(json.dumps(objects, indent=2, default=str, ensure_ascii=False) + "\n")
         else:
             file.write(plain_table(names, result.fetchall()))

@@ -1,4 +1,4 @@
-"""What the prompt of `evalwatt sql` completes: the published names with their descriptions, and SQL's keywords."""
+"""What the prompt of `evalwatt sql` completes: published names with their descriptions, and SQL keywords."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from prompt_toolkit.document import Document
 
 _SCHEMA = "marts"
 _WORD = re.compile(r"[\w.\\]+$")
-_COMMANDS = {"\\d": "tables, or a table's columns", "\\?": "help", "\\q": "end"}
+_COMMANDS = {"\\d": "tables, or a table's columns", "\\?": "help", "\\q": "quit"}
 _COLUMNS = """
     select table_name, column_name, coalesce(comment, '') from duckdb_columns()
     where database_name = 'marts' order by table_name, column_index
@@ -22,7 +22,7 @@ _COMMON = ("by", "desc", "asc", "over", "partition", "first", "last", "filter", 
 
 
 class Names(Completer):
-    """Completes columns of the tables that the statement names (or of all), tables, the schema, and keywords."""
+    """Completes columns of the tables that the statement names (or of all tables), tables, the schema and keywords."""
 
     def __init__(self) -> None:
         self._columns: dict[str, dict[str, str]] = {}
@@ -30,7 +30,7 @@ class Names(Completer):
         self._keywords: dict[str, str] = {}
 
     def read(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Take over the names of what is published."""
+        """Read the names of the published version."""
         self._tables = dict(connection.execute(_TABLES).fetchall())
         self._columns = {table: {} for table in self._tables}
         for table, column, comment in connection.execute(_COLUMNS).fetchall():
@@ -39,7 +39,7 @@ class Names(Completer):
         self._keywords = dict.fromkeys([*reserved, *_COMMON], "")
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
-        """The names that begin as the word before the cursor does, each once, in the order of their nearness."""
+        """The names that start with the word before the cursor, each once, nearest first."""
         found = _WORD.search(document.text_before_cursor)
         word = found.group() if found else ""
         qualifier, _, beginning = word.rpartition(".")

@@ -1,7 +1,7 @@
-"""The prompt of `evalwatt sql`: statements typed on a terminal, answered from what is published.
+"""The prompt of `evalwatt sql`: answers statements typed on a terminal from the published marts.
 
-Belongs here: reading a statement, and what begins with a backslash. What a statement may do is `sql`'s business; what
-can be completed is `sql_completion`'s.
+Belongs here: reading statements, and backslash commands. What a statement may do is decided in `sql_answer`, what can
+be completed in `sql_completion`.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from orchestration.cli.sql_completion import Names
 from orchestration.home import Home
 from orchestration.warehouse.published import NothingPublished, connect
 
-_HELP = r"""\d        the tables, and what one row of each is
-\d TABLE  its columns, and what they mean
-\?        this
-\q        ends, as Ctrl-D does
-A statement ends with `;` and may have several lines. Ctrl-C gives one up, the Tab key completes.
+_HELP = r"""\d        list the tables and what one row of each is
+\d TABLE  list its columns and what they mean
+\?        show this help
+\q        quit, as does Ctrl-D
+A statement ends with `;` and may span several lines. Ctrl-C discards it; Tab completes names.
 """
 _TABLES = """
     select table_name as table, estimated_size as rows, comment as description from duckdb_tables()
@@ -45,9 +45,9 @@ _COLUMNS = """
 
 
 def prompt(home: Home) -> None:
-    """Ask and answer until Ctrl-D or \\q. Raises NothingPublished."""
+    """Answer statements until Ctrl-D or \\q. Raises NothingPublished."""
     published = _Published(home)
-    print(f"Published {published.when()}. \\d shows the tables, \\? helps, \\q ends; a statement ends with `;`.")
+    print(f"Published {published.when()}. \\d lists the tables, \\? shows help, \\q quits. End statements with `;`.")
     session: PromptSession[str] = PromptSession(
         "marts> ",
         prompt_continuation=lambda width, line_number, is_soft_wrap: "...> ".rjust(width),
@@ -61,7 +61,7 @@ def prompt(home: Home) -> None:
         try:
             text = session.prompt().strip()
         except KeyboardInterrupt:
-            continue  # the statement is given up
+            continue  # discard the statement
         except EOFError:
             return
         if text in ("\\q", "exit", "quit"):
@@ -81,17 +81,17 @@ def prompt(home: Home) -> None:
 
 
 def is_complete(text: str) -> bool:
-    """Whether Enter ends the input: nothing is typed, a backslash command, or a statement with its semicolon."""
+    """Whether Enter ends the input: it is empty, a backslash command, or a statement with its semicolon."""
     text = text.strip()
     if not text or text.startswith("\\") or text in ("exit", "quit"):
         return True
-    # DuckDB's tokens leave comments out, and end before a string that is still open.
+    # DuckDB's tokens skip comments, and stop before an unterminated string.
     tokens = duckdb.tokenize(text)
     return bool(tokens) and text.encode()[tokens[-1][0] :].startswith(b";")
 
 
 class _Published:
-    """What is published now, and the names in it."""
+    """The version that is published now, and the names in it."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
@@ -99,14 +99,14 @@ class _Published:
         self._connect()
 
     def follow(self) -> None:
-        """Look whether another version was published meanwhile, and go over to it."""
+        """Switch to a newer version, if one was published since."""
         if self._home.current.resolve() != self._version:
             self.connection.close()
             self._connect()
-            print(f"(published anew {self.when()}: this answer and the next are from it)", file=sys.stderr)
+            print(f"(a new version was published {self.when()}; answers are now from it)", file=sys.stderr)
 
     def when(self) -> str:
-        """When the version was published; the build's name where it does not say."""
+        """When the version was published; the build's name if that is not recorded."""
         with suppress(duckdb.Error):
             row = self.connection.execute("select published_at from publication").fetchone()
             return f"{row[0]:%Y-%m-%d %H:%M} UTC" if row else self._version.name
@@ -125,14 +125,14 @@ def _command(connection: duckdb.DuckDBPyConnection, text: str) -> None:
     elif verb in ("\\?", "\\h", "\\help"):
         print(_HELP, end="")
     else:
-        raise WrongUse(f"there is no {verb}; \\? lists what there is")
+        raise WrongUse(f"unknown command {verb}; \\? lists the commands")
 
 
 def _describe(connection: duckdb.DuckDBPyConnection, table: str) -> None:
     result = connection.execute(_COLUMNS, [table]) if table else connection.execute(_TABLES)
     rows = result.fetchall()
     if not rows:
-        raise WrongUse(f"no table {table!r} is published; \\d lists those that are")
+        raise WrongUse(f"no table {table!r} is published; \\d lists the tables")
     shown = Table(box=None, pad_edge=False)
     for column in result.description or ():
         shown.add_column(column[0], no_wrap=column[0] != "description", overflow="fold")
@@ -142,6 +142,6 @@ def _describe(connection: duckdb.DuckDBPyConnection, table: str) -> None:
 
 
 def _history(home: Home) -> History:
-    """Under the home, for whoever may write there."""
+    """In the home, for users who may write there; otherwise in memory."""
     file = home.sql_history
     return FileHistory(file) if os.access(file if file.exists() else home.path, os.W_OK) else InMemoryHistory()

@@ -1,4 +1,4 @@
-"""`evalwatt status`: what runs now, how the last night ended, when the next one begins, what is published."""
+"""`evalwatt status`: what is running, how the last night ended, when the next one starts, what is published."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @options.as_json
 @options.places()
 def command(as_json: bool) -> None:
-    """Say what runs now, how the last night ended, when the next begins, what is published, and if the daemon lives.
+    """Show what is running, the last night, the next one, the daemon's state and what is published.
 
     \b
     Example:
@@ -62,7 +62,7 @@ def _evaluating(home: Home) -> dict[str, Any] | None:
 
 
 def _runs(instance: DagsterInstance, home: Home) -> dict[str, Any]:
-    """Dagster's evaluations and refreshes that run, and those that wait; without those whose process is gone."""
+    """Dagster's running and queued evaluations and refreshes, without those whose process is gone."""
     from dagster import DagsterRunStatus, RunsFilter
 
     from orchestration.instance.janitor import is_dead
@@ -146,21 +146,21 @@ def _now_lines(status: dict[str, Any], now: datetime) -> list[str]:
 
 def _later_lines(status: dict[str, Any], home: Home) -> list[str]:
     night, daemon, published = status["last_night"], status["daemon"], status["published"]
-    lines = ["", *_message(night)] if night else ["last night  none yet: `evalwatt run` makes one now"]
+    lines = ["", *_message(night)] if night else ["last night  none yet: `evalwatt run` starts one now"]
     for place, outcome in (night or {}).get("delivered", {}).items():
         if outcome != "delivered":
             lines.append(f"  {place}: {outcome}")
     lines += [""] if night else []
     if daemon["lives"]:
         lines += [
-            f"daemon      lives, last heartbeat {daemon['last_heartbeat']}",
+            f"daemon      running, last heartbeat {daemon['last_heartbeat']}",
             f"next night  {status['next_night']}",
         ]
     else:
-        last = f"last heartbeat {daemon['last_heartbeat']}" if daemon["last_heartbeat"] else "it never ran here"
+        last = f"last heartbeat {daemon['last_heartbeat']}" if daemon["last_heartbeat"] else "it has never run here"
         lines += [
             f"daemon      not running, {last}: `systemctl start evalwatt-daemon`, or `make ui`",
-            f"next night  {status['next_night']}, if the daemon runs then",
+            f"next night  {status['next_night']}, if the daemon is running then",
         ]
     if published is None:
         lines.append("published   nothing yet: `evalwatt run` evaluates and publishes")
@@ -171,7 +171,7 @@ def _later_lines(status: dict[str, Any], home: Home) -> list[str]:
 
 
 def _message(night: dict[str, Any]) -> list[str]:
-    """The night's message without what was done about it since."""
+    """The night's message without what has been resolved since."""
     done = [line for line in night["lines"] if line["followed"]]
     if not done:
         return [str(night["text"])]
@@ -181,8 +181,8 @@ def _message(night: dict[str, Any]) -> list[str]:
     title = str(night["headline"]).partition(": ")[0]
     topics = ", ".join(dict.fromkeys(line["topic"] for line in done))
     if all(line["remedy"] is None for line in left):
-        return [f"{title}: what its message asked for ({topics}) was done since, and is published"]
-    words = f"{topics}: was done since, and is published"
+        return [f"{title}: everything its message asked for ({topics}) has been done and published since"]
+    words = f"{topics}: done and published since"
     return [night["headline"], *in_words([*left, {"topic": "done", "words": words, "remedy": None}])]
 
 

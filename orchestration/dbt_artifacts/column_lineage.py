@@ -1,7 +1,7 @@
-"""Which columns a dbt model's columns are made from: read out of its compiled SQL, without a database.
+"""Which columns a dbt model's columns are computed from, according to its compiled SQL, without a database.
 
-Belongs here: what dbt's manifest and sqlglot say. What Dagster makes of it is in `defs`. dagster-dbt could fetch the
-same from the warehouse, but keeps the file open in this process, where nobody else could write it.
+Belongs here: reading dbt's manifest with sqlglot. `ui` turns it into Dagster's metadata. dagster-dbt could fetch it
+from the warehouse, but would keep the file open in this process, which blocks other writers.
 """
 
 from __future__ import annotations
@@ -28,18 +28,17 @@ ColumnSources = Mapping[str, Sequence[Sequence[str]]]  # of each column: dbt's u
 
 
 def column_lineage(manifest: Mapping[str, Any]) -> dict[str, ColumnSources]:
-    """Of each model, by dbt's unique id, its columns in their order with what they are read from.
+    """Each model's columns in order with their sources, by dbt's unique id.
 
-    `manifest` is one that dbt wrote after building, with compiled code; models without it are left out, and so are
-    those whose SQL sqlglot cannot read. A column that is computed from nothing (a constant, a count of rows) has no
-    sources.
+    `manifest` is one that dbt wrote after building. Models without compiled code are left out, as are those whose SQL
+    sqlglot cannot parse. A column that uses no other column (a constant, a count of rows) has no sources.
     """
     nodes = {**manifest["sources"], **manifest["nodes"]}
     tables = {key: node for key, node in nodes.items() if node["resource_type"] in ("source", "seed", "model")}
     models = {key for key, node in tables.items() if node.get("compiled_code")}
     parents = {key: set(tables[key]["depends_on"]["nodes"]) for key in models}
     schema = MappingSchema(dialect=DIALECT)
-    for node in tables.values():  # models too: incremental ones read what they were
+    for node in tables.values():  # models too: incremental ones read their previous rows
         _add(schema, node, node["columns"])
     found: dict[str, ColumnSources] = {}
     for key in TopologicalSorter(parents).static_order():
@@ -51,22 +50,22 @@ def column_lineage(manifest: Mapping[str, Any]) -> dict[str, ColumnSources]:
 
 
 def kept(file: Path, project: str, manifest: Mapping[str, Any]) -> dict[str, ColumnSources]:
-    """The lineage that `file` keeps of the project with this hash, else a new one, which it keeps from then on.
+    """The project's lineage from `file`, if it was kept for this hash; otherwise computes it and keeps it there.
 
-    It takes seconds, and only another project has another lineage.
+    Computing it takes seconds, and it changes only with the project.
     """
     with suppress(FileNotFoundError, ValueError):
         known = json.loads(file.read_bytes())
         if known["project"] == project:
             return dict(known["lineage"])
     found = column_lineage(manifest)
-    if os.access(file.parent, os.W_OK):  # not in a read-only checkout
+    if os.access(file.parent, os.W_OK):  # false in a read-only checkout
         write_durably(file, json.dumps({"project": project, "lineage": found}).encode())
     return found
 
 
 def _add(schema: MappingSchema, node: Mapping[str, Any], columns: Iterable[str]) -> None:
-    # The types do not matter to where a column comes from.
+    # Types do not matter for lineage.
     schema.add_table(_table(node), dict.fromkeys(columns, "varchar"), dialect=DIALECT)
 
 
@@ -78,8 +77,8 @@ def _of_one(node: Mapping[str, Any], parents: Mapping[str, Mapping[str, Any]], s
     names = {_name(_table(parent)): key for key, parent in parents.items()}
     statement = parse_one(node["compiled_code"], dialect=DIALECT)
     for table in statement.find_all(exp.Table):
-        table.set("catalog", None)  # the warehouse's file; the schema is told without it
-    # As one scope that serves all columns: sqlglot would qualify the statement anew for each.
+        table.set("catalog", None)  # the warehouse's file; the schema has no catalogs
+    # One scope for all columns: otherwise sqlglot qualifies the statement once per column.
     qualified = qualify(statement, dialect=DIALECT, schema=schema, validate_qualify_columns=False, identify=False)
     _union_by_position(qualified)
     columns = lineage(None, qualified, schema=schema, dialect=DIALECT, scope=build_scope(qualified), trim_selects=False)
@@ -90,7 +89,7 @@ def _of_one(node: Mapping[str, Any], parents: Mapping[str, Mapping[str, Any]], s
 
 
 def _union_by_position(statement: exp.Expr) -> None:
-    """Put the columns of each `union by name` into one order, by which alone sqlglot's lineage finds them."""
+    """Put the columns of each `union by name` into one order, because sqlglot's lineage finds them by position only."""
     for union in list(statement.find_all(exp.SetOperation)):  # outer ones first
         if union.args.get("by_name"):
             _order(union, union.named_selects)

@@ -1,7 +1,7 @@
-"""The data dictionary: what dbt's YAML says of the marts, as Markdown for people.
+"""The data dictionary: dbt's YAML on the marts, as Markdown for people.
 
-`python -m orchestration.dbt_artifacts.data_dictionary` writes docs/data_dictionary.md anew; a test fails when it is
-stale. Dagster's page of a mart shows the same entry.
+`python -m orchestration.dbt_artifacts.data_dictionary` writes docs/data_dictionary.md; a test fails if that is stale.
+Dagster's page of a mart shows the same entry.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ The published tables: what a row is, its key, and every column. Made from dbt's 
 Each table is `marts.<name>` for `evalwatt sql`, and `published/current/parquet/<name>.parquet` for everything else.
 What is not known is NULL, and a column that ends in `_reason` says why. `_low` and `_high` end a 95 % interval.
 """
-# Units stand in the names of columns; the first that fits is meant.
+# Column names contain their units; the first match counts.
 _UNITS = tuple(
     (re.compile(pattern), unit)
     for pattern, unit in (
@@ -81,7 +81,7 @@ def marts_in(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def unit(column: str) -> str:
-    """The unit that a column's name states; empty where it has none."""
+    """The unit in a column's name; empty if it has none."""
     return next((unit for pattern, unit in _UNITS if pattern.search(column)), "")
 
 
@@ -101,7 +101,7 @@ def _row(column: Mapping[str, Any]) -> str:
 
 
 def document() -> str:
-    """What docs/data_dictionary.md has to be. Raises ManifestError where dbt cannot parse the project."""
+    """The expected content of docs/data_dictionary.md. Raises ManifestError if dbt cannot parse the project."""
     return dictionary(marts_in(json.loads(manifest().read_bytes())))
 
 

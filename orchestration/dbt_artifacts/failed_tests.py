@@ -15,7 +15,7 @@ RUN_RESULTS = "run_results.json"
 
 @dataclass(frozen=True, slots=True)
 class FailedTest:
-    """A test of severity error. `table` is None where no rows are kept, as of unit tests."""
+    """A failed test of severity error. `table` is None if no rows are kept, as for unit tests."""
 
     name: str
     rows: int | None
@@ -23,7 +23,7 @@ class FailedTest:
 
 
 def failed_tests(target: Path) -> list[FailedTest]:
-    """What dbt wrote into its folder `target`; nothing where it ended before it came to that."""
+    """The failed tests in dbt's folder `target`; none if dbt ended before it wrote results."""
     try:
         results = json.loads((target / RUN_RESULTS).read_bytes())["results"]
     except FileNotFoundError:
@@ -42,21 +42,21 @@ def failed_tests(target: Path) -> list[FailedTest]:
 
 
 def message(failed: Sequence[FailedTest], warehouse: Path) -> str:
-    """For the person who has to mend it."""
+    """The message for the person who has to fix it."""
     kept = [
         f"{test.name}: {test.rows} rows, kept in {test.table}" if test.table else f"{test.name}: dbt's log says why"
         for test in failed
     ]
-    lines = [f"{len(failed)} data test(s) failed, so nothing is published and the last version stays:", *kept]
-    lines.append(f"Look at the rows in {warehouse}, mend their cause, then run `evalwatt build`.")
+    lines = [f"{len(failed)} data test(s) failed, so nothing was published and the last version stays:", *kept]
+    lines.append(f"Look at the rows in {warehouse}, fix their cause, then run `evalwatt build`.")
     return "\n".join(lines)
 
 
 def remedy(test: FailedTest, warehouse: Path) -> str:
     """The same for one test, as Markdown."""
     if test.table is None:
-        return "The run's log (stdout) says which rows differ. Mend the model or the test, then run `evalwatt build`."
+        return "The run's log (stdout) says which rows differ. Fix the model or the test, then run `evalwatt build`."
     return (
         f"{test.rows} rows failed. They are kept in {warehouse} until the next build:\n\n"
-        f"```sql\nselect * from {test.table}\n```\n\nMend their cause, then run `evalwatt build`."
+        f"```sql\nselect * from {test.table}\n```\n\nFix their cause, then run `evalwatt build`."
     )

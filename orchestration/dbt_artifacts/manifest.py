@@ -1,6 +1,6 @@
-"""dbt's manifest, from which Dagster learns the models: parsed when it is missing or older than the project.
+"""dbt's manifest, from which Dagster reads the models. Parses the project if it is missing or out of date.
 
-`python -m orchestration.dbt_artifacts.manifest` does it ahead of time, for `make`.
+`python -m orchestration.dbt_artifacts.manifest` does that ahead of time, for `make`.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ class ManifestError(Exception):
 
 
 def manifest(project: Path = DBT_PROJECT) -> Path:
-    """The path of an up-to-date manifest. Raises ManifestError where dbt cannot parse the project."""
+    """The path of an up-to-date manifest. Raises ManifestError if dbt cannot parse the project."""
     path = project / "target" / "manifest.json"
     writable = path.parent if path.parent.exists() else project
-    if not os.access(writable, os.W_OK):  # a read-only checkout: nobody parses here, so there is nothing to wait for
+    if not os.access(writable, os.W_OK):  # a read-only checkout: nobody can parse here, so there is no lock to take
         if _is_current(path, project):
             return path
         raise ManifestError(
             f"{path} is missing or older than the dbt project, and {writable} is read-only; "
-            "run `make setup` as a user who may write there"
+            "run `make setup` as a user with write access"
         )
     path.parent.mkdir(exist_ok=True)
     with FileLock(path.parent / "manifest.lock"):  # webserver, daemon and command line may all start at once
@@ -48,7 +48,7 @@ def _is_current(path: Path, project: Path) -> bool:
 
 
 def project_hash(project: Path = DBT_PROJECT) -> str:
-    """sha-256 over the project's files: incremental models that another project built are made anew."""
+    """sha-256 of the project's files: incremental models that another version of it built are rebuilt."""
     content = hashlib.sha256()
     for source in sorted(path for path in _sources(project) if path.is_file()):
         content.update(str(source.relative_to(project)).encode() + b"\0" + source.read_bytes() + b"\0")
@@ -56,15 +56,15 @@ def project_hash(project: Path = DBT_PROJECT) -> str:
 
 
 def parsed_here(project: Path = DBT_PROJECT) -> list[str]:
-    """Arguments of every dbt command. What dbt keeps of an earlier parse has the paths of seeds in it, which are others
-    in another copy of the project; where its variables have changed, it parses all again. No model reads this one."""
+    """Arguments for every dbt command. dbt's partial parse contains absolute paths of seeds, which are wrong in another
+    copy of the project; a changed variable makes it parse everything again. No model reads this variable."""
     return ["--vars", json.dumps({"project": str(project)})]
 
 
 def _sources(project: Path) -> Iterator[Path]:
     for folder, folders, files in os.walk(project):
         folders[:] = [name for name in folders if name not in _GENERATED]
-        yield Path(folder)  # its time tells of removed files
+        yield Path(folder)  # its time changes when files are removed
         yield from (Path(folder, name) for name in files)
 
 

@@ -1,10 +1,9 @@
-"""What starts by itself: the night, the refresh after it, and reading the catalogue when it changed.
+"""What starts by itself: the night, the refresh after it, and reading the catalogue after a change.
 
-Why a plain sensor makes the refresh: it must follow the *last* evaluation of a night, whether that one went well or
-not, so neither a run-status sensor (it sees one run at a time, and is not told of runs that never started) nor
-declarative automation (it waits for what failed) says the right thing; and a coordinating job would hold a place in
-the queue while it waits for runs in the same queue. A sensor waits for nothing: it looks, and asks Dagster once, under
-a run key that Dagster itself remembers over restarts.
+Why a plain sensor requests the refresh: it must follow the *last* evaluation of a night, whether it succeeded or
+not. A run-status sensor sees one run at a time and misses runs that never started, declarative automation waits for
+failed runs, and a coordinating job would occupy a place in the queue while it waits for runs in the same queue. A
+sensor does not wait: it looks, and requests the refresh once, under a run key that Dagster remembers across restarts.
 """
 
 from collections.abc import Iterator
@@ -29,22 +28,22 @@ PRIORITY_TAG = "dagster/priority"
 read_catalogue = dg.define_asset_job(
     "read_catalogue",
     dg.AssetSelection.assets(catalogue),
-    description="Read the catalogue; its models become partitions.",
+    description="Read the catalogue and make its models partitions.",
 )
 evaluate_model = dg.define_asset_job(
     groups.EVALUATE_JOB,
     dg.AssetSelection.assets(model_evaluations),
-    description="Evaluate what is due of one model, the partition.",
+    description="Evaluate what is due for one model, the partition.",
 )
 refresh = dg.define_asset_job(
     groups.REFRESH_JOB,
     dg.AssetSelection.all() - dg.AssetSelection.assets(catalogue, model_evaluations, leaderboard_states),
-    description="Load what was landed, build, check, publish, write the report.",
+    description="Load landed results, build and check the marts, publish them, and write the report.",
 )
 
 
 def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
-    """The night's schedule, at the settings' time."""
+    """The nightly schedule, at the time in the settings."""
 
     @dg.schedule(
         name=NIGHTLY,
@@ -59,14 +58,14 @@ def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
         sync_partitions(context.instance, entries)
         deadline = context.scheduled_execution_time + entries.settings.deadline
         if datetime.now(UTC) >= deadline:
-            yield dg.SkipReason("no daemon ran before the night's deadline; what is due stays due")
+            yield dg.SkipReason("the daemon was not running before the night's deadline; what is due stays due")
             return
         planned = plan(entries, paths.home.path, control=True, now=context.scheduled_execution_time.astimezone(UTC))
         running = groups.models_being_evaluated(context.instance)
         due = {run.model for run in planned if run.due and run.model not in running}
         models, seed = in_order(due, entries, context.scheduled_execution_time)
         if not models:
-            words = [f"{model}: being evaluated already" for model in sorted(running)]
+            words = [f"{model}: already being evaluated" for model in sorted(running)]
             words += [f"{run.model} on {run.suite}: {run.reason}" for run in planned if run.model not in running]
             yield dg.SkipReason("nothing to start: " + "; ".join(words))
             return
@@ -77,7 +76,7 @@ def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
                 run_key=f"{night} {model}",
                 partition_key=model,
                 run_config={"ops": {EVALUATIONS: {"config": config}}},
-                # The queue takes them in this order, as far as the pool lets it.
+                # The queue follows this order as far as the pool allows.
                 tags={**groups.tags(night, len(models), deadline), PRIORITY_TAG: str(-position)},
             )
 
@@ -88,11 +87,11 @@ def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
     job=refresh,
     minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="One refresh when the last evaluation of a night, a backfill or a manual launch has ended.",
+    description="Requests one refresh when the last evaluation of a night, a backfill or a manual launch has ended.",
 )
 def refresh_after_evaluations(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     seen = groups.look(context.instance, context.cursor, datetime.now(UTC))
-    # Nothing begins after its night's deadline. Without them the night may be over, which the next look sees.
+    # Nothing starts after its night's deadline. Without these runs the night may be over, which the next look notices.
     leave_the_queue(context.instance, seen.late, DEADLINE)
     requests = [dg.RunRequest(run_key=key, tags={REFRESH_OF_TAG: key}) for key in seen.refreshes]
     if requests:
@@ -105,10 +104,10 @@ def refresh_after_evaluations(context: dg.SensorEvaluationContext) -> dg.SensorR
     job=read_catalogue,
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Read the catalogue again when its file changed, so that its models are there as partitions.",
+    description="Reads the catalogue again when its file changes, so that its models exist as partitions.",
 )
 def catalogue_changed(context: dg.SensorEvaluationContext, paths: Paths) -> dg.SensorResult | dg.SkipReason:
-    paths.catalogue()  # a catalogue that is not valid is this tick's error, in its own words
+    paths.catalogue()  # an invalid catalogue becomes this tick's error
     content = sha256(Path(paths.catalogue_file).read_bytes()).hexdigest()
     if content == context.cursor:
         return dg.SkipReason("the catalogue has not changed")

@@ -1,4 +1,4 @@
-"""Checks of the pipeline itself; checks of the data are dbt's tests. They warn, because they must not stop a night."""
+"""Checks of the pipeline itself; dbt's tests check the data. They only warn, because they must not stop a night."""
 
 import json
 from collections import Counter
@@ -14,12 +14,12 @@ from orchestration.ui.summaries import markdown_table
 
 @dg.asset_check(asset=raw_key("evaluation_runs"))
 def quarantine_is_empty(paths: Paths) -> dg.AssetCheckResult:
-    """Nothing that arrived was damaged or invalid. What was has its reason; delete it when that is explained."""
+    """Nothing that arrived was damaged or invalid. Delete what is quarantined once its reason is explained."""
     found = [_quarantined(file, paths.home.quarantine) for file in sorted(paths.home.quarantine.rglob("reason.json"))]
     return dg.AssetCheckResult(
         passed=not found,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"quarantined in {paths.home.quarantine}: {len(found)}; delete each when its reason is explained"
+        description=f"quarantined in {paths.home.quarantine}: {len(found)}; delete each once its reason is explained"
         if found
         else "nothing is in quarantine",
         metadata={"quarantined": dg.MetadataValue.md(markdown_table(["what", "why"], found))} if found else None,
@@ -27,7 +27,7 @@ def quarantine_is_empty(paths: Paths) -> dg.AssetCheckResult:
 
 
 def _quarantined(file: Path, quarantine: Path) -> tuple[str, str]:
-    """A bundle with its reason, or a state of the leaderboard with those of its rows."""
+    """A bundle with its reason, or a leaderboard state with the reasons of its rows."""
     facts = json.loads(file.read_bytes())
     reasons = Counter([facts["reason"]] if "reason" in facts else [row["reason"] for row in facts["rows"]])
     why = "; ".join(reason if rows == 1 else f"{reason} ({rows} rows)" for reason, rows in reasons.items())
@@ -36,7 +36,7 @@ def _quarantined(file: Path, quarantine: Path) -> tuple[str, str]:
 
 @dg.asset_check(asset=raw_key("evaluation_runs"))
 def every_planned_evaluation_ended_well(paths: Paths) -> dg.AssetCheckResult:
-    """Nothing in the catalogue is still due when its results are loaded. `evalwatt run` evaluates what is."""
+    """Nothing in the catalogue is still due after its results were loaded. `evalwatt run` evaluates what is due."""
     due = [run for run in plan(paths.catalogue(), paths.home.path) if run.due]
     rows = [[run.model, run.suite, run.reason] for run in due]
     return dg.AssetCheckResult(

@@ -1,4 +1,4 @@
-"""The catalogue and the evaluations of its models: one dynamic partition per model."""
+"""The catalogue and its models' evaluations: one dynamic partition per model."""
 
 import hashlib
 
@@ -16,14 +16,14 @@ PARTITIONS = dg.DynamicPartitionsDefinition(name=MODELS)
 
 
 class EvaluationConfig(dg.Config):
-    """What to evaluate of the partition's model."""
+    """What to evaluate for the partition's model."""
 
     suites: list[str] | None = None  # None: all suites of the model
-    force: bool = False  # evaluate again what was evaluated before
-    control: bool = False  # as a scheduled night: the control workload is due, too
+    force: bool = False  # evaluate even what is not due
+    control: bool = False  # as in a scheduled night: the control workload is due, too
     until_precise: float | None = None  # repeat a task until its energy's interval is this wide, as a share of the mean
-    budget_s: float | None = None  # for that; None: no end
-    order_seed: str | None = None  # what shuffled the night's models; None: a run by itself
+    budget_s: float | None = None  # time for repetitions; None: unlimited
+    order_seed: str | None = None  # the seed that shuffled the night's models; None: a single run
     order_position: int | None = None  # the model's place in that order, from 1
 
 
@@ -37,15 +37,15 @@ def sync_partitions(instance: dg.DagsterInstance, catalogue: Catalogue) -> None:
 
 @dg.asset(group_name="evaluations", kinds={"yaml"}, owners=OWNERS, tags=evidence_tags.MEASURED)
 def catalogue(context: dg.AssetExecutionContext, paths: Paths, run_lock: RunLock) -> dg.MaterializeResult:
-    """The models, their lineage and the suites that they are asked, as `catalogue.yml` states them.
+    """The models, their lineage and their suites, as in `catalogue.yml`.
 
-    Reading it makes the partitions of `model_evaluations`: one per model.
+    Reading it creates the partitions of `model_evaluations`: one per model.
     """
     entries = paths.catalogue()
     sync_partitions(context.instance, entries)
     rows = [[m.name, m.source, m.kind, m.base_model or "", ", ".join(m.suites)] for m in entries.models]
     return dg.MaterializeResult(
-        # So that reading an unchanged catalogue again does not call every evaluation unsynced.
+        # So that reading an unchanged catalogue again does not mark every evaluation as unsynced.
         data_version=dg.DataVersion(hashlib.sha256(entries.path.read_bytes()).hexdigest()),
         metadata={
             "models": len(entries.models),
@@ -74,7 +74,7 @@ def model_evaluations(
 ) -> dg.MaterializeResult:
     """Scores and energies of a model's due suites, landed as Parquet, task by task.
 
-    Each suite is evaluated by a process of its own. What was evaluated before is not evaluated again.
+    A separate process evaluates each suite. What was evaluated before is not evaluated again.
     """
     entries = paths.catalogue()
     planned = plan(

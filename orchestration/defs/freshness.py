@@ -1,4 +1,4 @@
-"""How old the marts and their publication may be: every night makes them anew."""
+"""How old the marts and their publication may be: every night renews them."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ _A_DAY = timedelta(days=1)
 
 
 def every_night(settings: Settings) -> dg.FreshnessPolicy:
-    """A warning when a night's refresh is missing after its deadline, a failure when the next is, too."""
+    """A warning if a night's refresh is missing after its deadline, a failure if the next one is missing too."""
     return dg.FreshnessPolicy.time_window(
         fail_window=2 * _A_DAY + settings.deadline, warn_window=_A_DAY + settings.deadline
     )

@@ -1,7 +1,7 @@
 """The Open LLM Leaderboard's dated states: one dynamic partition per day.
 
-Belongs here: importing a state when somebody materializes its day. What a state is, and whether it is the same as one
-that was imported before, is known by `evaluators.leaderboards`.
+Belongs here: importing a state when its day is materialized. `evaluators.leaderboards` knows what a state is, and
+whether it was imported before.
 """
 
 from datetime import date
@@ -18,7 +18,7 @@ from orchestration.ui.state_events import STATES, STATES_KEY, facts
 
 
 class StateConfig(dg.Config):
-    """Where the partition's state comes from."""
+    """The source of the partition's state."""
 
     path: str | None = None  # a file; None: the hub's last commit of that day
 
@@ -40,14 +40,14 @@ def leaderboard_states(
 ) -> dg.MaterializeResult:
     """A day's state of the Open LLM Leaderboard's table, landed as Parquet.
 
-    `evalwatt import-leaderboard` imports many at once; they appear here as partitions.
+    `evalwatt import-leaderboard` imports many at once, which appear here as partitions.
     """
     day = _day(context.partition_key)
     try:
         state = _from_file(Path(config.path), day, paths) if config.path else _from_hub(day, paths, leaderboard_hub)
     except (StateRejected, hub.HubUnavailable) as error:
         raise dg.Failure(str(error), allow_retries=False) from None
-    context.log.info(f"{state.day}: {'imported' if state.new else 'was there already'}")
+    context.log.info(f"{state.day}: {'imported' if state.new else 'was imported before'}")
     return dg.MaterializeResult(metadata=facts(state))
 
 
@@ -55,7 +55,9 @@ def _day(partition: str) -> date:
     try:
         return date.fromisoformat(partition)
     except ValueError:
-        raise dg.Failure(f"{partition!r} is no day; name the partition as in 2025-01-31", allow_retries=False) from None
+        raise dg.Failure(
+            f"{partition!r} is not a day; name the partition like 2025-01-31", allow_retries=False
+        ) from None
 
 
 def _from_file(path: Path, day: date, paths: Paths) -> Imported:
@@ -67,6 +69,6 @@ def _from_hub(day: date, paths: Paths, leaderboard_hub: LeaderboardHub) -> Impor
     found = next((revision for revision in hub.revisions(client, since=day) if revision.day == day), None)
     if found is None:
         raise StateRejected(
-            f"{hub.REPOSITORY} has no commit of {day}; take a day that has one, or a file (config: path)"
+            f"{hub.REPOSITORY} has no commit on {day}; choose a day with a commit, or a file (config: path)"
         )
     return import_state(lambda: hub.read(client, found), day, found.source, paths.home.landing, paths.home.quarantine)

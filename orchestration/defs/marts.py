@@ -1,4 +1,4 @@
-"""dbt's models as assets, from staging to marts; dbt's tests, those of the sources included, as asset checks."""
+"""dbt's models as assets, from staging to marts, and dbt's tests, including those of the sources, as asset checks."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from orchestration.dbt_artifacts.failed_tests import RUN_RESULTS, failed_tests, message
 from orchestration.dbt_artifacts.manifest import parsed_here, project_hash
-from orchestration.defs.resources import Paths, RefreshLock, dbt_project, tell_dbt
+from orchestration.defs.resources import Paths, RefreshLock, dbt_project, set_dbt_home
 from orchestration.instance.names import WAREHOUSE_POOL
 from orchestration.ui.table_metadata import with_table_metadata
 from orchestration.ui.translator import Translator
@@ -20,7 +20,7 @@ MARTS_GROUP = "marts"
 
 
 def dbt_models(manifest: Path, freshness: dg.FreshnessPolicy) -> dg.AssetsDefinition:
-    """The assets of the project that the manifest describes; `freshness` is the marts'."""
+    """The assets of the manifest's project; `freshness` applies to the marts."""
     translator = Translator(json.loads(manifest.read_bytes()))
 
     @dbt_assets(
@@ -33,12 +33,14 @@ def dbt_models(manifest: Path, freshness: dg.FreshnessPolicy) -> dg.AssetsDefini
     def build(
         context: dg.AssetExecutionContext, paths: Paths, dbt: DbtCliResource, refresh_lock: RefreshLock
     ) -> Iterator[Any]:
-        tell_dbt(paths.home)
+        set_dbt_home(paths.home)
         built_with, project = paths.home.dbt_target / "built_with", project_hash()
-        # Unit tests ask the same of the same rows every night: they are for whoever changes a model, and for CI.
+        # Unit tests would check the same rows every night: they are for changes to a model, and for CI.
         arguments = ["build", "--no-use-colors", "--exclude-resource-type", "unit_test", *parsed_here()]
         if not built_with.exists() or built_with.read_text() != project:
-            arguments.append("--full-refresh")  # rows of incremental models that an older project made would stay
+            arguments.append(
+                "--full-refresh"
+            )  # otherwise rows that an older project built would stay in incremental models
         (paths.home.dbt_target / RUN_RESULTS).unlink(missing_ok=True)
         try:
             events = dbt.cli(arguments, context=context, target_path=paths.home.dbt_target).stream()
@@ -55,5 +57,5 @@ def dbt_models(manifest: Path, freshness: dg.FreshnessPolicy) -> dg.AssetsDefini
 
 
 def marts_of(models: dg.AssetsDefinition) -> list[dg.AssetKey]:
-    """The models that are published."""
+    """The keys of the published models."""
     return sorted(spec.key for spec in models.specs if spec.group_name == MARTS_GROUP)

@@ -1,6 +1,6 @@
-"""Publication: it runs only where everything before it went well.
+"""Publication, which runs only if every step before it succeeded.
 
-It also notes on each model's partition what the marts now say of it, so that score and energy are plotted over time.
+It also records each model's current figures on its partition, so that Dagster plots score and energy over time.
 """
 
 import time
@@ -37,12 +37,12 @@ def publication_of(marts: list[dg.AssetKey], freshness: dg.FreshnessPolicy) -> d
     def publication(context: dg.AssetExecutionContext, paths: Paths, refresh_lock: RefreshLock) -> dg.MaterializeResult:
         """The marts as readers see them: a read-only, versioned folder behind the symlink `published/current`.
 
-        Published by the run that built and checked the marts, and not at all where a check of severity error failed.
+        Published by the run that built and checked the marts, unless a check of severity error failed.
         """
         checks = checks_of(context.instance, context.run_id)
         if not checks:
             raise dg.Failure(
-                "this run has checked nothing; publish with the job `refresh`, which builds and checks first"
+                "this run has not checked anything; publish with the job `refresh`, which builds and checks first"
             )
         if checks["failed"]:
             raise dg.Failure(f"{checks['failed']} checks of severity error failed; nothing is published")
@@ -73,15 +73,15 @@ def publication_of(marts: list[dg.AssetKey], freshness: dg.FreshnessPolicy) -> d
 
 
 def _started_at(context: dg.AssetExecutionContext) -> float:
-    """When the run's process began, in seconds since the epoch."""
+    """When the run's process started, in seconds since the epoch."""
     record = context.instance.get_run_record_by_id(context.run_id)
     return time.time() if record is None or record.start_time is None else record.start_time
 
 
 def observations(figures: Iterable[SuiteFigures], models: set[str]) -> Iterator[dg.AssetObservation]:
-    """One of each model that still is a partition. What is not known is left out: a plot has a gap there.
+    """One observation per model that is still a partition. Unknown figures are omitted and leave a gap in the plot.
 
-    A model's name stands in its figures' names: Dagster plots equal names of all partitions as one line.
+    Figures' names contain the model's name, because Dagster plots equal names of all partitions as one line.
     """
     for model, suites in groupby(figures, key=lambda row: row.model):
         if model not in models:
@@ -95,13 +95,13 @@ def observations(figures: Iterable[SuiteFigures], models: set[str]) -> Iterator[
         yield dg.AssetObservation(
             EVALUATIONS,
             partition=model,
-            description="What the published marts say of the model now.",
+            description="The model's current figures in the published marts.",
             metadata=metadata,
         )
 
 
 def checks_of(instance: dg.DagsterInstance, run_id: str) -> Counter[str]:
-    """How many asset checks the run passed, was warned by, and failed."""
+    """How many of the run's asset checks passed, warned and failed."""
     counts: Counter[str] = Counter()
     for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
         check = entry.get_dagster_event().asset_check_evaluation_data

@@ -1,4 +1,4 @@
-"""Raw tables: what was landed, loaded into schema `raw` of the warehouse. One step loads them all."""
+"""Raw tables: the landing, loaded into schema `raw` of the warehouse. One step loads them all."""
 
 import inspect
 from collections.abc import Iterator, Sequence
@@ -56,9 +56,9 @@ LOADS = _spec(
 def raw_tables(
     context: dg.AssetExecutionContext, paths: Paths, refresh_lock: RefreshLock
 ) -> Iterator[dg.MaterializeResult]:
-    """Load ended runs and leaderboard states from the landing; what is damaged goes to the quarantine, the rest loads.
+    """Load ended runs and leaderboard states from the landing. Damaged bundles go to the quarantine.
 
-    Without any state everything else loads as well.
+    Leaderboard states are optional.
     """
     report = warehouse.load(paths.home, log=context.log.info)
     quarantined = markdown_table(["run", "bundle", "reason"], report.quarantined)

@@ -1,4 +1,4 @@
-"""The report, after the publication: where it fails, the marts stay published."""
+"""The report, after the publication: if it fails, the marts stay published."""
 
 import dagster as dg
 
@@ -19,8 +19,8 @@ from orchestration.warehouse import publication as library
     pool=WAREHOUSE_POOL,
 )
 def report(paths: Paths, refresh_lock: RefreshLock) -> dg.MaterializeResult:
-    """`report/index.html`: one page of the published marts, with charts, tables and every query; needs no network."""
-    from orchestration import report as page  # Altair takes half a second, which no other run needs
+    """`report/index.html`: one page on the published marts, with charts, tables and every query; works offline."""
+    from orchestration import report as page  # importing Altair takes half a second, which other runs should not pay
 
     path = page.write(library.current(paths.home) / MARTS_FILE, paths.home.report)
     return dg.MaterializeResult(

@@ -1,6 +1,6 @@
-"""Resources: what assets need from outside, exchangeable in tests.
+"""Resources: what assets need from outside, replaceable in tests.
 
-Belongs here: where things are, and clients of other programs. Does not belong here: what is done with them.
+Belongs here: paths, locks, and clients of other programs. Does not belong here: what assets do with them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ REFRESH_WAIT_S = 3600.0
 
 
 class Paths(dg.ConfigurableResource):
-    """Where the state lies, and which catalogue is evaluated."""
+    """The home and the catalogue."""
 
     evalwatt_home: str
     catalogue_file: str
@@ -51,7 +51,7 @@ class Paths(dg.ConfigurableResource):
 
 
 class RunLock(dg.ConfigurableResource):
-    """Held from a run's first step to its last, so that the janitor sees whether its process lives."""
+    """Held from a run's first step to its last, so that the janitor can see whether its process lives."""
 
     evalwatt_home: str
 
@@ -63,10 +63,10 @@ class RunLock(dg.ConfigurableResource):
 
 
 class RefreshLock(dg.ConfigurableResource):
-    """Held from a run's first step to its last, so that no two runs load, build or publish in turns."""
+    """Held from a run's first step to its last, so that the steps of two refreshes never interleave."""
 
     evalwatt_home: str
-    run_lock: RunLock  # taken first: a run that waits lives
+    run_lock: RunLock  # taken first: a waiting run is alive
     wait_s: float = REFRESH_WAIT_S
 
     @contextmanager
@@ -81,7 +81,7 @@ class RefreshLock(dg.ConfigurableResource):
             yield self
 
     def _wait(self, context: dg.InitResourceContext, home: Home, held: ExitStack) -> None:
-        """Waits for the other refresh; the run's tag tells the night's message of it."""
+        """Waits for the other refresh, and tags the run with how long, for the night's message."""
         assert context.instance is not None
         assert context.run is not None
         started, waited = time.monotonic(), "gave up after"
@@ -94,14 +94,14 @@ class RefreshLock(dg.ConfigurableResource):
 
 
 class LeaderboardHub(dg.ConfigurableResource):
-    """The hub's client that leaderboard states are read with."""
+    """The hub client that reads leaderboard states."""
 
     def client(self) -> hub.Client:
         return hub_client.connect()
 
 
 class Dbt(DbtCliResource):
-    """dbt, of which Dagster wants to know the version: `dbt --version` would ask the package index for newer ones."""
+    """dbt. Dagster asks for its version, and `dbt --version` would ask the package index for updates."""
 
     @cached_property
     def _cli_version(self) -> Version:
@@ -120,7 +120,7 @@ def default_resources(paths: Paths) -> dict[str, object]:
         "run_lock": run_lock,
         "refresh_lock": RefreshLock(evalwatt_home=paths.evalwatt_home, run_lock=run_lock),
         "leaderboard_hub": LeaderboardHub(),
-        # An evaluator that is told to stop finishes its document, and lands what it has; its guard ends it otherwise.
+        # An evaluator finishes its document on SIGTERM and lands what it has; otherwise its guard kills it.
         "evaluator": dg.PipesSubprocessClient(termination_timeout_seconds=GRACE_S + 30),
         "dbt": Dbt(
             project_dir=dbt_project(),  # type: ignore[arg-type]  # its validator takes a DbtProject
@@ -129,6 +129,6 @@ def default_resources(paths: Paths) -> dict[str, object]:
     }
 
 
-def tell_dbt(home: Home) -> None:
-    """dbt's profile finds the warehouse by EVALWATT_HOME, and dbt runs in another folder: the path must be absolute."""
+def set_dbt_home(home: Home) -> None:
+    """Make EVALWATT_HOME absolute: dbt's profile uses it to find the warehouse, and dbt runs in another folder."""
     os.environ["EVALWATT_HOME"] = str(home.path)

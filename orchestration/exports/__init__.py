@@ -1,10 +1,10 @@
 """Evaluations in the field's own file formats, one module per format.
 
-Belongs here: turning evaluations (`published_runs`) into the text of files. Does not belong here: any other reading,
-and figures that the marts have. A figure that is not known is absent from a file, with its reason where the format has
-a place for one; it is never 0. File names are made of ids and hashes, never of a model's name.
+Belongs here: turning evaluations (`published_runs`) into files' texts. Does not belong here: any other reading, and
+calculating what the marts have. An unknown figure is absent from a file, with its reason if the format has a place for
+one; it is never 0. File names consist of ids and hashes, never of a model's name.
 
-A module has `files(runs, now)`: the files of some runs, and what the format cannot hold, as `Left`.
+A module has `files(runs, now)`: the files for some runs, and what the format cannot hold, as `Left`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,6 @@ FORMATS = ("lm-eval", "every-eval-ever", "boamps", "codecarbon")
 
 
 def files(form: str, runs: Sequence[Run], now: datetime) -> Iterator[File | Left]:
-    """The files that hold `runs` in the format `form` of FORMATS; `now` is when they are made."""
+    """The files for `runs` in the format `form`, one of FORMATS; `now` is the time of the export."""
     module = importlib.import_module(f"orchestration.exports.{form.replace('-', '_')}")
     yield from module.files(runs, now)

@@ -1,7 +1,7 @@
-"""BoAmps reports, one file per task evaluation: the energy of an inference with its model, data and machine.
+"""BoAmps reports, one file per task evaluation: the energy of inference with its model, data and machine.
 
-The dataclasses are codecarbon's, which follow BoAmps' schemas and leave out what is None. A report must have an
-energy, so an evaluation whose energy is not known has no report.
+The dataclasses are codecarbon's, which follow BoAmps' schemas and omit None. A report requires an energy, so an
+evaluation without a known energy has no report.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _TIME = "%Y-%m-%d %H:%M:%S"
 
 
 def files(runs: Sequence[Run], now: datetime) -> Iterator[File | Left]:
-    """A report per task evaluation whose energy is known."""
+    """A report per task evaluation with a known energy."""
     for run in runs:
         for evaluation in run.evaluations:
             if evaluation.published.energy_kwh is None:
-                reason = f"its energy is not known ({evaluation.published.energy_reason}), and a report must have one"
+                reason = f"its energy is not known ({evaluation.published.energy_reason}), and a report requires one"
                 yield Left(f"{evaluation.name} of run {run.run.run_id}", reason)
                 continue
             name = task_bundle(evaluation.primary.fingerprint, evaluation.published.repetition)
@@ -61,15 +61,15 @@ def _report(run: Run, evaluation: TaskEvaluation, now: datetime) -> BoAmpsReport
         measures=[_measure(run, evaluation)],
         system=BoAmpsSystem(os=facts.operating_system),
         software=BoAmpsSoftware(language="python", version=json.loads(facts.package_versions_json).get("python")),
-        # Whether the machine is a cloud's is not known.
+        # It is not known whether the machine is in a cloud.
         infrastructure=BoAmpsInfrastructure(infra_type="other", components=_components(run)),
         environment=BoAmpsEnvironment(
             country=country_name(facts.country_iso_code) or facts.country_iso_code,
             location=facts.grid_region,
             power_source_carbon_intensity=facts.grid_intensity_g_per_kwh,
         ),
-        # BoAmps' scale is the error: low is 50 %, medium 25 %. Sensors without the power supply are 20 % below a wall
-        # meter, models of the power further off; nothing here has the 10 % of high.
+        # BoAmps' scale is the error: low is 50 %, medium 25 %, high 10 %. Sensors that miss the power supply read 20 %
+        # less than a wall meter, power models are further off; nothing here reaches high.
         quality="low" if "modelled" in published.energy_method else "medium",
     )
 
@@ -89,7 +89,7 @@ def _task(run: Run, evaluation: TaskEvaluation) -> BoAmpsTask:
                 parameters_number=model.params_b,
                 framework=run.run.engine,
                 framework_version=run.run.engine_version,
-                # What the file has is not what is computed with: quantized weights are converted first.
+                # The file's precision is not the computation's: quantized weights are converted first.
                 quantization=f"{model.quantization} weights, computed in {model.dtype}"
                 if model.quantization
                 else model.dtype,
@@ -108,13 +108,13 @@ def _task(run: Run, evaluation: TaskEvaluation) -> BoAmpsTask:
 
 
 def _share(evaluation: TaskEvaluation) -> float:
-    """The share of right answers; of a metric that counts errors, what they leave."""
+    """The share of correct answers; for a metric that counts errors, one minus its value."""
     result = evaluation.primary
     return result.value if result.higher_is_better else 1 - result.value
 
 
 def _measure(run: Run, evaluation: TaskEvaluation) -> BoAmpsMeasure:
-    """Energies in kWh, durations in s. The calibration of BoAmps is the machine idling: the run's idle window."""
+    """Energies in kWh, durations in s. BoAmps' calibration is the idle machine: the run's idle window."""
     window, published = evaluation.inference, evaluation.published
     idle = next((w for w in run.windows if w.phase == "idle" and w.quality_flags is None and w.energy_kwh), None)
     return BoAmpsMeasure(

@@ -1,8 +1,8 @@
 """codecarbon's emissions.csv, one row per run: all its phases together, as a tracker around the run would see them.
 
-The columns are those of the installed codecarbon, which appends to such a file and reads it. A sum is empty where one
-of its windows is not known; the marts have no sums per component, so those are made here. The file has no place for
-a reason, and none for how an energy was obtained: that stands in `experiment_id`, a free text, behind the suite.
+The columns are those of the installed codecarbon, which can append to such a file and read it. A sum is empty if one of
+its windows is not known; the marts have no sums per component, so they are calculated here. The file has no column for
+a reason or for how an energy was obtained: the methods follow the suite in `experiment_id`, a free text.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from orchestration.exports.published_runs import File, Left, Run
 
 
 def files(runs: Sequence[Run], now: datetime) -> Iterator[File | Left]:
-    """The one file; and the runs whose energy is empty in it."""
+    """The file, and the runs whose energy is empty in it."""
     if not runs:
         return
     for run in runs:
@@ -76,7 +76,7 @@ def _row(run: Run) -> dict[str, Any]:
         "latitude": None,
         "ram_total_size": facts.ram_total_gb,
         "tracking_mode": "machine",
-        # codecarbon's defaults would say 0 of what was not observed, and that this is no cloud.
+        # codecarbon's defaults would claim 0 for what was not observed, and that this is not a cloud.
         "cpu_utilization_percent": None,
         "gpu_utilization_percent": None,
         "ram_utilization_percent": None,
@@ -88,7 +88,7 @@ def _row(run: Run) -> dict[str, Any]:
 
 
 def _sum(windows: Sequence[TaskEmission], column: str) -> float | None:
-    """kWh of all windows together; None where one is not known or in doubt."""
+    """kWh of all windows together; None if one is not known or in doubt."""
     if any(window.quality_flags not in COUNTABLE_FLAGS for window in windows):
         return None
     energies = [getattr(window, column) for window in windows]

@@ -1,7 +1,7 @@
 """every_eval_ever's aggregate record (schema 0.3.0), one file per run: `RUN_ID.json`.
 
-Each metric of each task evaluation is one of its results. Energy stands in the schema's extension point,
-`score_details.details`, whose values are texts; where it is not known, `energy_reason` stands there alone.
+Each metric of each task evaluation is one result. Energy is in the schema's extension point, `score_details.details`,
+whose values are texts; if it is not known, only `energy_reason` is there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from evaluators.records import TaskResult
 from orchestration.exports.published_runs import File, Left, Run, TaskEvaluation
 
 SCHEMA_VERSION = "0.3.0"
-_ORGANISATION = "not stated"  # the schema asks for one, and nothing here knows it
+_ORGANISATION = "not stated"  # the schema requires one, and it is not known here
 
 
 def files(runs: Sequence[Run], now: datetime) -> Iterator[File | Left]:
@@ -29,7 +29,7 @@ def _log(run: Run, now: datetime) -> dict[str, Any]:
     facts, retrieved = run.run, str(int(now.timestamp()))
     return {
         "schema_version": SCHEMA_VERSION,
-        # The schema proposes a time at the end, which two runs of one export would share.
+        # The schema suggests the retrieval time as a suffix, which two runs of one export would share.
         "evaluation_id": f"{facts.suite}/{run.model.model_id}/{facts.run_id}",
         "evaluation_timestamp": str(int(facts.started_at.timestamp())),
         "retrieved_timestamp": retrieved,
@@ -84,7 +84,7 @@ def _model(run: Run) -> dict[str, Any]:
 
 def _result(evaluation: TaskEvaluation, result: TaskResult) -> dict[str, Any]:
     published = evaluation.published
-    # The bounds of other metrics are not landed, and without bounds the schema has no type for a score.
+    # Other metrics' bounds are not landed, and the schema has no type for scores without bounds.
     is_share = result.is_primary and published.is_binary
     bounds = {"score_type": "continuous", "min_score": 0.0, "max_score": 1.0} if is_share else {}
     uncertainty: dict[str, Any] = {"num_samples": result.n_documents}
@@ -123,7 +123,7 @@ def _result(evaluation: TaskEvaluation, result: TaskResult) -> dict[str, Any]:
 
 
 def _energy(evaluation: TaskEvaluation) -> dict[str, str]:
-    """Of the task's inference, whatever the metric."""
+    """The energy of the task's inference, the same for all metrics."""
     published, window = evaluation.published, evaluation.inference
     return _texts(
         energy_kwh=published.energy_kwh,
@@ -141,6 +141,6 @@ def _energy(evaluation: TaskEvaluation) -> dict[str, str]:
 
 
 def _texts(**values: object) -> dict[str, str]:
-    """The known ones as text, numbers with all their digits."""
+    """The known values as texts, numbers with all their digits."""
     known = {name: value for name, value in values.items() if value is not None}
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in known.items()}

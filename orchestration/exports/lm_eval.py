@@ -1,7 +1,7 @@
-"""lm-eval's results JSON, one file per run: `MODEL_KEY/results_RUN_ID_TIME.json`, as its `EvaluationTracker` does it.
+"""lm-eval's results JSON, one file per run: `MODEL_KEY/results_RUN_ID_TIME.json`, as its `EvaluationTracker` names it.
 
-The energies stand under the key `evalwatt`, which lm-eval's readers pass over. There are no sample files: lm-eval's
-hold every prompt and answer, and texts are not exported; `task_hashes` tell whether two runs were asked the same.
+Energies are under the key `evalwatt`, which lm-eval's readers ignore. There are no sample files: lm-eval's contain
+every prompt and answer, and texts are not exported; `task_hashes` show whether two runs were asked the same.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 
 from orchestration.exports.published_runs import File, Left, Run, TaskEvaluation
 
-# lm-eval's names of the engines that are its own.
+# lm-eval's names for its own engines.
 _MODEL_SOURCES = {"transformers": "hf"}
 
 
 def files(runs: Sequence[Run], now: datetime) -> Iterator[File | Left]:
-    """A results file per run. Of a repeated task the last repetition's scores stand there, and all energies."""
+    """A results file per run. A repeated task has the last repetition's scores and all energies."""
     for run in runs:
         yield from run.energies_left()
         time = run.run.started_at.isoformat(timespec="microseconds").partition("+")[0].replace(":", "-")
@@ -78,13 +78,13 @@ def _scores(task: str, evaluation: TaskEvaluation) -> dict[str, Any]:
     scores: dict[str, Any] = {"name": task, "alias": task, "sample_len": evaluation.primary.n_documents}
     for result in evaluation.results:
         scores[f"{result.metric},{result.filter}"] = result.value
-        # lm-eval's own word where it has no estimate.
+        # lm-eval's own value without an estimate.
         scores[f"{result.metric}_stderr,{result.filter}"] = "N/A" if result.stderr is None else result.stderr
     return scores
 
 
 def _config(evaluation: TaskEvaluation) -> dict[str, Any]:
-    """What was landed of the task's configuration."""
+    """The landed part of the task's configuration."""
     result = evaluation.primary
     return {
         "task": result.task,
@@ -97,12 +97,12 @@ def _config(evaluation: TaskEvaluation) -> dict[str, Any]:
 def _samples(evaluation: TaskEvaluation) -> dict[str, int]:
     result = evaluation.primary
     asked = {"effective": result.n_documents}
-    # How many there are of a task that was limited is not landed.
+    # The total number of documents of a limited task is not landed.
     return asked if result.documents_limit is not None else {"original": result.n_documents, **asked}
 
 
 def _energy(evaluation: TaskEvaluation) -> dict[str, Any]:
-    """Of the inference alone, as measurement.md defines it; `energy_kwh` is null where it is not known."""
+    """The energy of inference alone, as measurement.md defines it; `energy_kwh` is null if not known."""
     published = evaluation.published
     return {
         "task": published.task,

@@ -1,8 +1,8 @@
-"""What is exported: published, valid task evaluations, and what was landed with them.
+"""The data of exports: published, valid task evaluations, and their landed details.
 
-The published marts say which evaluations count, and every figure that they have comes from them. They lack what the
-formats ask about a run (operating system, packages, energy per component, metrics besides the primary one): that is
-read from the landing, whose files are checked against their hashes.
+The published marts decide which evaluations count, and supply their figures. What the formats need beyond that
+(operating system, packages, energy per component, metrics besides the primary one) is read from the landing,
+whose files are checked against their hashes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _EVALUATIONS = """
     order by run_id, task, repetition
 """
 _RUN = "select energy_kwh, emissions_kg, energy_reason from marts.fct_evaluation_runs where run_id = $run"
-# As lm-eval hashes a task's samples; it would count a document once per filter, so tasks with several have none.
+# lm-eval's hash of a task's samples. It counts a document once per filter, so tasks with several filters have none.
 _TASK_HASHES = """
     select task, sha256(string_agg(document_hash || prompt_hash || target_hash, '' order by document_id))
     from marts.fct_samples
@@ -45,7 +45,7 @@ _TASK_HASHES = """
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file to be written: its path inside the folder, and its text."""
+    """A file to write: its path inside the folder, and its text."""
 
     path: str
     text: str
@@ -61,7 +61,7 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """One task evaluation as published. `energy_kwh` is None where no figure rests on it, for `energy_reason`."""
+    """One task evaluation as published. `energy_kwh` is None if it does not count, because of `energy_reason`."""
 
     run_id: str
     task: str
@@ -85,7 +85,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class TaskEvaluation:
-    """An evaluation with what was landed of it: every metric, and the window of its inference."""
+    """An evaluation with its landed details: every metric, and its inference window."""
 
     published: Evaluation
     results: tuple[TaskResult, ...]
@@ -98,16 +98,16 @@ class TaskEvaluation:
 
     @property
     def name(self) -> str:
-        """The evaluation inside its run, for messages."""
+        """The evaluation's name within its run, for messages."""
         repetition = "" if self.published.repetition == 1 else f" (repetition {self.published.repetition})"
         return f"{self.published.task}{repetition}"
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run with its valid evaluations, and all its windows (phases of the run and of its tasks).
+    """A run with its valid evaluations and all its windows (phases of the run and of its tasks).
 
-    Energy and emissions (CO2e) are those of all windows together, None where one of them is not known.
+    Energy and emissions (CO2e) are sums over all windows, None if one of them is not known.
     """
 
     run: EvaluationRun
@@ -119,7 +119,7 @@ class Run:
     energy_reason: str | None
 
     def energies_left(self) -> Iterator[Left]:
-        """The evaluations whose energy no figure rests on, by reason, for a format that has room for a gap."""
+        """The evaluations whose energy does not count, by reason, for formats that can leave it empty."""
         doubtful: dict[str, list[str]] = {}
         for evaluation in self.evaluations:
             if evaluation.published.energy_kwh is None:
@@ -129,7 +129,7 @@ class Run:
 
 
 def models(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Names of the models that were evaluated."""
+    """Names of the evaluated models."""
     query = "select distinct model_id from marts.fct_task_evaluations where model_id is not null order by all"
     return [name for (name,) in connection.execute(query).fetchall()]
 
@@ -143,9 +143,9 @@ def run_ids(connection: duckdb.DuckDBPyConnection) -> list[str]:
 def read(
     connection: duckdb.DuckDBPyConnection, root: Path, model: str | None = None, run_id: str | None = None
 ) -> Iterator[Run | Left]:
-    """The published runs (of a model, or one), oldest first, with what was landed of them under `root`.
+    """The published runs (all, a model's, or one), oldest first, with their landed details under `root`.
 
-    Raises ValueError where a landed file is damaged.
+    Raises ValueError if a landed file is damaged.
     """
     rows = connection.execute(_EVALUATIONS, {"model": model, "run": run_id}).fetchall()
     for run, group in groupby((Evaluation(*row) for row in rows), key=lambda evaluation: evaluation.run_id):
@@ -182,7 +182,7 @@ def _whole(
 
 
 def _landed(root: Path, run_id: str, record: type[_Row]) -> Iterator[_Row]:
-    """A run's rows of a table; a column that came after the row was landed is None."""
+    """A run's rows of a table; a column that was added after the row was landed is None."""
     names = [column.name for column in columns(record)]
     for bundle in bundles.bundles(root, run_id):
         if (file := bundle.files.get(record.table)) is not None:

@@ -1,11 +1,11 @@
-"""Dagster's instance: opened, named, looked after.
+"""Dagster's instance: opening, naming and maintaining it.
 
-    opening.py        makes and opens it
-    names.py          the words its runs carry: tags, keys, pools, owners
+    opening.py        creates and opens it
+    names.py          names on its runs: tags, keys, pools, owners
     janitor.py        closes runs whose process is gone
-    housekeeping.py   deletes what is old
-    daemon.py         whether its daemon lives
-    failures.py       why a run failed, in a person's words
+    housekeeping.py   deletes old runs
+    daemon.py         whether its daemon is running
+    failures.py       why a run failed, in words for people
 
-Does not belong here: what is run (`defs`).
+Does not belong here: what runs on it (`defs`).
 """

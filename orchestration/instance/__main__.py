@@ -1,5 +1,5 @@
-"""`python -m orchestration.instance` prepares the instance, closes the runs that died with their process, and prints
-the folder, which DAGSTER_HOME has to name."""
+"""`python -m orchestration.instance` prepares the instance, closes runs whose process died, and prints its folder,
+the value for DAGSTER_HOME."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether Dagster's daemon lives, by its own heartbeats."""
+"""Whether Dagster's daemon is running, according to its heartbeats."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
-# It beats every 30 s. Dagster itself waits for half an hour before it calls a daemon dead, too long for a person.
+# The daemon sends a heartbeat every 30 s. Dagster calls it dead after half an hour, which is too long for a person.
 _TOLERATED = timedelta(minutes=2)
-_DAEMONS = ("SCHEDULER", "SENSOR", "QUEUED_RUN_COORDINATOR")  # what a night needs
+_DAEMONS = ("SCHEDULER", "SENSOR", "QUEUED_RUN_COORDINATOR")  # those that a night needs
 
 
 def last_heartbeat(instance: DagsterInstance) -> datetime | None:
-    """The oldest last heartbeat of the daemons that a night needs; None where one of them has never lived."""
+    """The oldest of the last heartbeats of the daemons that a night needs; None if one of them has never run."""
     beats = instance.get_daemon_heartbeats()
     found = [beats[name].timestamp for name in _DAEMONS if name in beats]
     return datetime.fromtimestamp(min(found), UTC) if len(found) == len(_DAEMONS) else None

@@ -1,4 +1,4 @@
-"""Why a Dagster run failed, in the words that were written for people."""
+"""Why a Dagster run failed, in words written for people."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import dagster as dg
 
-_DBT_WORDS = "Errors parsed from dbt logs:"  # what dagster-dbt puts before dbt's own error
+_DBT_WORDS = "Errors parsed from dbt logs:"  # dagster-dbt's words before dbt's own error
 
 
 def reasons(events: Iterable[dg.DagsterEvent]) -> Iterator[str]:
-    """One for each step that failed, or the run's own where it never came to a step."""
+    """One reason per failed step, or the run's own if no step started."""
     for event in events:
         if event.is_step_failure:
             failure = event.step_failure_data
@@ -24,10 +24,10 @@ def reasons(events: Iterable[dg.DagsterEvent]) -> Iterator[str]:
 
 
 def innermost(error: Any) -> str:
-    """The words of the error that began it."""
+    """The message of the error at the root of the chain."""
     while error.cause:
         error = error.cause
-    # Dagster puts the class before the words; the words are written for people.
+    # Dagster puts the error's class before the message.
     return re.sub(rf"^[\w.]*{error.cls_name}: ", "", str(error.message)).strip()
 
 

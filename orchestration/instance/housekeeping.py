@@ -1,7 +1,7 @@
-"""Deletes what Dagster remembers of old runs: their events and what they printed.
+"""Deletes Dagster's history of old runs: their events and their output.
 
-Dagster itself only retires ticks. Belongs here: its own history under EVALWATT_HOME/dagster. Does not belong here:
-anything landed, which stays for ever, or published versions (`publication`).
+Dagster itself deletes only ticks. Belongs here: Dagster's history under EVALWATT_HOME/dagster. Does not belong here:
+the landing, which is kept for ever, or published versions (`publication`).
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 def delete_old_runs(instance: DagsterInstance, home: Home, keep: timedelta, now: datetime | None = None) -> list[str]:
     """Delete ended runs that were created longer ago than `keep`; returns their ids.
 
-    The newest run of a job and partition that went well stays however old it is: by it Dagster knows that a model is
+    The newest successful run of a job and partition stays, however old: from it Dagster knows that a model was
     evaluated, or a state imported.
     """
     from dagster import DagsterRunStatus, RunsFilter
 
     old = instance.get_runs(RunsFilter(created_before=(now or datetime.now(UTC)) - keep))
     if not old:
-        return []  # as nearly always: every verb that evaluates or builds asks
+        return []  # the usual case: every verb that evaluates or builds calls this
     newest: dict[tuple[str, str | None], str] = {}
     for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.SUCCESS])):  # newest first
         newest.setdefault(_what(run), run.run_id)
@@ -34,7 +34,7 @@ def delete_old_runs(instance: DagsterInstance, home: Home, keep: timedelta, now:
     for run_id in deleted:
         instance.compute_log_manager.delete_logs(prefix=[run_id])
         instance.delete_run(run_id)
-        # Its events are gone, but with SQLite the file that held them is left empty.
+        # SQLite leaves an empty file behind.
         for path in (home.dagster / "history" / "runs").glob(f"{run_id}.db*"):
             path.unlink(missing_ok=True)
     return deleted

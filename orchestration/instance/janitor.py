@@ -1,12 +1,11 @@
-"""Closes Dagster's runs whose process is gone: a killed one, or all of them where the machine stopped.
+"""Closes Dagster's runs whose process is gone: one that was killed, or all of them after the machine stopped.
 
-Dagster itself leaves such a run started, and its pool taken, until its maximum runtime has passed. Each run holds a
-file lock here while its process lives, and removes the file at its end: a file that is there and free is that of a
-process that died. Unlike a process id, a lock means the same after a restart, in another container and after a step
-of the clock.
+Dagster itself leaves such a run started, and its pool occupied, until its maximum runtime has passed. Each run holds a
+file lock while its process lives, and removes the file when it ends: an unlocked file belongs to a process that died.
+Unlike a process id, a lock keeps its meaning after a restart, in another container and after a clock step.
 
-Belongs here: telling living runs from dead ones, and closing these. Runs of evaluators are closed by the loader
-(`evaluators.landing.lifecycle`), from locks of their own.
+Belongs here: distinguishing living runs from dead ones, and closing the dead. The loader closes evaluators' runs
+(`evaluators.landing.lifecycle`), by locks of their own.
 """
 
 from __future__ import annotations
@@ -32,13 +31,13 @@ REASON = (
 
 @contextmanager
 def living(home: Home, run_id: str) -> Iterator[None]:
-    """Let others see that the run's process lives."""
+    """Show other processes that the run's process lives."""
     path = _locks(home) / f"{run_id}{_SUFFIX}"
     path.parent.mkdir(parents=True, exist_ok=True)
     unseen = path.with_suffix(".new")
     descriptor = os.open(unseen, os.O_RDWR | os.O_CREAT)
     try:
-        # Never there and free while the run lives: held before it is seen, and removed before it is free.
+        # Never visible and unlocked while the run lives: locked before the rename, removed before the unlock.
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         unseen.rename(path)
         yield
@@ -48,12 +47,12 @@ def living(home: Home, run_id: str) -> Iterator[None]:
 
 
 def is_dead(home: Home, run_id: str) -> bool:
-    """Whether the run began here and its process is gone. False for one that has not begun."""
+    """Whether the run started here and its process is gone. False for a run that has not started."""
     return _is_free(_locks(home) / f"{run_id}{_SUFFIX}")
 
 
 def close_dead_runs(instance: DagsterInstance, home: Home) -> list[str]:
-    """Fail every run whose process is gone, and free all slots that ended runs hold in pools; returns the runs' ids."""
+    """Fail every run whose process is gone, and free the pool slots of ended runs. Returns the closed runs' ids."""
     closed = []
     for path in sorted(_locks(home).glob(f"*{_SUFFIX}")):
         if not _is_free(path):
@@ -75,14 +74,14 @@ def _locks(home: Home) -> Path:
 
 
 def _is_free(path: Path) -> bool:
-    """Whether nobody holds the file. Not created here: a run that ends well removes it."""
+    """Whether nobody holds the lock. Does not create the file: a run that ends normally removes it."""
     try:
         descriptor = os.open(path, os.O_RDWR)
     except FileNotFoundError:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.fstat(descriptor).st_nlink > 0  # removed meanwhile: it ended
+        return os.fstat(descriptor).st_nlink > 0  # 0 if the run has just ended and removed it
     except BlockingIOError:
         return False
     finally:

@@ -1,4 +1,4 @@
-"""The Dagster instance of an EVALWATT_HOME: its settings, written on first use, and how to open it."""
+"""The Dagster instance of an EVALWATT_HOME: writes its settings on first use, and opens it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ telemetry:
 nux:
   enabled: false
 
-# A pool stands for something that there is once: the device, the warehouse. A run that needs a taken pool stays in the
-# queue, and its slot is free as soon as the holder has ended, however it ended.
+# A pool is a resource that exists once: the device, the warehouse. A run that needs an occupied pool stays in the
+# queue; the slot is free as soon as its holder has ended, however it ended.
 concurrency:
   pools:
     default_limit: 1
@@ -35,13 +35,13 @@ run_monitoring:
   max_runtime_seconds: 86400
   poll_interval_seconds: 30
 
-# A worker that crashed is started once more; an evaluation that failed is not, it would fail again.
+# A crashed worker is restarted once; a failed evaluation is not, because it would fail again.
 run_retries:
   enabled: true
   max_retries: 1
   retry_on_asset_or_op_failure: false
 
-# Whether the marts are as fresh as a nightly refresh keeps them; evaluated by the daemon.
+# The daemon checks whether the marts are as fresh as a nightly refresh keeps them.
 freshness:
   enabled: true
 
@@ -70,7 +70,7 @@ def prepare(home: Home) -> Path:
 
 
 def has_instance(home: Home) -> bool:
-    """Whether anything was ever run here; opening the instance would create it."""
+    """Whether anything has run here; opening the instance would create it."""
     return (home.dagster / "dagster.yaml").exists()
 
 
@@ -81,6 +81,6 @@ def open_instance(home: Home) -> DagsterInstance:
     instance = DagsterInstance.from_config(str(prepare(home)))
     known = set(instance.event_log_storage.get_concurrency_keys())
     for pool in {DEVICE_POOL, WAREHOUSE_POOL} - known:
-        # Dagster gives a pool its default limit only after it has let the first runs through (seen with 1.13.27).
+        # Dagster applies a pool's default limit only after it has let the first runs through (seen with 1.13.27).
         instance.event_log_storage.initialize_concurrency_limit_to_default(pool)
     return instance

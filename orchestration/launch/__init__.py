@@ -1,7 +1,7 @@
-"""Where an evaluator's process runs, and what its end means.
+"""Starts evaluator processes, and interprets how they end.
 
-    suites.py     a model's due suites, one process after the other, within its budget
-    process.py    one process, started here through Pipes
+    suites.py     runs a model's due suites one after the other, within its night budget
+    process.py    starts one process through Dagster Pipes
 
 Does not belong here: what is due (`evaluators.plan`), or what Dagster shows of it (`defs`, `ui`).
 """

@@ -1,4 +1,4 @@
-"""One evaluator's process: started here through Dagster Pipes, and its end put into words."""
+"""One evaluator process: starts it through Dagster Pipes, and puts its end into words."""
 
 import contextlib
 import sys
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.errors import DagsterPipesExecutionError  # it has no public name
+from dagster._core.errors import DagsterPipesExecutionError  # not exported publicly
 
 from evaluators import machine
 from evaluators.landing import lifecycle
@@ -15,7 +15,7 @@ from evaluators.spec import RunSpec
 from evaluators.summary import RunSummary
 
 STOPPED = "stopped by a signal; what was finished is kept, and the rest is due in the next night"
-_IN_THE_LOG = "its own words are in the run's log (stderr)"
+_IN_THE_LOG = "its output is in the run's log (stderr)"
 
 
 def evaluate(
@@ -24,7 +24,7 @@ def evaluate(
     spec: RunSpec,
     is_canceled: Callable[[], bool],
 ) -> RunSummary:
-    """Evaluate what the spec says, in a process of its own. A crash has no summary of its own: it gets one here."""
+    """Evaluate the spec in a process of its own. A crash leaves no summary, so it gets one here."""
     with tempfile.TemporaryDirectory(prefix="evalwatt-") as folder:
         file = Path(folder, "spec.json")
         file.write_text(spec.model_dump_json(), encoding="utf-8")
@@ -35,18 +35,18 @@ def evaluate(
         except DagsterPipesExecutionError as error:
             for_memory = machine.memory_kills() > kills_before
             status, reason = _end_of_process(str(error), for_memory=for_memory, canceled=is_canceled())
-            with contextlib.suppress(OSError):  # on a full disk that is left to the loader
+            with contextlib.suppress(OSError):  # on a full disk the loader does it later
                 lifecycle.close(spec.landing, spec.run_id, status, reason)
             words = reason if reason == STOPPED else f"{reason}; {_IN_THE_LOG}"
             return RunSummary.of_none(spec.run_id, spec.model.name, spec.suite.name, words)
     if messages:
         return RunSummary.from_json(messages[-1])
-    words = f"the evaluator ended without a word; {_IN_THE_LOG}"
+    words = f"the evaluator ended without a summary; {_IN_THE_LOG}"
     return RunSummary.of_none(spec.run_id, spec.model.name, spec.suite.name, words)
 
 
 def _end_of_process(error: str, *, for_memory: bool, canceled: bool) -> tuple[str, str]:
-    """A crashed evaluator's status and reason. `for_memory`: the kernel has killed for memory meanwhile."""
+    """A crashed evaluator's status and reason. `for_memory`: the kernel killed for memory while it ran."""
     if canceled or error.endswith(("code 130", "code -15", "code -2")):
         return "interrupted", STOPPED
     if not error.endswith("code -9"):

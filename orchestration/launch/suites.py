@@ -1,4 +1,4 @@
-"""A model's due suites, evaluated one after the other: within its budget, until somebody stops it."""
+"""Evaluates a model's due suites one after the other, within its night budget, until somebody cancels."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from orchestration.launch.process import STOPPED, evaluate
 
 
 def make_room(entries: Catalogue, entry: ModelEntry) -> str | None:
-    """Free the hub's cache down to its limit, keeping what the model needs. Returns what was done, in words."""
+    """Reduce the hub's cache to its limit, keeping what the model needs. Returns what was done, in words."""
     if (limit := entries.settings.hub_cache_limit) is None:
         return None
     freed = hub_cache.free_to(limit, entries, keep=(entry, *entries.lineage(entry)))
@@ -52,7 +52,7 @@ def evaluate_due(
 
 
 def _night(context: dg.AssetExecutionContext) -> datetime:
-    """When the night began that the run belongs to; a run by itself is a night of its own."""
+    """When the run's night started; a run outside a night counts as its own."""
     night = context.run.tags.get(NIGHT_TAG)
     return datetime.fromisoformat(night) if night else datetime.now(UTC)
 

@@ -1,10 +1,10 @@
-"""Ending evaluations cleanly before their time: those that wait leave the queue, the one that runs gets SIGTERM.
+"""Cancels evaluations cleanly: queued ones leave the queue, the running one gets SIGTERM.
 
-It works the same with and without a daemon, because it needs nothing but the instance and the evaluator's process: the
-runs are marked first, so that whoever works on them begins nothing more; then the evaluator is told, lands what it has
-finished, and its run ends as failed with that reason. An evaluator that does not end is killed with all that it
-started: by its guard (`evaluators.process.guard`), or by us where SIGTERM does not reach it. The refresh is left to
-whom it belongs: the sensor, or the `evalwatt run` that waits for its models.
+This works the same with and without a daemon, because it needs only the instance and the evaluator's process. The runs
+are marked first, so that nothing further starts; then the evaluator gets SIGTERM, lands what it has finished, and its
+run ends as failed with that reason. An evaluator that does not stop is killed with all its children: by its guard
+(`evaluators.process.guard`), or from here if SIGTERM does not reach it. The refresh stays with the sensor, or with the
+`evalwatt run` that waits for its models.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from orchestration.instance.names import CANCEL_TAG, CANCELED_TAG, PARTITION_TAG
 if TYPE_CHECKING:
     from dagster import DagsterInstance, DagsterRun
 
-# The guard comes first, for it says what it does; Dagster then has half a minute to end the run.
+# The guard acts first, because it logs what it does; Dagster then has half a minute to end the run.
 KILL_S = GRACE_S + 10.0
 WAIT_S = GRACE_S + 40.0
 _LOOK_EVERY_S = 0.2
@@ -34,7 +34,7 @@ _LOOK_EVERY_S = 0.2
 
 @dataclass(slots=True)
 class Canceled:
-    """Models by what became of them: `finished` were done before they could be stopped, `still_running` go on."""
+    """Models by outcome: `finished` were done before they could be stopped, `still_running` did not stop."""
 
     left_the_queue: list[str] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Canceled:
 
 
 def leave_the_queue(instance: DagsterInstance, runs: Sequence[DagsterRun], why: str) -> list[DagsterRun]:
-    """Cancel those of the runs that have not begun, and return them."""
+    """Cancel the runs that are still queued, and return them."""
     from dagster import DagsterRunStatus
 
     waiting = [run for run in runs if run.status == DagsterRunStatus.QUEUED]
@@ -63,31 +63,31 @@ def cancel(
     kill_s: float = KILL_S,
     wait_s: float = WAIT_S,
 ) -> Canceled:
-    """End the runs and wait for it. `scope`: RUN, or NIGHT, which begins no further model either.
+    """Cancel the runs and wait until they end. `scope`: RUN, or NIGHT, which also starts no further model.
 
-    An evaluator that lives `kill_s` after it was told is killed; the wait ends after `wait_s` in any case.
+    An evaluator that is alive `kill_s` after SIGTERM is killed; the wait ends after `wait_s` in any case.
     """
     waiting = leave_the_queue(instance, runs, why)
     canceled = Canceled(left_the_queue=[_model(run) for run in waiting])
     left = {run.run_id: run for run in runs if run not in waiting}
     for run_id in left:
         instance.add_run_tags(run_id, {CANCEL_TAG: scope})
-    told: dict[int, float] = {}  # when, by process
+    signalled: dict[int, float] = {}  # when, by process id
     deadline = time.monotonic() + wait_s
     while left:
         evaluating = activity.read(home.path)
         models = {_model(run) for run in left.values()}
-        if evaluating is not None and evaluating.process_id not in told and evaluating.model in models:
-            say(f"telling {evaluating.model} to stop; it finishes its document and lands what it has")
+        if evaluating is not None and evaluating.process_id not in signalled and evaluating.model in models:
+            say(f"stopping {evaluating.model}: it finishes its current document and lands its finished tasks")
             with suppress(ProcessLookupError):
                 os.kill(evaluating.process_id, signal.SIGTERM)
-            told[evaluating.process_id] = time.monotonic()
-        for process_id, since in told.items():
+            signalled[evaluating.process_id] = time.monotonic()
+        for process_id, since in signalled.items():
             if time.monotonic() <= since + kill_s:
                 continue
-            told[process_id] = math.inf  # once: its number may be another process's soon
+            signalled[process_id] = math.inf  # only once: the id may soon belong to another process
             if kill_tree(process_id):
-                say(f"process {process_id} did not stop within {kill_s:.0f} s: it was killed with all that it started")
+                say(f"process {process_id} did not stop within {kill_s:.0f} s: killed it and all its children")
         for run_id in list(left):
             found = instance.get_run_by_id(run_id)
             if found is None or found.is_finished:

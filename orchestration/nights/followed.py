@@ -1,6 +1,6 @@
-"""Whether the remedies of a night's message were followed since: what is published by now says so, nobody else.
+"""Whether the remedies of a night's message have been followed since, judged by the published marts alone.
 
-A remedy that no publication shows, such as an entry of the catalogue, is never said to be followed.
+A remedy without a trace in the marts, such as a catalogue entry, never counts as followed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import duckdb
 from orchestration.home import Home
 from orchestration.warehouse.published import connect
 
-# Of each suite that was asked since the night began the newest run has reached its end, and one of them began after the
+# For each suite evaluated since the night started, the newest run is completed, and one of them started after the
 # message.
 _EVALUATED = """
     select coalesce(bool_and(status = 'completed') and bool_or(started_at > $since), false)
@@ -24,7 +24,7 @@ _EVALUATED = """
         qualify row_number() over (partition by suite order by started_at desc, run_id desc) = 1
     )
 """
-# The newest evaluation of the task after the message has an energy without a doubt, and there is one.
+# The task was evaluated after the message, and the newest evaluation has an energy that is not in doubt.
 _METERED = """
     select coalesce(bool_and(energy_reason is null), false)
     from (
@@ -36,7 +36,7 @@ _METERED = """
 
 
 def followed(home: Home, kept: Mapping[str, Any]) -> list[bool]:
-    """For each line of a message as `message.keep` wrote it, whether its remedy was followed."""
+    """For each line of a message that `message.keep` wrote: whether its remedy was followed."""
     lines, at = kept["lines"], kept.get("at")
     if at is None or not home.current.exists():  # kept by an earlier version, or nothing is published
         return [False] * len(lines)

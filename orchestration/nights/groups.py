@@ -1,7 +1,7 @@
-"""Which evaluation runs belong together, and whether the last of them has ended.
+"""Which evaluation runs belong together, and whether all of them have ended.
 
-A group is a night, a backfill, or a run that somebody launched, with its retries. Belongs here: looking at the runs of
-an instance. Does not belong here: asking for runs (`automation`).
+A group is a night, a backfill, or a manually launched run with its retries. Belongs here: looking at an instance's
+runs. Does not belong here: requesting runs (`automation`).
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ ALIVE = [status for status in dg.DagsterRunStatus if status not in _ENDED]
 _BACKFILL_ALIVE = {"REQUESTED", "CANCELING", "FAILING"}
 _FIRST_LOOK = timedelta(hours=1)
 _OVERLAP = timedelta(minutes=1)  # a run's update may become visible a moment after a later one; run keys absorb this
-_RETRY_GRACE = timedelta(minutes=10)  # the daemon says "will retry" and then, in rare cases, does not
+_RETRY_GRACE = timedelta(minutes=10)  # in rare cases the daemon sets "will retry" and then does not retry
 
 
 @dataclass(frozen=True)
 class Look:
-    """What one look at the instance found. `refreshes` are run keys, the same ones for the same state of things."""
+    """What one look at the instance found. `refreshes` are run keys; the same state gives the same keys."""
 
     refreshes: list[str]
     waiting: list[str]
@@ -49,7 +49,7 @@ class Look:
 
 
 def tags(night: str, size: int, deadline: datetime) -> dict[str, str]:
-    """The tags of a night's runs: all that is needed later to know whether the night is over."""
+    """The tags of a night's runs: enough to tell later whether the night is over."""
     return {NIGHT_TAG: night, NIGHT_SIZE_TAG: str(size), DEADLINE_TAG: deadline.astimezone(UTC).isoformat()}
 
 
@@ -59,7 +59,7 @@ def models_being_evaluated(instance: dg.DagsterInstance) -> set[str]:
 
 
 def look(instance: dg.DagsterInstance, cursor: str | None, now: datetime) -> Look:
-    """Find the groups that something happened to since the cursor, and say which of them want a refresh."""
+    """Find the groups that changed since the cursor, and those of them that need a refresh."""
     since = datetime.fromisoformat(cursor) if cursor else now - _FIRST_LOOK
     changed = instance.get_run_records(dg.RunsFilter(updated_after=since))
     oldest: dict[str, datetime] = {}
@@ -87,14 +87,14 @@ def look(instance: dg.DagsterInstance, cursor: str | None, now: datetime) -> Loo
 
 
 def running(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
-    """Evaluations that are queued or running, oldest first."""
+    """Queued and running evaluations, oldest first."""
     records = instance.get_run_records(dg.RunsFilter(statuses=ALIVE))
     alive = [record for record in records if _evaluates(record.dagster_run)]
     return [record.dagster_run for record in sorted(alive, key=lambda record: record.storage_id)]
 
 
 def refresh_of(instance: dg.DagsterInstance, night: str, now: datetime) -> dg.DagsterRun | None:
-    """The first refresh of a night that has ended; None while there is none."""
+    """A night's first refresh that has ended; None if there is none yet."""
     begun = datetime.fromisoformat(night)
     records = instance.get_run_records(dg.RunsFilter(job_name=REFRESH_JOB, created_after=begun))
     of_night = [r for r in records if r.dagster_run.tags.get(REFRESH_OF_TAG, "").startswith(f"night {night} ")]
@@ -130,7 +130,7 @@ def _records(instance: dg.DagsterInstance, group: str) -> Sequence[dg.RunRecord]
 def _open_reason(
     instance: dg.DagsterInstance, group: str, records: Sequence[dg.RunRecord], now: datetime
 ) -> str | None:
-    """Why the group's last evaluation has not ended yet; None where it has."""
+    """Why the group has not ended yet; None if it has."""
     size = max((int(record.dagster_run.tags.get(NIGHT_SIZE_TAG, 0)) for record in records), default=0)
     missing = size - len(_partitions(records))
     if missing > 0:
@@ -158,7 +158,7 @@ def _is_over(record: dg.RunRecord, now: datetime) -> bool:
 
 
 def _is_late(records: Sequence[dg.RunRecord], now: datetime) -> bool:
-    """The deadline has passed and something of the night itself, not a later re-execution, is still open."""
+    """Whether the deadline has passed while part of the night itself, not a later re-execution, is still open."""
     deadlines = [record.dagster_run.tags[DEADLINE_TAG] for record in records if DEADLINE_TAG in record.dagster_run.tags]
     if not deadlines or now < (deadline := datetime.fromisoformat(deadlines[0])):
         return False

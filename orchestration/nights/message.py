@@ -1,4 +1,4 @@
-"""What a night's message says, and the file that keeps it. Pure: who finds out what happened is `report`."""
+"""The content of a night's message, and the file that keeps it. `report` finds out what happened."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _TOPIC_WIDTH = 12
 class Line:
     """One thing that happened; `remedy` is what to do about it, with the command.
 
-    `asks_for` is what a later publication has where the remedy was followed: for each model a run to its end, for each
-    model and task an energy that counts; where it is empty, the publication itself. None: no publication shows it.
+    `asks_for` is what a later publication contains if the remedy was followed: for each model a completed run, for each
+    model and task an energy that counts; if it is empty, the publication itself. None: no publication shows it.
     """
 
     topic: str
@@ -34,7 +34,7 @@ class Line:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Message:
-    """A night in words. `good`: there is nothing that a person has to look at."""
+    """A night in words. `good`: nothing needs a person's attention."""
 
     night: datetime
     headline: str
@@ -45,12 +45,12 @@ class Message:
         return all(line.remedy is None for line in self.lines)
 
     def text(self) -> str:
-        """For people; secrets are blanked."""
+        """The message for people; secrets are redacted."""
         return redact("\n".join([self.headline, *in_words(map(dataclasses.asdict, self.lines))]))
 
 
 def in_words(lines: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The lines below a headline; as `keep` wrote them."""
+    """The lines below a headline, as text. Takes lines as `keep` writes them."""
     parts = []
     for line in lines:
         parts += _indented(f"{line['topic']:<{_TOPIC_WIDTH}}", line["words"])
@@ -60,12 +60,12 @@ def in_words(lines: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def folder(home: Home, night: datetime) -> Path:
-    """Where the night's message lies, and who was told."""
+    """The folder of the night's message and its deliveries."""
     return home.nights / f"{night.astimezone(UTC):%Y%m%dT%H%M%SZ}"
 
 
 def keep(home: Home, message: Message) -> Path:
-    """Write the message down; what a night's first message said stays. Returns the night's folder."""
+    """Write the message to its file, unless the night already has one. Returns the night's folder."""
     place = folder(home, message.night)
     place.mkdir(parents=True, exist_ok=True)
     if not (place / _MESSAGE).exists():

@@ -1,12 +1,12 @@
-"""Bringing a night's message to where the settings want it: `notification: [log, webhook, email]`.
+"""Delivers a night's message to the places in the settings: `notification: [log, webhook, email]`.
 
-Each place is told once per night: its claim is a file that is created before anything is sent, so a retry finds it. A
-message that could not be delivered is kept and logged, and `evalwatt status` says so; it is not sent again, because it
-may have arrived. Addresses and passwords come from the environment only, and nothing is sent unless a place is named.
+Each place gets one message per night: a file claims the delivery before anything is sent, so that a retry finds it. A
+message that could not be delivered is kept and logged, and `evalwatt status` shows it; it is not sent again, because it
+may have arrived. Addresses and passwords come from the environment only, and without a place nothing is sent.
 
-    webhook  EVALWATT_WEBHOOK_URL, which is sent {"text": …} as JSON, what Slack and Mattermost read
-    email    EVALWATT_EMAIL_TO (addresses with commas), EVALWATT_EMAIL_FROM, EVALWATT_SMTP_HOST, and where they are
-             wanted EVALWATT_SMTP_PORT (465: TLS from the start; 587 otherwise, with STARTTLS where the server has it),
+    webhook  EVALWATT_WEBHOOK_URL, which receives {"text": …} as JSON, the format of Slack and Mattermost
+    email    EVALWATT_EMAIL_TO (comma-separated), EVALWATT_EMAIL_FROM, EVALWATT_SMTP_HOST, and optionally
+             EVALWATT_SMTP_PORT (465: TLS from the start; 587 otherwise, with STARTTLS if the server offers it),
              EVALWATT_SMTP_USER, EVALWATT_SMTP_PASSWORD
 """
 
@@ -35,13 +35,13 @@ Send = Callable[[Message], None]
 
 
 class NotDelivered(Exception):
-    """The message was not accepted, or the environment does not say where to send it; the message says what to do."""
+    """The message was rejected, or the environment lacks an address; the error says what to do."""
 
 
-def tell(home: Home, message: Message, places: Iterable[str], log: Callable[[str], None]) -> None:
-    """Keep the message and bring it to every place that was not told of this night yet; the log is one of them.
+def deliver(home: Home, message: Message, places: Iterable[str], log: Callable[[str], None]) -> None:
+    """Keep the message and deliver it to the log and every place that has not received this night's message.
 
-    A place that cannot be reached is logged. Raises OSError where the message cannot be kept.
+    A failed delivery is logged. Raises OSError if the message cannot be kept.
     """
     kept = keep(home, message)
     senders: dict[str, Send] = {LOG: lambda message: log(message.text()), "webhook": _post, "email": _mail}
@@ -60,13 +60,13 @@ def tell(home: Home, message: Message, places: Iterable[str], log: Callable[[str
         claim.write_text(json.dumps({"at": datetime.now(UTC).isoformat(timespec="seconds"), "outcome": outcome}))
 
 
-def was_told(home: Home, night: datetime) -> bool:
-    """Whether the night's message has been logged, which comes first."""
+def was_delivered(home: Home, night: datetime) -> bool:
+    """Whether the night's message has been logged, the first delivery."""
     return (folder(home, night) / f"{LOG}.json").exists()
 
 
 def deliveries(place: Path) -> dict[str, str]:
-    """What became of a night's message, by place."""
+    """The outcome of each delivery of a night's message, by place."""
     claims = sorted(path for path in place.glob("*.json") if path.name != "message.json")
     return {path.stem: _outcome(path) for path in claims}
 
@@ -75,7 +75,7 @@ def _outcome(claim: Path) -> str:
     try:
         return str(json.loads(claim.read_text())["outcome"])
     except ValueError:
-        return "not known: the process ended while it was sent"
+        return "not known: the process ended during the delivery"
 
 
 def _post(message: Message) -> None:
@@ -104,7 +104,7 @@ def _mail(message: Message) -> None:
             encrypted = True
         if user:
             if not encrypted:
-                raise NotDelivered(f"{host} offers no TLS, so the password was not sent; unset EVALWATT_SMTP_USER")
+                raise NotDelivered(f"{host} does not offer TLS, so the password was not sent; unset EVALWATT_SMTP_USER")
             server.login(user, password)
         server.send_message(mail)
 
@@ -112,5 +112,7 @@ def _mail(message: Message) -> None:
 def _variable(name: str) -> str:
     value = os.environ.get(name)
     if not value:
-        raise NotDelivered(f"{name} is not set; set it in the daemon's environment, or shorten `notification`")
+        raise NotDelivered(
+            f"{name} is not set; set it in the daemon's environment, or remove the place from `notification`"
+        )
     return value

@@ -1,6 +1,6 @@
-"""Finds out what happened in a night: from Dagster's runs, from what was landed, and from the published control.
+"""Finds out what happened in a night: from Dagster's runs, the landing, and the published control.
 
-Belongs here: reading. The words and their file are `message`'s, bringing them to people is `notification`'s.
+Belongs here: reading. `message` keeps the text, `notification` delivers it.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ from orchestration.nights.message import Line, Message
 from orchestration.warehouse.published import connect
 
 _LATE = timedelta(minutes=10)
-KEEP_IT_RUNNING = "keep the daemon running: `systemctl status evalwatt-daemon`; `evalwatt status` says whether it lives"
-_NOW = "`evalwatt run` evaluates it now, else it is due in the next night"
+KEEP_IT_RUNNING = (
+    "keep the daemon running: `systemctl status evalwatt-daemon`; `evalwatt status` shows whether it is running"
+)
+_NOW = "`evalwatt run` evaluates it now; otherwise it is due in the next night"
 _PARTLY_KNOWN = """
     select model_id, suite, energy_known_kwh, tasks_with_energy, tasks_without_energy
     from marts.mart_model_efficiency as efficiency
@@ -63,9 +65,9 @@ def report(
     not_begun: Collection[str] = (),
     further: Sequence[Line] = (),
 ) -> Message:
-    """The message of a night whose refresh has ended, or never began (None).
+    """The message of a night whose refresh has ended, or never started (None).
 
-    `night` is what its runs are tagged with; `not_begun` are models without a run; `further` lines come first.
+    `night` is the tag of its runs; `not_begun` are models without a run; `further` lines come first.
     """
     ended = Refreshed(instance, refresh)
     models = [_Model.of(instance, run) for run in _last_runs(instance, night)]
@@ -85,21 +87,26 @@ def report(
     return Message(datetime.fromisoformat(night), headline, tuple(lines))
 
 
+def evaluated_in(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[str, ...]:
+    """The ids of the Evalwatt runs that an ended Dagster run evaluated."""
+    return _run_ids(_all_metadata(_last_events(instance, run)))
+
+
 def without_runs(settings: Settings, night: datetime, lines: Sequence[Line]) -> Message:
     """The message of a night that evaluated nothing."""
     return Message(night, f"{title(night.isoformat(), settings)}: nothing was evaluated", tuple(lines))
 
 
 def schedule_lines(instance: dg.DagsterInstance, settings: Settings, night: datetime, begun: datetime) -> list[Line]:
-    """Nights before this one on which the schedule did not run, and how late it ran tonight."""
+    """Earlier nights that the schedule missed, and how late it ran tonight."""
     lines = []
     if missed := schedule.missed_before(instance, settings, night):
         days = ", ".join(map(str, missed)) if len(missed) <= 3 else f"{missed[0]} to {missed[-1]} ({len(missed)})"
-        words = f"the night of {days} did not begin: no daemon ran at {settings.nightly_at}; what was due stayed due"
+        words = f"no night on {days}: the daemon was not running at {settings.nightly_at}; what was due stayed due"
         lines.append(Line("missed", words, KEEP_IT_RUNNING))
     if begun - night > _LATE:
         local = begun.astimezone(ZoneInfo(settings.time_zone))
-        words = f"no daemon ran at {settings.nightly_at}; it came back at {local:%Y-%m-%d %H:%M}"
+        words = f"the daemon was not running at {settings.nightly_at}; it started at {local:%Y-%m-%d %H:%M}"
         lines.append(Line("late", words, KEEP_IT_RUNNING))
     return lines
 
@@ -111,7 +118,7 @@ def title(night: str, settings: Settings) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Model:
-    """How a model ended tonight. `run_ids` are those of the landing."""
+    """How a model's evaluation ended tonight. `run_ids` are Evalwatt's."""
 
     name: str
     outcome: str  # good, failed, over budget, not begun, canceled, running
@@ -122,18 +129,14 @@ class _Model:
 
     @classmethod
     def of(cls, instance: dg.DagsterInstance, run: dg.DagsterRun) -> _Model:
-        wanted = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.ASSET_MATERIALIZATION}
-        logs = instance.all_logs(run.run_id, of_type={*wanted, dg.DagsterEventType.RUN_FAILURE})
-        events = [entry.get_dagster_event() for entry in logs if entry.is_dagster_event]
-        metadata: dict[str, Any] = {}
-        for event in events:
-            metadata |= {name: value.value for name, value in _metadata(event).items()}
+        events = _last_events(instance, run)
+        metadata = _all_metadata(events)
         outcome, words = _outcome(run, metadata, "; ".join(reasons(events)))
         return cls(
             name=run.tags.get(PARTITION_TAG, run.run_id),
             outcome=outcome,
             words=words,
-            run_ids=tuple(filter(None, str(metadata.get("run_ids", "")).split(", "))),
+            run_ids=_run_ids(metadata),
             budget_notes=metadata.get("budget_notes"),
             night_size=int(run.tags.get(NIGHT_SIZE_TAG, 0)),
         )
@@ -154,11 +157,11 @@ def _outcome(run: dg.DagsterRun, metadata: Mapping[str, Any], reason: str) -> tu
         )
     if status in (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED):
         return "not begun", "the night's deadline came first"
-    return "running", "still evaluating at the night's deadline; one more refresh follows when it ends"
+    return "running", "still evaluating at the night's deadline; another refresh follows when it ends"
 
 
 def _last_runs(instance: dg.DagsterInstance, night: str) -> list[dg.DagsterRun]:
-    """The newest run of each of the night's models: a retry takes the place of the run that crashed."""
+    """The newest run of each of the night's models: a retry replaces the run that crashed."""
     last: dict[str, dg.RunRecord] = {}
     for record in instance.get_run_records(dg.RunsFilter(tags={NIGHT_TAG: night})):
         name = record.dagster_run.tags.get(PARTITION_TAG, record.dagster_run.run_id)
@@ -170,8 +173,8 @@ def _last_runs(instance: dg.DagsterInstance, night: str) -> list[dg.DagsterRun]:
 def _model_lines(models: Sequence[_Model], not_begun: Collection[str]) -> Iterator[Line]:
     by_hand = "`evalwatt evaluate {name}`, then `evalwatt build`"
     remedies = {
-        "failed": f"mend it, then {by_hand}",
-        "over budget": f"to go on before the next night: {by_hand}",
+        "failed": f"fix it, then {by_hand}",
+        "over budget": f"to continue before the next night: {by_hand}",
         "not begun": _NOW,
         "canceled": _NOW,
         "running": None,
@@ -187,14 +190,14 @@ def _model_lines(models: Sequence[_Model], not_begun: Collection[str]) -> Iterat
         yield Line("good", ", ".join(good))
     for model in models:
         if model.budget_notes:
-            remedy = "`evalwatt doctor` says what is metered here; give the entry a `budget: {time: …}`"
+            remedy = "`evalwatt doctor` shows what is metered here; give the entry a `budget: {time: …}`"
             yield Line("budget", f"{model.name}: {model.budget_notes}", remedy)
 
 
 def _sensor_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
-    """The doubts about the night's energies, a line for each flag."""
+    """The night's energies in doubt, one line per flag."""
     flagged: dict[str, list[tuple[str, str]]] = {}
-    sentences: dict[str, str] = {}  # the first task's stands for the others'
+    sentences: dict[str, str] = {}  # the first task's also describes the others
     for run_id in run_ids:
         if (summary := summary_in(home.landing / run_id)) is None:
             continue
@@ -210,14 +213,14 @@ def _sensor_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
     for flag, tasks in sorted(flagged.items()):
         shown = ", ".join(map(" ".join, tasks[:4])) + (f" and {len(tasks) - 4} more" if len(tasks) > 4 else "")
         words = f"{flag}: {sentences.get(flag) or quality.MEANINGS.get(flag, flag)} ({shown})"
-        remedy = quality.REMEDIES.get(flag, "`evalwatt doctor` says what is metered here and how")
+        remedy = quality.REMEDIES.get(flag, "`evalwatt doctor` shows what is metered here and how")
         models = {model for model, _ in tasks}
         remedy = remedy.replace("MODEL", models.pop()) if len(models) == 1 else remedy
         yield Line("sensors", words, remedy, tuple(tasks))
 
 
 class Refreshed:
-    """The refresh after a night."""
+    """The refresh after a night, and what it published."""
 
     def __init__(self, instance: dg.DagsterInstance, refresh: dg.DagsterRun | None) -> None:
         self.run = refresh
@@ -234,20 +237,20 @@ class Refreshed:
 
     def lines(self, home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
         if self.run is None:
-            words = "none followed: the sensor refresh_after_evaluations did not ask"
+            words = "there was none: the sensor refresh_after_evaluations did not request it"
             yield Line("refresh", words, "`evalwatt build`", ())
             return
         if WAITED_TAG in self.run.tags:
             words = f"{self.run.tags[WAITED_TAG]} for another refresh of this EVALWATT_HOME"
             yield Line(
-                "refresh", words, None if self.build_id else "`evalwatt build`, once the other one has ended", ()
+                "refresh", words, None if self.build_id else "`evalwatt build`, when the other refresh has ended", ()
             )
         if self.build_id is None:
             words = "\n".join(self.reasons) or f"see Dagster's run {self.run.run_id}"
-            yield Line("unpublished", words, "`evalwatt build`, when its cause is mended", ())
+            yield Line("unpublished", words, "fix the cause, then `evalwatt build`", ())
             return
         if self.reasons:  # the report comes after the publication
-            yield Line("refresh", "\n".join(self.reasons), "`evalwatt build`, when its cause is mended", ())
+            yield Line("refresh", "\n".join(self.reasons), "fix the cause, then `evalwatt build`", ())
         yield from _control_lines(home, run_ids)
         yield from known_lines(home, run_ids)
 
@@ -257,16 +260,31 @@ def _control_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
     with connect(home) as connection:
         drifted = connection.execute(_DRIFTED, {"days": days}).fetchall()
     for machine, reason in drifted:
-        remedy = "look for what else runs there, then `evalwatt evaluate MODEL --force` for the night's models"
+        remedy = "find out what else runs on it, then `evalwatt evaluate MODEL --force` for the night's models"
         yield Line("control", f"{machine} drifted: {reason}", remedy)
 
 
 def known_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
-    """What is known of each suite of the night of which a part is; what to do stands with the doubt."""
+    """The known energy of each of the night's suites that is known in part; the doubts' lines have the remedies."""
     with connect(home) as connection:
         partly = connection.execute(_PARTLY_KNOWN, {"runs": list(run_ids)}).fetchall()
     for model, suite, kwh, known, missing in partly:
         yield Line("energy", f"{model} on {suite}: {kwh * 1000:.3g} Wh for {known}; not known for {missing}")
+
+
+def _last_events(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[dg.DagsterEvent]:
+    types = dg.DagsterEventType
+    wanted = {types.STEP_FAILURE, types.ASSET_MATERIALIZATION, types.RUN_FAILURE}
+    logs = instance.all_logs(run.run_id, of_type=wanted)
+    return [entry.get_dagster_event() for entry in logs if entry.is_dagster_event]
+
+
+def _all_metadata(events: Sequence[dg.DagsterEvent]) -> dict[str, Any]:
+    return {name: value.value for event in events for name, value in _metadata(event).items()}
+
+
+def _run_ids(metadata: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(filter(None, str(metadata.get("run_ids", "")).split(", ")))
 
 
 def _metadata(event: dg.DagsterEvent) -> Mapping[str, Any]:

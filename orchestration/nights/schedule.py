@@ -1,6 +1,6 @@
-"""The nightly schedule as Dagster kept it: when it ran, when it did not, and when it will.
+"""The nightly schedule as Dagster records it: when it ran, when it did not, and when it will.
 
-Dagster's scheduler makes up for the last tick that it missed, however late, and for none before.
+Dagster's scheduler makes up for the last missed tick only, however late.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def cron(at: str, hours_later: int = 0) -> str:
 
 
 def ticks(instance: DagsterInstance, since: datetime | None = None) -> list[InstigatorTick]:
-    """The schedule's ticks, oldest first; a tick's timestamp is the time that it was meant for."""
+    """The schedule's ticks, oldest first; a tick's timestamp is its scheduled time."""
     from dagster._core.definitions.run_request import InstigatorType
 
     states = instance.all_instigator_state(instigator_type=InstigatorType.SCHEDULE)
@@ -40,7 +40,7 @@ def ticks(instance: DagsterInstance, since: datetime | None = None) -> list[Inst
 
 
 def missed_before(instance: DagsterInstance, settings: Settings, night: datetime) -> list[date]:
-    """The days between the tick before and this night's on which the schedule should have run and did not."""
+    """The days since the previous tick on which the schedule should have run but did not."""
     zone = ZoneInfo(settings.time_zone)
     earlier = [tick for tick in ticks(instance) if tick.timestamp < night.timestamp()]
     if not earlier:
@@ -50,7 +50,7 @@ def missed_before(instance: DagsterInstance, settings: Settings, night: datetime
 
 
 def next_tick(settings: Settings, now: datetime) -> datetime:
-    """When the schedule runs next, in the settings' time zone: where its clocks change, at the time Dagster chooses."""
+    """When the schedule runs next, in the settings' time zone, also across clock changes, as Dagster computes it."""
     from dagster._utils.schedules import schedule_execution_time_iterator
 
     return next(schedule_execution_time_iterator(now.timestamp(), cron(settings.nightly_at), settings.time_zone))

@@ -1,4 +1,4 @@
-"""What tables are made of: cells with something to sort by, and the few forms that most cells have."""
+"""Table cells with their sort keys, and the few kinds that most cells are."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from orchestration.report import formats
 from orchestration.report.findings import Verdict
 from orchestration.report.queries import Row
 
-# Characters: a cell with more is wide, one with fewer is short.
+# In characters: longer cells are wide, shorter ones are short.
 WIDE = 60
 SHORT = 14
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What is read, and what it is sorted by; `verdict` and `details` where it is a claim's."""
+    """The text shown and the value to sort by; cells of claims also have `verdict` and `details`."""
 
     text: str
     sort: Any = None
@@ -26,7 +26,7 @@ class Cell:
 
     @property
     def width(self) -> str:
-        """The style sheet's class for it."""
+        """The style sheet's class for its width."""
         if self.details or len(self.text) > WIDE:
             return "wide"
         return "short" if len(self.text) < SHORT else ""
@@ -34,7 +34,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """Columns with whether they hold numbers; rows with the leaderboard's state that they belong to, if any."""
+    """Columns, each with whether it holds numbers; rows, each with its leaderboard state, if any."""
 
     caption: str
     columns: tuple[tuple[str, bool], ...]
@@ -56,7 +56,7 @@ def _part(row: Row, name: str) -> str:
 
 
 def columns(*titles: str) -> tuple[tuple[str, bool], ...]:
-    """A leading # marks numbers."""
+    """A leading # marks a column of numbers."""
     return tuple((title.lstrip("#"), title.startswith("#")) for title in titles)
 
 

@@ -1,8 +1,8 @@
-"""The charts as Vega specifications: Altair makes them, vl-convert compiles them, so the page needs no Vega-Lite.
+"""The charts as Vega specifications: written in Altair, compiled by vl-convert, so the page needs no Vega-Lite.
 
-Belongs here: marks, scales and axes. A specification names its datasets and holds no rows: the page's script fills
-them from the queries' rows. Colours are the style sheet's (`var(--ink)`), resolved when a chart is drawn, so that light
-and dark are in one place; `energy`, `mass`, `joules` and `figure` are the script's own formats.
+Belongs here: marks, scales and axes. A specification names its datasets and contains no rows: the page's script fills
+them in. Colours are names from the style sheet (`var(--ink)`), resolved when a chart is drawn, so that light and dark
+are defined in one place; `energy`, `mass`, `joules` and `figure` are the script's formats.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import vl_convert
 from orchestration.report.findings import PUBLISHED
 from orchestration.report.palette import GRID, INK, MUTED, PAPER
 
-Layers = alt.LayerChart | alt.FacetChart  # what Altair says that layers are
+Layers = alt.LayerChart | alt.FacetChart  # the types of Altair's layers
 
-TIP = {"expr": "'tip'"}  # the mark has one; the script writes it
+TIP = {"expr": "'tip'"}  # the mark has a tooltip, which the script fills
 
 _CONFIG: dict[str, Any] = {
-    "aria": False,  # a canvas has none; the table below a chart is what is read
+    "aria": False,  # a canvas has none; screen readers read the table below the chart
     "background": "transparent",
     "font": "system-ui, sans-serif",
-    "padding": {"left": 5, "top": 5, "right": 20, "bottom": 5},  # half of an axis' last label
+    "padding": {"left": 5, "top": 5, "right": 20, "bottom": 5},  # room for half of the last axis label
     "view": {"stroke": None},
     "axis": {
         "domainColor": MUTED,
@@ -47,7 +47,7 @@ _OWN_COLOUR: Any = {"field": "colour", "type": "nominal", "scale": None, "legend
 _FILL: Any = {"field": "fill", "type": "nominal", "scale": None, "legend": None}
 
 
-# What a logarithmic axis shows of every decade, as far as there is room.
+# The ticks of a logarithmic axis per decade, if there is room.
 _STEPS = [digit * 10.0**power for power in range(-9, 7) for digit in (1, 1.5, 2, 3, 5, 7)]
 _DECADES = [10.0**power for power in range(-9, 7)]
 
@@ -67,7 +67,7 @@ def _rows(dataset: str) -> alt.Chart:
 
 
 def _labels() -> list[alt.Chart]:
-    """Names that the script places where they overlap no other; with a halo, since points may lie behind."""
+    """Names, which the script places without overlaps; with a halo, because points may be behind them."""
     names = _rows("labels").encode(x="x:Q", y="y:Q", text="name:N")
     halo = names.mark_text(fontSize=11, dy=-11, stroke=PAPER, strokeWidth=4, strokeJoin="round", strokeOpacity=0.85)
     return [halo, names.mark_text(fontSize=11, dy=-11, color=INK)]
@@ -122,7 +122,7 @@ def arrows() -> Layers:
 
 
 def families() -> Layers:
-    """Dataset: ratios (family, group, x, colour, fill): emissions of fine-tunes over their base's."""
+    """Dataset: ratios (family, group, x, colour, fill): emissions of fine-tunes relative to their base."""
     x = _log("x", "Median emissions, times the base's", "figure")
     rows = _rows("ratios").encode(
         y=alt.Y("family:N", title=None, axis=alt.Axis(grid=False, domain=False, ticks=False)), yOffset="group:N"
@@ -154,7 +154,7 @@ def sizes() -> Layers:
 
 
 def marginal() -> Layers:
-    """Dataset: steps (step, y, label, colour, basis): points gained per kg from a class to the next."""
+    """Dataset: steps (step, y, label, colour, basis): points gained per kg from one class to the next."""
     steps = _rows("steps").encode(
         x=alt.X(
             "step:N",
@@ -172,7 +172,7 @@ def marginal() -> Layers:
     )
     return alt.layer(
         steps.mark_circle(size=110, opacity=1, tooltip=TIP).encode(color=_OWN_COLOUR),
-        # one above its point and one below: on a narrow page they would touch
+        # one label above its point, one below: on a narrow page they would touch
         steps.mark_text(dy=alt.ExprRef(f"datum.basis === '{PUBLISHED}' ? 15 : -13")).encode(text="label:N"),
     ).properties(height=230)
 
@@ -243,7 +243,7 @@ def scenarios() -> Layers:
             "kg:Q",
             title="Emissions, CO₂e",
             axis=_axis("mass", tickCount=4),
-            scale=alt.Scale(zero=True, nice=True, rangeMax=alt.ExprRef("width - 60")),  # leaves the labels room
+            scale=alt.Scale(zero=True, nice=True, rangeMax=alt.ExprRef("width - 60")),  # room for the labels
         ),
         y=alt.Y(
             "scenario:N",
@@ -274,7 +274,7 @@ def specifications() -> dict[str, dict[str, Any]]:
 def runtime() -> str:
     """Vega with its embedding script, to be inlined; about 900 KB.
 
-    vl-convert 1.9 bundles Vega's default export, which is null, so `vegaEmbed` is the one way to it.
+    vl-convert 1.9 bundles Vega's default export, which is null, so only `vegaEmbed` gives access to it.
     """
     return str(vl_convert.javascript_bundle(snippet="window.vegaEmbed = vegaEmbed;"))
 

@@ -1,7 +1,7 @@
-"""What the page says first: the night in one sentence and four figures, and the study's six questions with answers.
+"""The top of the page: the night in one sentence and four figures, and the study's six questions with answers.
 
-Belongs here: choosing rows and putting them into words. Every figure is in a row of a query; nothing is calculated
-but sums over a night. An answer that the evidence does not give is `cannot be told`, with the mart's reason.
+Belongs here: choosing rows and putting them into words. Every figure comes from a row of a query; only sums over a
+night are calculated. Where there is no answer, the verdict is `cannot be told`, with the mart's reason.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from orchestration.report.queries import Answer, Row
 
 MEASURED, PUBLISHED, PER_RUN = "measured", "leaderboard_published", "leaderboard_per_run"
 BASES = {PUBLISHED: "Leaderboard, as published", PER_RUN: "Leaderboard, per run", MEASURED: "Own evaluations"}
-HOLDS, TOLD_NOT = ("holds", "holds_in_direction"), "cannot_be_told"  # codes of a claim's verdict
+HOLDS, CANNOT_BE_TOLD = ("holds", "holds_in_direction"), "cannot_be_told"  # codes of a claim's verdict
 PHASES = ("idle", "load", "warmup", "inference", "scoring")
-SUITE, KNOWN_TASKS = "suite", "known_tasks"  # scopes of a pair: all tasks, or those whose energies are known
+SUITE, KNOWN_TASKS = "suite", "known_tasks"  # scopes of a pair: all tasks, or those with known energies
 
 # The control workload's flags in words.
 CONTROL = {
@@ -33,7 +33,7 @@ Answers = Mapping[str, Answer]
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure of the night: its value, what it is of, and how it was obtained."""
+    """One figure of the night: its value, its subject, and how it was obtained."""
 
     title: str
     value: str
@@ -43,7 +43,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim's verdict: the code that decisions read, and the words that people read."""
+    """A claim's verdict: a code for programs and words for people."""
 
     code: str
     words: str
@@ -55,7 +55,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Finding:
-    """What the evidence says of a claim; `state` is the leaderboard's, None for own evaluations."""
+    """What one basis says about a claim; `state` is the leaderboard's, None for own evaluations."""
 
     basis: str
     state: date | None
@@ -65,7 +65,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Question:
-    """A question of the study, where the page shows it, and its findings."""
+    """A question of the study, the section that covers it, and its findings."""
 
     words: str
     section: str
@@ -76,30 +76,30 @@ class Question:
 
 
 def study_day(answers: Answers) -> date | None:
-    """The leaderboard's state that the study looked at; None where there is nothing to hold its claims against."""
+    """The leaderboard state that the study used; None if there is nothing to check its claims against."""
     return next((row["study_day"] for row in answers["claims"]), None)
 
 
 def small(answers: Answers) -> float | None:
-    """Billions of parameters below which a model is small: those that claim a is about."""
+    """The billions of parameters below which claim a calls a model small."""
     return next((row["params_below_b"] for row in answers["claims"].where(claim_id="a")), None)
 
 
 def states(answers: Answers) -> list[date]:
-    """The leaderboard's states on the page: the study's day first, where it is held."""
+    """The leaderboard's states on the page, oldest first."""
     found = {row["as_of"] for row in answers["claims"] if row["basis"] != MEASURED}
     found |= {row["as_of"] for row in answers["leaderboard_models"]}
     return sorted(found)
 
 
 def main_key(answers: Answers) -> str | None:
-    """The comparability key that the claims are about, too; None where nothing was evaluated here."""
+    """The headline comparability key, which the claims use too; None if nothing was evaluated here."""
     first = min(answers["own_models"], key=lambda row: row["headline_rank"], default=None)
     return first["comparability_key"] if first is not None else None
 
 
 def tonight(answers: Answers) -> tuple[str, list[Figure]]:
-    """The newest night in one sentence and four figures; where nothing was evaluated here, the leaderboard."""
+    """The newest night in one sentence and four figures; the leaderboard if nothing was evaluated here."""
     nights = list(answers["nights"])
     if not nights:
         return _without_own(answers)
@@ -109,7 +109,7 @@ def tonight(answers: Answers) -> tuple[str, list[Figure]]:
     method = (
         "; ".join(sorted({row["energy_methods"] for row in rows if row["energy_methods"]})) or "no task has an energy"
     )
-    # A window or a model without an energy does not hide the others': what the sum lacks is said beside it.
+    # A window or model without an energy does not hide the others: the sentence says what the sum lacks.
     known = [row for row in rows if row["energy_known_kwh"] is not None]
     energy, kg = _sum(known, "energy_known_kwh"), _sum(known, "emissions_known_kg")
     lacking = _without(known)
@@ -119,13 +119,13 @@ def tonight(answers: Answers) -> tuple[str, list[Figure]]:
     part = part if 0 < len(known) < len(rows) else ""
     machines = ", ".join(sorted({row["machine"] for row in rows}))
     least = "at least " if part else ""
-    were = "model was" if models == 1 else "models were"
-    sentence = f"In the night of {day(night)} {models} {were} evaluated on {machines}"
+    noun = "model" if models == 1 else "models"
+    sentence = f"{models} {noun} evaluated on {day(night)} on {machines}"
     if energy is None:
-        sentence += f"; what that took is not known ({missing})"
+        sentence += f"; the energy used is not known ({missing})"
     else:
-        sentence += f", for {least}{formats.energy(energy)} ({method}) and {formats.mass(kg)} of CO₂e"
-    sentence += "".join(f", {words}" for words in (lacking, part and f"known of {part}") if words)
+        sentence += f", using {least}{formats.energy(energy)} ({method}) and emitting {formats.mass(kg)} of CO₂e"
+    sentence += "".join(f", {words}" for words in (lacking, part and f"known for {part}") if words)
     best = max((row for row in own if row["score"] is not None), key=lambda row: row["score"], default=None)
     metered = [row for row in own if row["joules_per_correct"] is not None]
     cheap = min(metered, key=lambda row: row["joules_per_correct"], default=None)
@@ -134,10 +134,10 @@ def tonight(answers: Answers) -> tuple[str, list[Figure]]:
             f"; of the {len(own)} models compared, {best['model']} scores highest{_closeness(best, own, 'score')}"
         )
         if cheap is not None and len(metered) > 1:
-            who = "" if best["model"] == cheap["model"] else f"{cheap['model']} "
+            subject = "" if best["model"] == cheap["model"] else f"{cheap['model']} "
             if len(metered) < len(own):
-                who = f"of the {len(metered)} with an energy {cheap['model']} "
-            sentence += f" and {who}takes the least energy for a correct answer{_sureness(cheap, own)}"
+                subject = f"of the {len(metered)} with a known energy, {cheap['model']} "
+            sentence += f" and {subject}needs the least energy per correct answer{_sureness(cheap, own)}"
     flags = ", ".join(sorted({CONTROL[row["control_flag"]] for row in rows}))
     return f"{sentence}.", [
         _best(best),
@@ -151,14 +151,14 @@ def tonight(answers: Answers) -> tuple[str, list[Figure]]:
         Figure(
             "Emissions of the night",
             f"{least}{formats.mass(kg)} CO₂e",
-            ", ".join(filter(None, ("grid and site of the catalogue", lacking))),
+            ", ".join(filter(None, ("with the catalogue's grid and PUE", lacking))),
             f"control workload: {flags}",
         ),
     ]
 
 
 def _closeness(best: Row, own: Sequence[Row], figure: str) -> str:
-    """That another model's figure may be as good, where the intervals of the two overlap."""
+    """Says that another model may be as good, if their intervals overlap."""
     low, high = f"{figure}_low", f"{figure}_high"
     close = [
         row["model"]
@@ -170,7 +170,7 @@ def _closeness(best: Row, own: Sequence[Row], figure: str) -> str:
 
 
 def _sureness(cheap: Row, own: Sequence[Row]) -> str:
-    """How sure the least energy is: it may have no interval at all."""
+    """How certain the least energy is: it may have no interval at all."""
     if cheap["joules_per_correct_low"] is None:
         return f" (no interval: {cheap['energy_interval_reason'] or formats.NOT_KNOWN})"
     return _closeness(cheap, own, "joules_per_correct")
@@ -185,17 +185,17 @@ def _best(row: Row | None) -> Figure:
 
 
 def _cheapest(row: Row | None, own: Sequence[Row], pairs: Sequence[Row]) -> Figure:
-    """Where no model has the energy of all tasks: of the GPU alone, or of the tasks that a pair is compared on."""
+    """The least energy per correct answer. If no model has it for all tasks: the GPU's alone, or a pair's."""
     title = "Least energy per correct answer"
     if row is not None:
         metered = sum(r["joules_per_correct"] is not None for r in own)
-        of = "" if metered == len(own) else f", known of {metered} of {len(own)} models"
+        of = "" if metered == len(own) else f", known for {metered} of {len(own)} models"
         joules = f"{formats.number(row['joules_per_correct'])} J"
         return Figure(title, joules, f"{row['model']}{of}", row["energy_method"])
     if on_gpu := [r for r in own if r["joules_per_correct_gpu"] is not None]:
         row = min(on_gpu, key=lambda r: r["joules_per_correct_gpu"])
         joules = f"{formats.number(row['joules_per_correct_gpu'])} J"
-        return Figure(title, joules, row["model"], f"of the GPU alone ({row['energy_method']})")
+        return Figure(title, joules, row["model"], f"GPU alone ({row['energy_method']})")
     if known := [pair for pair in pairs if pair["scope"] == KNOWN_TASKS and pair["joules_per_correct_ratio"]]:
         pair = max(known, key=lambda pair: pair["tasks_paired"])
         side, other = ("base", "finetuned") if pair["joules_per_correct_ratio"] > 1 else ("finetuned", "base")
@@ -216,10 +216,10 @@ def _own_pairs(answers: Answers) -> list[Row]:
 
 
 def _without_own(answers: Answers) -> tuple[str, list[Figure]]:
-    remedy = "Nothing was evaluated here yet: `evalwatt run` evaluates the catalogue's models"
+    remedy = "Nothing has been evaluated here yet: `evalwatt run` evaluates the catalogue's models"
     held = states(answers)
     if not held:
-        return f"{remedy}, `evalwatt import-leaderboard hub` brings the leaderboard's history.", []
+        return f"{remedy}, `evalwatt import-leaderboard hub` imports the leaderboard's newest state.", []
     newest = answers["leaderboard_models"].where(basis=PER_RUN, as_of=held[-1])
     frontier = [row for row in newest if row["on_frontier"]]
     known = [row["emissions_kg"] for row in newest if row["emissions_kg"] is not None]
@@ -228,7 +228,7 @@ def _without_own(answers: Answers) -> tuple[str, list[Figure]]:
     of = f"state of {day(held[-1])}"
     return f"{remedy}. The leaderboard's table of {day(held[-1])} has {len(newest):,} models.", [
         Figure("Models", f"{len(newest):,}", of, "Open LLM Leaderboard v2"),
-        Figure("On the frontier", f"{len(frontier)}", of, "no other scores as much for as little"),
+        Figure("On the frontier", f"{len(frontier)}", of, "no other model scores as much for as little"),
         Figure(
             "Evaluating all once", f"{formats.mass(sum(known))} CO₂e", f"{len(known):,} models", "nameplate × hours"
         ),
@@ -244,7 +244,7 @@ def questions(answers: Answers) -> list[Question]:
         ("Are community models more efficient than official ones?", "official", "c"),
         ("70 B: what does fine-tuning change?", "fine-tunes", "de"),
         ("7 B: what does fine-tuning change?", "fine-tunes", "f"),
-        ("Do fine-tunes say less, and for less energy?", "verbosity", "gh"),
+        ("Do fine-tunes write less, and use less energy?", "verbosity", "gh"),
     )
     return [Question(words, section, tuple(_findings(answers, claims))) for words, section, claims in asked]
 
@@ -255,20 +255,20 @@ def _findings(answers: Answers, claims: str) -> list[Finding]:
         found += _own_small(answers)
     if claims == "gh":
         found += _own_verbosity(answers)
-    told_by_own = bool(found)
+    has_own = bool(found)
     for row in answers["claims"]:
         if row["claim_id"] in claims:
             own = row["basis"] == MEASURED
-            # that own models are none of the study's families is no news beside what they do tell
-            if own and told_by_own and row["verdict_code"] == TOLD_NOT:
+            # own models outside the study's families need no line when there are other findings on them
+            if own and has_own and row["verdict_code"] == CANNOT_BE_TOLD:
                 continue
             words = _words(row, answers)
             found.append(Finding(row["basis"], None if own else row["as_of"], Verdict.of(row), words))
-    # one sentence is enough where several claims cannot be told for the same reason
+    # one sentence is enough if several claims cannot be told for the same reason
     return list(dict.fromkeys(found))
 
 
-# What a claim says, in a few words: a verdict stands before them.
+# Each claim in a few words; the page puts the verdict before them.
 _CLAIMS = {
     "a": "some small models suffice",
     "b": "returns diminish",
@@ -287,7 +287,7 @@ _EFFECTS = {
 
 def _words(row: Row, answers: Answers) -> str:
     claim = row["claim_id"]
-    if row["effect"] is None or row["verdict_code"] == TOLD_NOT:
+    if row["effect"] is None or row["verdict_code"] == CANNOT_BE_TOLD:
         return str(row["reason"])
     uncounted = " (tokens are not counted)" if claim in "gh" and row["basis"] != MEASURED else ""
     said = f"“{_CLAIMS[claim]}”{uncounted}:"
@@ -298,7 +298,7 @@ def _words(row: Row, answers: Answers) -> str:
         steps = [
             formats.number(size["marginal_score_per_kg"]) for size in sizes if size["marginal_score_per_kg"] is not None
         ]
-        return f"{said} {' → '.join(steps)} points per kg from class to class"
+        return f"{said} {' → '.join(steps)} points per kg from one class to the next"
     effect = _EFFECTS[claim].format(formats.ratio(row["effect"]))
     return f"{said} {effect} {formats.interval(row['effect_low'], row['effect_high'])}".strip()
 
@@ -352,12 +352,12 @@ def day(value: date) -> str:
 
 
 def _without(rows: Sequence[Row]) -> str:
-    """The windows that the rows' sums lack, in words."""
+    """The windows missing from the rows' sums, in words."""
     windows = {phase: sum(row[f"{phase}_windows_without_energy"] for row in rows) for phase in PHASES}
     return formats.without(windows, sum(row["duration_without_energy_s"] for row in rows))
 
 
 def _sum(rows: Sequence[Row], column: str) -> float | None:
-    """NULL where one of the rows is, for a sum without it would be too small, and where there are none."""
+    """None without rows, or if a value is None: a sum without it would be too small."""
     values = [row[column] for row in rows]
     return None if None in values or not values else sum(values)

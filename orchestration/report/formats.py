@@ -1,7 +1,6 @@
-"""Figures as people read them: units that fit the size, three digits, and never a zero for what is not known.
+"""Formats figures for people: units that fit the size, three digits, and never a zero for an unknown value.
 
-The page's script has the same rules for what it shows itself (`static/formats.js`), with these units and digits; a test
-holds the two together.
+The page's script follows the same rules (`static/formats.js`), with these units and digits; a test compares the two.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ MASS = ((1e3, "t"), (1.0, "kg"), (1e-3, "g"), (1e-6, "mg"))  # in kg
 
 
 def energy(kwh: float | None) -> str:
-    """Of kWh: 0.249 Wh."""
+    """An energy in kWh as text: 0.249 Wh."""
     return _scaled(kwh, ENERGY)
 
 
 def mass(kg: float | None) -> str:
-    """Of kg: 91.8 mg."""
+    """A mass in kg as text: 91.8 mg."""
     return _scaled(kg, MASS)
 
 
@@ -39,7 +38,7 @@ def number(value: float | None, digits: int = DIGITS) -> str:
 
 
 def without(windows: Mapping[str, int], seconds: float) -> str:
-    """What a sum lacks, of counts by phase: `without 2 scoring windows of 0.41 s together`; empty for none."""
+    """The windows missing from a sum, by phase: `without 2 scoring windows of 0.41 s together`; empty for none."""
     *others, last = [f"{count} {phase}" for phase, count in windows.items() if count] or [""]
     if not last:
         return ""
@@ -54,12 +53,12 @@ def points(value: float | None) -> str:
 
 
 def ratio(value: float | None) -> str:
-    """0.345 ×, in one piece."""
+    """A ratio, with a no-break space: 0.345 ×."""
     return NOT_KNOWN if value is None else f"{number(value)}\u00a0×"
 
 
 def effect(unit: str, value: float, low: float | None, high: float | None) -> str:
-    """A claim's effect as the kind of number that it is: 5.92 % (5.01 to 7.02), correlation 0.831, 0.345 ×."""
+    """A claim's effect in its unit: 5.92 % (5.01 to 7.02), correlation 0.831, 0.345 ×."""
     if unit == "share":
         value, low, high = 100 * value, low and 100 * low, high and 100 * high
     form = {"share": "{}\u00a0%", "correlation": "correlation {}", "ratio": "{}\u00a0×"}[unit]
@@ -67,14 +66,14 @@ def effect(unit: str, value: float, low: float | None, high: float | None) -> st
 
 
 def interval(low: float | None, high: float | None, reason: str | None = None) -> str:
-    """What stands behind a figure: (0.31 to 0.35), or why there is no interval."""
+    """The interval after a figure: (0.31 to 0.35), or why there is none."""
     if low is None or high is None:
         return f"(no interval: {reason})" if reason else ""
     return f"({number(low)} to {number(high)})"
 
 
 def _signed(digits: str) -> str:
-    """With a minus sign, which a hyphen is not."""
+    """With a real minus sign instead of a hyphen."""
     return digits.replace("-", "\u2212")
 
 

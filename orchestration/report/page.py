@@ -1,7 +1,7 @@
-"""The page: one file with its data, its charts, its style and its scripts inside, so that it needs no network.
+"""The page: one file that contains its data, charts, styles and scripts, so that it works offline.
 
-Belongs here: putting it together and writing it in one step. Whatever comes from the rows is escaped: as HTML by
-Jinja, as JSON in a script by `_json`. What the script is made of, script.py says.
+Belongs here: assembling the page and writing it in one step. Everything from the rows is escaped: as HTML by Jinja, as
+JSON in a script by `_json`. script.py assembles the script.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def render(answers: Answers) -> str:
 
 
 def write(page: str, folder: Path) -> Path:
-    """Put the page into the folder, in one step: readers see the old or the new one."""
+    """Write the page into the folder in one step: readers see either the old or the new one."""
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / "index.html"
     temporary = folder / f".tmp-{secrets.token_hex(4)}"
@@ -83,12 +83,12 @@ def _environment() -> jinja2.Environment:
 
 
 def _code(text: str) -> Markup:
-    """Text with `commands` set as such."""
+    """Text with `commands` as <code>."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _json(value: Any) -> Markup:
-    """JSON that nothing in it can end the script of."""
+    """JSON that cannot end the script element that contains it."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))
 

@@ -1,7 +1,7 @@
-"""The report's queries: one file each under `queries/`, run as they stand, and shown on the page as they stand.
+"""The report's queries: one file each under `queries/`, run and shown on the page unchanged.
 
-Belongs here: reading them, running them on published marts, and encoding their rows for the page. What the rows mean
-is for the sections to say.
+Belongs here: reading them, running them on published marts, and encoding their rows for the page. The sections say
+what the rows mean.
 """
 
 from __future__ import annotations
@@ -55,18 +55,18 @@ class Answer:
         return [row for row in self if all(row[name] == value for name, value in values.items())]
 
     def encoded(self) -> dict[str, Any]:
-        """Column by column, for the page's script: numbers with six digits, texts as positions in a list of them."""
+        """Column by column, for the page's script: numbers with six digits, texts as indices into a list."""
         columns = zip(*self.rows, strict=True) if self.rows else ([] for _ in self.columns)
         return {"n": len(self), "columns": dict(zip(self.columns, map(_encoded, columns), strict=True))}
 
 
 def text(name: str) -> str:
-    """The query, as its file has it."""
+    """The text of the query's file."""
     return (resources.files(__package__) / "queries" / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def ask(connection: duckdb.DuckDBPyConnection) -> dict[str, Answer]:
-    """All queries with their rows, by name. The connection has the published file as database `marts`."""
+    """All queries with their rows, by name. The connection has the published file attached as `marts`."""
     answers = {}
     for name in NAMES:
         sql = text(name)

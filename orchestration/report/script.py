@@ -1,7 +1,7 @@
-"""The page's script: ES modules, joined by the browser itself, and the constants that they share with Python.
+"""The page's script: ES modules, linked by the browser, and the constants that they share with Python.
 
-Belongs here: how the one file of the page carries them. An import map names every module and has its text as a `data:`
-URL, so nothing is fetched and nothing here has to understand JavaScript.
+Belongs here: embedding them in the page. An import map contains every module's text as a `data:` URL, so nothing is
+fetched and nothing here has to parse JavaScript.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ ENTRY = "page.js"
 
 
 def import_map() -> dict[str, dict[str, str]]:
-    """Every module by its file's name."""
+    """Every module by its file name."""
     folder = resources.files(__package__) / "static"
     modules = {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir() if file.name.endswith(".js")}
     return {"imports": {name: _url(name, modules[name]) for name in sorted(modules)}}
 
 
 def _url(name: str, source: str) -> str:
-    """As a `data:` URL, which cannot hold line breaks, # and %, nor a folder that `./` would be relative to."""
+    """A module as a `data:` URL, which cannot contain line breaks, # or %, and has no folder for `./` to refer to."""
     named = source.replace(' from "./', ' from "') + f"//# sourceURL={name}\n"
     encoded = named.replace("%", "%25").replace("#", "%23").replace("\n", "%0A")
     return f"data:text/javascript;charset=utf-8,{encoded}"

@@ -1,6 +1,6 @@
-"""The sections of the page, in their order: title, charts, table, how the figures came about, and their queries.
+"""The sections of the page in order: title, charts, tables, how the figures were obtained, and their queries.
 
-Belongs here: what the page has and what it says where there is nothing to show. A section without evidence says how to
+Belongs here: what the page contains, and what it says if there is nothing to show. A section without data says how to
 get some.
 """
 
@@ -13,24 +13,24 @@ from orchestration.report.cells import Table
 from orchestration.report.findings import KNOWN_TASKS, MEASURED, Answers, states, tasks_compared
 
 NO_LEADERBOARD = (
-    "No state of the Open LLM Leaderboard is imported: `evalwatt import-leaderboard hub` brings the newest one, "
-    "`evalwatt build` brings it into the tables."
+    "No state of the Open LLM Leaderboard has been imported: `evalwatt import-leaderboard hub` imports the newest one, "
+    "`evalwatt build` loads it."
 )
-NO_OWN = "Nothing was evaluated here yet: `evalwatt run` evaluates the catalogue's models."
-FEWEST_REPETITIONS = 3  # of an energy with an interval
+NO_OWN = "Nothing has been evaluated here yet: `evalwatt run` evaluates the catalogue's models."
+FEWEST_REPETITIONS = 3  # needed for an energy with an interval
 NO_INTERVALS = (
-    f"These energies have no intervals: one takes {FEWEST_REPETITIONS} repetitions (repetitions: {FEWEST_REPETITIONS} "
+    f"These energies have no intervals, which need {FEWEST_REPETITIONS} repetitions (repetitions: {FEWEST_REPETITIONS} "
     "in the suite, or evalwatt evaluate MODEL --force --until-precise 5%)."
 )
 NAMEPLATE = "nameplate power × hours"
 
-FEWEST_IN_A_BOX = 5  # quartiles of fewer models would be made up
-LEADERBOARD_GRID = "leaderboard"  # the scenario that the leaderboard's own figures are of
+FEWEST_IN_A_BOX = 5  # quartiles of fewer models would mean nothing
+LEADERBOARD_GRID = "leaderboard"  # the scenario of the leaderboard's own figures
 
 
 @dataclass(frozen=True)
 class Chart:
-    """Where the page draws a chart: its place, the specification, and what a reader who cannot see it is told."""
+    """A chart on the page: its id and specification, its title, and how to read it."""
 
     id: str
     specification: str
@@ -51,18 +51,18 @@ class Section:
     charts: tuple[Chart, ...] = ()
     notes: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
-    list_of: str | None = None  # a long table, which the script fills
+    list_of: str | None = None  # a long table, filled by the script
     controls: str | None = None
 
 
 def family_charts(answers: Answers) -> dict[str, str]:
-    """The size classes that the study's claims are about, by the place of their chart."""
+    """The size classes of the study's claims, by the id of their chart."""
     classes = dict.fromkeys(row["size_class"] for row in answers["claims"] if row["size_class"])
     return {f"families-{number}": size_class for number, size_class in enumerate(classes, start=1)}
 
 
 def sections(answers: Answers) -> list[Section]:
-    """All sections. Those that stand on evidence that is not there keep their title and say what to do."""
+    """All sections. Those without data keep their title and say how to get some."""
     return [
         _frontier(answers),
         _finetunes(answers),
@@ -80,27 +80,29 @@ def _frontier(answers: Answers) -> Section:
     notes = _absent(answers)
     own = list(answers["own_models"])
     if len(own) == 1:
-        notes += ("One model only is evaluated here, so it is compared with nothing: add one to `catalogue.yml`.",)
+        notes += (
+            "Only one model is evaluated here, so there is nothing to compare it with: add another to `catalogue.yml`.",
+        )
     rows = bool(own or len(answers["leaderboard_models"]))
     return Section(
         id="frontier",
         name="Frontier",
         title="Score against energy",
-        lead="Up and to the left is better. On the line are the models that no other beats: none scores as much for "
+        lead="Up and to the left is better. The line connects the models that no other beats: none scores as much for "
         "as little.",
-        charts=(Chart("frontier", "frontier", "Score against what evaluating takes"),) if rows else (),
+        charts=(Chart("frontier", "frontier", "Score against the energy of evaluating"),) if rows else (),
         notes=notes,
         list_of="models" if rows else None,
         controls="frontier" if rows else None,
         queries=("own_models", "leaderboard_models"),
-        method="Own models: gross energy of inference over the suite, by the method that the axis names, within one "
-        f"comparability key. Leaderboard: {_multiplied(answers)}, no measurement; `as published` sums repeated "
-        "evaluations, `per run` is one of them, read from the sequence of states.",
+        method="Own models: gross inference energy of the suite, by the method on the axis, within one comparability "
+        f"key. Leaderboard: {_multiplied(answers)}, not measured; `as published` sums repeated evaluations, `per run` "
+        "is one of them, inferred from the sequence of states.",
     )
 
 
 def _multiplied(answers: Answers) -> str:
-    """What the leaderboard's CO₂ is the product of: the power that its comparability key names, and its grid."""
+    """The factors of the leaderboard's CO₂: the power in its comparability key, the hours, and its grid."""
     keys = [row["comparability_key"] for row in answers["methods"] if row["basis"] != MEASURED]
     power = [part for key in keys for part in key.split(" | ") if part.startswith("nameplate")]
     grids = [row["grid_intensity_g_per_kwh"] for row in answers["scenarios"].where(scenario=LEADERBOARD_GRID)]
@@ -113,16 +115,16 @@ def _finetunes(answers: Answers) -> Section:
     own = [row for row in pairs if row["basis"] == MEASURED]
     if answers["own_models"] and not own:
         notes += (
-            "No own fine-tune stands beside its base: give it `base_model:` in `catalogue.yml`, and let both answer "
-            "the same suite.",
+            "No own fine-tune can be compared with its base: set `base_model:` in `catalogue.yml`, and evaluate both "
+            "on the same suite.",
         )
     elif own and all(row["energy_ratio_low"] is None for row in own):
         reasons = sorted({row["energy_interval_reason"] for row in own if row["energy_interval_reason"]})
         notes += (
-            f"Own energy ratios have no interval ({'; '.join(reasons)}): {FEWEST_REPETITIONS} repetitions give one.",
+            f"Own energy ratios have no interval ({'; '.join(reasons)}): they need {FEWEST_REPETITIONS} repetitions.",
         )
     notes += tuple(
-        f"{row['finetuned']} against {row['base']}: the energy of {row['suite']} is not known as a whole, so they are "
+        f"{row['finetuned']} against {row['base']}: the energy of all of {row['suite']} is not known, so they are "
         f"compared on {tasks_compared(row)}."
         for row in own
         if row["scope"] == KNOWN_TASKS
@@ -140,15 +142,15 @@ def _finetunes(answers: Answers) -> Section:
         id="fine-tunes",
         name="Fine-tunes",
         title="Base against fine-tuned",
-        lead="Does fine-tuning buy points, and at what price? Left is cheaper, up is better.",
+        lead="Does fine-tuning gain points, and at what price? Left is cheaper, up is better.",
         charts=tuple(charts),
         notes=notes,
         tables=(tables.families(answers),) if answers["families"] else (),
         list_of="pairs" if pairs else None,
         controls="fine-tunes" if pairs else None,
         queries=("finetunes", "families"),
-        method="Own pairs answer the same documents: the score's interval is paired, that of the energy comes from "
-        "repetitions. A pair of the leaderboard is one row a side, so it has no interval.",
+        method="Own pairs answer the same documents: the score's interval is paired, the energy's comes from "
+        "repetitions. A leaderboard pair is a single row per side, so it has no interval.",
     )
 
 
@@ -165,8 +167,8 @@ def _size(answers: Answers) -> Section:
             Chart(
                 "marginal",
                 "marginal",
-                "What a kilogram buys on the way to the next class",
-                "points between the medians of two classes",
+                "Points gained per kilogram towards the next class",
+                "points gained between the medians of two classes",
             ),
         ]
     if any(row["n"] for row in answers["sizes"].where(basis=MEASURED)):
@@ -175,7 +177,7 @@ def _size(answers: Answers) -> Section:
                 "own-sizes",
                 "sizes",
                 "Own models by size class",
-                f"box: middle half, bar: median, ◆ mean; of fewer than {FEWEST_IN_A_BOX} models each: ●",
+                f"box: middle half, bar: median, ◆ mean; ●: single models of classes with fewer than {FEWEST_IN_A_BOX}",
             )
         )
     return Section(
@@ -187,9 +189,9 @@ def _size(answers: Answers) -> Section:
         notes=_absent(answers),
         tables=tuple(tables.sizes(answers)),
         queries=("sizes",),
-        method="The study's population, classed by the parameters that the table publishes; own models by the "
-        "parameters counted in their weights. Points per kg are won by the smallest model that can do "
-        "anything: look at the score.",
+        method="The study's population, classed by the parameters in the leaderboard's table; own models by the "
+        "parameters counted in their weights. The smallest model that can do anything wins points per kg, so look "
+        "at the score.",
     )
 
 
@@ -216,33 +218,35 @@ def _official(answers: Answers) -> Section:
         tables=(tables.providers(answers),) if answers["providers"] else (),
         queries=("providers",),
         method="Medians over the study's population. `Official at equal size and month` is a regression of log kg on"
-        " size and month of submission: how many times as much an official model emits as a like community "
-        "model.",
+        " size and month of submission: how many times as much an official model emits as a similar "
+        "community model.",
     )
 
 
 def _verbosity(answers: Answers) -> Section:
     there = bool(answers["verbosity"])
     notes: tuple[str, ...] = (
-        ("The leaderboard's table counts no tokens: only own evaluations tell.",) if states(answers) else ()
+        ("The leaderboard's table has no token counts: only own evaluations show verbosity.",)
+        if states(answers)
+        else ()
     )
     if not there:
         notes += (
             NO_OWN
             if not answers["own_models"]
-            else "No task of the suites evaluated here generates text: add one that does.",
+            else "None of the tasks evaluated here generates text: add one that does.",
         )
     return Section(
         id="verbosity",
         name="Verbosity",
         title="Verbosity",
-        lead="Down and to the left is better: fewer words, less energy for a correct answer.",
+        lead="Down and to the left is better: fewer words, less energy per correct answer.",
         charts=(
             Chart(
                 "verbosity",
                 "verbosity",
                 "Tokens written against energy per correct answer",
-                "same task, same colour; dashes join a base and its fine-tune",
+                "one colour per task; dashes connect a base and its fine-tune",
             ),
         )
         if there
@@ -260,12 +264,12 @@ def _claims(answers: Answers) -> Section:
         id="claims",
         name="Claims",
         title="The study's claims",
-        lead="CO₂ Emissions and Models Performance (Hugging Face, 9 January 2025), put to three kinds of evidence.",
+        lead="CO₂ Emissions and Models Performance (Hugging Face, 9 January 2025), tested on three kinds of evidence.",
         notes=_absent(answers),
         tables=(tables.claims(answers),) if answers["claims"] else (),
         queries=("claims",),
-        method="Each verdict follows a rule that stands in its row. `As published` the table's CO₂ sums repeated "
-        "evaluations, official models' more often than others'; `per run` counts one each.",
+        method="Each verdict follows the rule in its row. `As published`, the table's CO₂ sums repeated evaluations, "
+        "which official models have more often than others; `per run` counts one evaluation each.",
     )
 
 
@@ -275,17 +279,17 @@ def _nights(answers: Answers) -> Section:
         id="nights",
         name="Nights",
         title="Emissions of the nights",
-        lead="What every night took on each machine, and whether its control workload was as steady as before. "
-        "Repetitions are in the sums.",
-        charts=(Chart("nights", "nights", "Energy of every night by phase", "marks: the control workload"),)
+        lead="The energy of every night on each machine, and whether its control workload was as steady as before. "
+        "Sums include repetitions.",
+        charts=(Chart("nights", "nights", "Energy of every night by phase", "marks: control workload"),)
         if there
         else (),
         notes=() if there else (NO_OWN,),
         tables=(tables.nights(answers),) if there else (),
         controls="nights" if there else None,
         queries=("nights",),
-        method="Gross energy of all phases of all runs begun on the date (UTC). A sum says which windows it lacks "
-        "for want of a believable figure. The control workload runs in scheduled nights only.",
+        method="Gross energy of all phases of all runs that started on the date (UTC). A sum lists the windows missing "
+        "from it because their energy cannot be trusted. The control workload runs in scheduled nights only.",
     )
 
 
@@ -295,14 +299,14 @@ def _scenarios(answers: Answers) -> Section:
         id="scenarios",
         name="Other grids",
         title="On another grid",
-        lead="The same kilowatt-hours, elsewhere: choose a grid and the overhead of the site, and the figures follow.",
+        lead="The same kilowatt-hours elsewhere: choose a grid and the site's overhead (PUE).",
         charts=(Chart("scenarios", "scenarios", "Emissions by scenario"),) if there else (),
         notes=_absent(answers),
         list_of="scenarios-list" if there else None,
         controls="scenarios" if there else None,
         queries=("scenarios",),
-        method="kWh × PUE × g/kWh ÷ 1000. The leaderboard's kWh are recovered from its CO₂. Grids are averages of "
-        "2023, of codecarbon's table.",
+        method="kWh × PUE × g/kWh ÷ 1000. The leaderboard's kWh are recovered from its CO₂. Grids are 2023 "
+        "averages from codecarbon's table.",
     )
 
 
@@ -311,17 +315,17 @@ def _methods(answers: Answers) -> Section:
         id="methods",
         name="Methods",
         title="How each figure was obtained",
-        lead="Energies may be compared only within one comparability key. Modelled is essentially CPU time; nameplate "
-        "is no measurement.",
+        lead="Compare energies only within one comparability key. Modelled energies are essentially CPU time; "
+        "nameplate energies are not measured.",
         notes=_absent(answers),
         tables=(tables.methods(answers),) if answers["methods"] else (),
         queries=("methods", "publication"),
-        method="`modelled_own_time`: the processor's rating and watts per memory module, by the evaluator's own CPU "
-        "time. `modelled`: the same by the machine's load, and the memory's by the clock. `integrated`: "
-        f"sampled power. `measured`: an energy counter. `{NAMEPLATE}`: what the leaderboard multiplies.",
+        method="`modelled_own_time`: the processor's rated power and watts per memory module, times the evaluator's "
+        "own CPU time. `modelled`: the same, but from the machine's load, and for memory from elapsed time. "
+        f"`integrated`: sampled power. `measured`: an energy counter. `{NAMEPLATE}`: the leaderboard's formula.",
     )
 
 
 def _absent(answers: Answers) -> tuple[str, ...]:
-    """What is not there, and how to get it."""
+    """What is missing, and how to get it."""
     return (() if answers["own_models"] else (NO_OWN,)) + (() if states(answers) else (NO_LEADERBOARD,))

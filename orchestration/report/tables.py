@@ -1,6 +1,6 @@
-"""The small tables of the page, one function each: rows of a query into cells with something to sort by.
+"""The page's small tables, one function each: rows of a query as cells with sort keys.
 
-Belongs here: what stands in which column. The two long tables (the leaderboard's models, pairs of base and fine-tune)
+Belongs here: which column shows what. The two long tables (the leaderboard's models, pairs of base and fine-tune)
 are filled by the page's script.
 """
 
@@ -13,22 +13,22 @@ from orchestration.report import cells, formats
 from orchestration.report.cells import Cell, Table
 from orchestration.report.findings import (
     BASES,
+    CANNOT_BE_TOLD,
     CONTROL,
     MEASURED,
     PER_RUN,
     PHASES,
     PUBLISHED,
-    TOLD_NOT,
     Answers,
     Verdict,
 )
 from orchestration.report.queries import Row
 
-FEWEST_FOR_MEDIAN = 6  # models of a median with an interval
+FEWEST_FOR_MEDIAN = 6  # models needed for a median with an interval
 
 
 def sizes(answers: Answers) -> list[Table]:
-    """The leaderboard's classes and the own ones, whose kilograms are of different work, apart."""
+    """The leaderboard's classes and own ones in separate tables, because their kilograms come from different work."""
     own = answers["sizes"].where(basis=MEASURED)
     listed = [row for row in answers["sizes"] if row["basis"] != MEASURED]
     return [
@@ -105,7 +105,7 @@ def providers(answers: Answers) -> Table:
 
 
 def families(answers: Answers) -> Table:
-    """As published and per run in one line, because their difference is the point."""
+    """As published and per run in one row, because their difference is the point."""
     columns = cells.columns(
         "Family",
         "Class",
@@ -167,11 +167,11 @@ def verbosity(answers: Answers) -> Table:
             Cell(f"{row['suite']}, {cells.machine(row)}; {cells.method(row)}", row["comparability_key"]),
         )
         rows.append((None, line))
-    return Table("What models write, and what it takes", columns, tuple(rows))
+    return Table("How much models write, and the energy it takes", columns, tuple(rows))
 
 
 def claims(answers: Answers) -> Table:
-    """A line per claim and state, with what each evidence says of it."""
+    """A row per claim and state, with what each basis says about it."""
     columns = cells.columns("Claim", *BASES.values())
     lines: dict[tuple[Any, ...], dict[str, Row]] = {}
     own = {row["claim_id"]: row for row in answers["claims"].where(basis=MEASURED)}
@@ -188,18 +188,18 @@ def claims(answers: Answers) -> Table:
         line = [Cell(f"({claim}) {any_row['statement']}", claim, details=what)]
         line += [_verdict(of.get(basis)) for basis in BASES]
         rows.append((as_of, tuple(line)))
-    return Table("The study's claims and what the evidence says of them", columns, tuple(rows))
+    return Table("The study's claims on each kind of evidence", columns, tuple(rows))
 
 
 def _verdict(row: Row | None) -> Cell:
     if row is None:
-        return Cell("no such evidence yet")
+        return Cell("no evidence yet")
     effect = ""
-    if row["effect"] is not None and row["verdict_code"] != TOLD_NOT:
+    if row["effect"] is not None and row["verdict_code"] != CANNOT_BE_TOLD:
         effect = formats.effect(row["effect_unit"], row["effect"], row["effect_low"], row["effect_high"])
     details = [
         ("Why", row["reason"]),
-        ("Of", f"{row['n_a']:,} {row['n_a_counts']}; {row['n_b']:,} {row['n_b_counts']}"),
+        ("Based on", f"{row['n_a']:,} {row['n_a_counts']}; {row['n_b']:,} {row['n_b_counts']}"),
         ("What else differs", row["confounders"]),
     ]
     if row["evidence_through"]:
@@ -223,14 +223,14 @@ def nights(answers: Answers) -> Table:
     rows = []
     for row in answers["nights"]:
         excluded = f", {row['runs_excluded']} excluded" if row["runs_excluded"] else ""
-        reason = row["energy_reason"] and f"all is not known: {row['energy_reason']}"
+        reason = row["energy_reason"] and f"total not known: {row['energy_reason']}"
         missing = {phase: row[f"{phase}_windows_without_energy"] for phase in PHASES}
         lacking = formats.without(missing, row["duration_without_energy_s"])
         energy = "; ".join(filter(None, (row["energy_methods"], reason))) or formats.NOT_KNOWN
         line = (
             Cell(str(row["night"]), row["night"]),
             Cell(row["machine"], row["machine"]),
-            Cell(row["model"] or "set-up did not arrive", row["model"]),
+            Cell(row["model"] or "model not landed", row["model"]),
             Cell(f"{row['runs']}{excluded}", row["runs"]),
             *(_known(row[f"{phase}_known_kwh"], _windows(count)) for phase, count in missing.items()),
             _known(row["energy_known_kwh"], lacking),
@@ -247,7 +247,7 @@ def _windows(missing: int) -> str:
 
 
 def _known(kwh: float | None, lacking: str) -> Cell:
-    """An energy, and what it lacks."""
+    """An energy, and the windows missing from it."""
     return Cell(formats.energy(kwh) + (f" {lacking}" if kwh is not None and lacking else ""), kwh)
 
 
@@ -278,11 +278,11 @@ def methods(answers: Answers) -> Table:
             Cell(row["comparability_key"], row["comparability_key"]),
         )
         rows.append((row["as_of"], line))
-    return Table("How every energy was obtained", columns, tuple(rows))
+    return Table("How each energy was obtained", columns, tuple(rows))
 
 
 def _valid_for(row: Row) -> str:
-    """The page shows energies as metered: what a wall meter makes of them is said beside it."""
+    """The page shows energies as metered; the calibration factor is given next to them."""
     if row["calibration_factor"] is None:
         return row["energy_valid_for"] or ""
     return (

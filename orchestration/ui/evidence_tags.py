@@ -13,12 +13,12 @@ BOTH = MEASURED | LEADERBOARD
 
 
 def of_raw_table(table: str) -> dict[str, str]:
-    """Of a table of schema raw; `loads` tells of both."""
+    """The tags of a table of schema raw; `loads` contains both kinds."""
     return {LeaderboardSnapshot.table: LEADERBOARD, "loads": BOTH}.get(table, MEASURED)
 
 
 def of_dbt_models(manifest: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """By dbt's unique id: of all raw tables that a model is made from. `loads` counts for nothing."""
+    """Tags by dbt's unique id: those of all raw tables that a model is built from, except `loads`."""
     found = {
         key: {} if source["name"] == "loads" else of_raw_table(source["name"])
         for key, source in manifest["sources"].items()

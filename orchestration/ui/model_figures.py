@@ -1,4 +1,4 @@
-"""What the published marts say of each model's suites now: the figures that Dagster plots over time."""
+"""The current figures of each model's suites in the published marts, which Dagster plots over time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-# A model may have been metered in several settings: the one that the report and the claims prefer.
+# A model may have been metered in several settings: this takes the one that the report and the claims prefer.
 _QUERY = """
     select model_id, suite, score, energy_kwh, joules_per_correct, comparability_key
     from marts.mart_model_efficiency
@@ -20,7 +20,7 @@ _QUERY = """
 
 @dataclass(frozen=True, slots=True)
 class SuiteFigures:
-    """A model's figures in one suite; None where the mart has a reason instead."""
+    """A model's figures in one suite; None if the mart has a reason instead."""
 
     model: str
     suite: str
@@ -31,7 +31,7 @@ class SuiteFigures:
 
 
 def model_figures(published: Path) -> Iterator[SuiteFigures]:
-    """Of every model that was metered here; `published` is a version's `marts.duckdb`."""
+    """The figures of every model metered here; `published` is a version's `marts.duckdb`."""
     with duckdb.connect(published, read_only=True) as connection:
         rows = connection.execute(_QUERY).fetchall()
     return (SuiteFigures(*row) for row in rows)

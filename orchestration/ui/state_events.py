@@ -1,6 +1,6 @@
 """Imported leaderboard states as Dagster shows them: one partition per day, and a materialization with its facts.
 
-Belongs here: telling an instance of states that were imported outside of its runs, by `evalwatt import-leaderboard`.
+Belongs here: reporting states to an instance that `evalwatt import-leaderboard` imported outside its runs.
 The asset itself is in `defs.leaderboard`.
 """
 
@@ -33,7 +33,7 @@ def facts(state: Imported) -> dict[str, dg.MetadataValue]:
 
 
 def report(home: Home, states: Sequence[Imported]) -> None:
-    """Tell Dagster of the states that it does not know yet, also of those whose import was killed before it could."""
+    """Report the states that Dagster does not know yet, including those of an import that was killed."""
     name = str(STATES.name)
     with open_instance(home) as instance:
         known = set(instance.get_dynamic_partitions(name))

@@ -13,7 +13,7 @@ from evaluators.summary import RunSummary
 
 
 def run_metadata(planned: Sequence[PlannedRun], summaries: Sequence[RunSummary]) -> dict[str, dg.MetadataValue]:
-    """What was due of a model, and what became of it."""
+    """What was due for a model, and the result."""
     plan_rows = [[run.suite, "due" if run.due else "not due", run.reason] for run in planned]
     metadata: dict[str, dg.MetadataValue] = {
         "plan": dg.MetadataValue.md(markdown_table(["suite", "", "why"], plan_rows)),
@@ -42,11 +42,11 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> s
 
 
 def scores_table(summaries: Sequence[RunSummary]) -> str:
-    """One line per task, failed and reused ones included."""
+    """One row per task, including failed and reused ones."""
     rows: list[list[str]] = []
     for summary in summaries:
         for task in summary.tasks:
-            # no-break spaces: Dagster's narrow tables would put the three parts below each other
+            # no-break spaces: Dagster's narrow tables would wrap between the parts
             score = f"{task.score:.3f}" + (f"\u00a0±\u00a0{task.stderr:.3f}" if task.stderr is not None else "")
             tokens = f"{task.tokens_generated / task.documents:.1f}" if task.documents else ""
             energy = [_watt_hours(task.energy_kwh), task.energy_method]
@@ -58,7 +58,7 @@ def scores_table(summaries: Sequence[RunSummary]) -> str:
 
 
 def energy_chart(summaries: Sequence[RunSummary]) -> str:
-    """Energy of each task as bars: an SVG inside Markdown, so that nothing has to be served."""
+    """A bar chart of each task's energy: an SVG inside Markdown, so that no file has to be served."""
     tasks = [(t.name, t.energy_kwh) for s in summaries for t in s.tasks]
     most = max((energy for _, energy in tasks if energy is not None), default=0.0)
     bars = []

@@ -1,7 +1,7 @@
-"""What Dagster's UI shows of what dbt built: columns with types, what they are made from, rows, and how to mend a test.
+"""What Dagster's UI shows about dbt's tables: columns with types and sources, row counts, remedies for failed tests.
 
-dbt's events are held back until dbt has ended: only then may this process open the file. Fetching row counts or columns
-by dagster-dbt's own means would keep it open.
+dbt's events are held back until dbt has ended: only then may this process open the file. dagster-dbt's own way to
+fetch row counts and columns would keep it open.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _SOURCES_SHOWN = 6  # in a column's description
 def with_table_metadata(
     events: Iterable[Any], home: Home, translator: DagsterDbtTranslator, project: str
 ) -> Iterator[Any]:
-    """dbt's events after the last of them, in their order, outputs and failed tests with what there is to say of them.
+    """dbt's events in order, once dbt has ended, with metadata on outputs and failed tests.
 
-    `project` is the hash of the project that is built. Where dbt fails, its error is raised after the events.
+    `project` is the hash of the built project. If dbt fails, its error is raised after the events.
     """
     held: list[Any] = []
     failure = None
@@ -65,7 +65,7 @@ def _described(events: Iterable[Any], home: Home, translator: DagsterDbtTranslat
 def table_metadata(
     node: Mapping[str, Any], table: BuiltTable, sources: column_lineage.ColumnSources, keys: Mapping[str, dg.AssetKey]
 ) -> dict[str, Any]:
-    """Dagster's own metadata of a table. `keys`: the asset of each of dbt's unique ids."""
+    """Dagster's standard metadata of a table. `keys`: the asset of each of dbt's unique ids."""
     lineage = {
         column: [dg.TableColumnDep(keys[parent], parent_column) for parent, parent_column in found]
         for column, found in sources.items()
@@ -84,7 +84,7 @@ def table_metadata(
 def _column(
     name: str, type_: str, described: Mapping[str, Any] | None, sources: Sequence[dg.TableColumnDep]
 ) -> dg.TableColumn:
-    """With its sources in words as well: only Dagster+ shows the lineage of columns by itself."""
+    """A column whose description lists its sources, because only Dagster+ shows column lineage."""
     words = [f"`{source.asset_key.path[-1]}.{source.column_name}`" for source in sources]
     if len(words) > _SOURCES_SHOWN:
         words[_SOURCES_SHOWN:] = [f"{len(words) - _SOURCES_SHOWN} more"]

@@ -1,4 +1,4 @@
-"""How dbt's models, seeds and tests appear in Dagster: keys, owners, tags, documentation, and what a check is for."""
+"""How dbt's models, seeds and tests appear in Dagster: keys, owners, tags, documentation, and what each check means."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from orchestration.instance.names import OWNERS
 from orchestration.ui import evidence_tags
 
 REMEDY = (
-    "Where it fails, nothing is published and the last version stays: the result says which rows failed and where they "
-    "are kept. Mend their cause, then run `evalwatt build`."
+    "If it fails, nothing is published and the last version stays. The result says which rows failed and where they "
+    "are kept. Fix the cause, then run `evalwatt build`."
 )
 
 
 class Translator(DagsterDbtTranslator):
-    """Keys are schema and name, for sources too, so that `raw/x` is what `raw_tables` loads."""
+    """Keys are schema and name, also for sources, so that `raw/x` is the asset that `raw_tables` loads."""
 
     def __init__(self, manifest: Mapping[str, Any]) -> None:
         super().__init__(DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True))
@@ -30,7 +30,7 @@ class Translator(DagsterDbtTranslator):
         return OWNERS
 
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
-        """Without the SQL, which dagster-dbt appends: it has a place of its own."""
+        """The description without the SQL that dagster-dbt appends, which is in the metadata."""
         return " ".join(str(dbt_resource_props["description"]).split())
 
     def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, str]:
@@ -39,7 +39,7 @@ class Translator(DagsterDbtTranslator):
     def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, Any]:
         metadata = dict(super().get_metadata(dbt_resource_props))
         if dbt_resource_props["resource_type"] == "model":
-            # It would hide what each build says of the columns, which is more: types, and what they are made from.
+            # It would hide the column metadata of each build, which also has types and sources.
             metadata.pop("dagster/column_schema", None)
             metadata["sql"] = dg.MetadataValue.md(f"```sql\n{dbt_resource_props['raw_code']}\n```")
         if mart := self._marts.get(dbt_resource_props["name"]):
@@ -58,7 +58,7 @@ class Translator(DagsterDbtTranslator):
 
 
 def _meaning(test: Mapping[str, Any]) -> str:
-    """What a dbt test holds, in words."""
+    """What a dbt test asserts, in words."""
     generic = test.get("test_metadata") or {}
     arguments, column = generic.get("kwargs", {}), test.get("column_name")
     match generic.get("name"):

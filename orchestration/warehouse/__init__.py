@@ -1,11 +1,11 @@
-"""From the landing to what is published: the build file, its tables, the switch to a new version.
+"""From the landing to a published version: the build file, its tables, and the switch.
 
-    load.py           the landing into raw tables
+    load.py           loads the landing into raw tables
     raw_schema.py     their columns
-    built_tables.py   what dbt built
-    published.py      the published file, and the one way to open it
+    built_tables.py   the tables that dbt built
+    published.py      the published file, and the only way to open it
     publication.py    the steps from the build file to a new version
-    marts_files.py    what a version holds
+    marts_files.py    the files of a version
     versions.py       the folders of versions, and the switch
 
 Does not belong here: what the tables mean (`dbt_project`).

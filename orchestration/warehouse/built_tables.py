@@ -1,7 +1,6 @@
-"""What lies in the build file after dbt has ended: the tables and views, their columns with types, and their rows.
+"""The contents of the build file after dbt has ended: tables and views, their columns with types, and row counts.
 
-Read through a connection that is closed again before anything else happens, so that the file is free for the next
-process that writes it.
+Reads through a short-lived connection, so that the file is free for the next process that writes it.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ import duckdb
 
 @dataclass(frozen=True, slots=True)
 class BuiltTable:
-    """A table or view: its columns with DuckDB's types, in their order; `rows` is None for a view."""
+    """A table or view: its columns in order, with DuckDB's types; `rows` is None for a view."""
 
     columns: dict[str, str]
     rows: int | None
 
 
 def built_tables(warehouse: Path) -> dict[str, BuiltTable]:
-    """By `schema.name`; nothing where dbt ended before there was a file. Raises duckdb.Error where it is in use."""
+    """Tables by `schema.name`; empty if there is no file yet. Raises duckdb.Error if the file is in use."""
     if not warehouse.exists():
         return {}
     with duckdb.connect(warehouse, read_only=True) as connection:

@@ -1,10 +1,10 @@
-"""From the landing into schema `raw` of the private build file, and nowhere else.
+"""Loads the landing into schema `raw` of the private build file.
 
-Belongs here: loading, quarantine, rebuilding, and the locks that keep it to one writer. What a valid bundle is, is
-in `raw_schema`; what becomes of the rows is dbt's business.
+Belongs here: loading, quarantine, rebuilding, and the locks that allow only one writer. `raw_schema` defines valid
+bundles; dbt transforms the rows.
 
-A bundle is loaded in one transaction that also writes its line in `raw.loads`, so a killed load leaves each bundle
-either in or out, and loading again takes only what is missing.
+A bundle is loaded in one transaction together with its row in `raw.loads`, so after a killed load each bundle is either
+loaded or not, and the next load takes only what is missing.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ LOCK_WAIT_S = 60.0
 
 
 class WarehouseBusy(Exception):
-    """Another process works on the warehouse; the message says which lock and what to do."""
+    """Another process is using the warehouse; the message names the lock and says what to do."""
 
 
 class WarehouseOutdated(Exception):
-    """The raw tables are those of another version of Evalwatt; `evalwatt rebuild` makes them anew."""
+    """The raw tables are from another version of Evalwatt; `evalwatt rebuild` recreates them."""
 
 
 @dataclass(slots=True)
 class LoadReport:
-    """What one load did. `quarantined` holds run id, bundle and reason; `states` counts all states that are loaded."""
+    """What one load did. `quarantined` has run id, bundle and reason; `states` counts all loaded states."""
 
     loaded_runs: int = 0
     loaded_bundles: int = 0
@@ -56,24 +56,24 @@ class LoadReport:
 
 
 def load(home: Home, log: Log = lambda line: None, wait: float = LOCK_WAIT_S) -> LoadReport:
-    """Load every bundle of every ended run, every leaderboard state and every decision, that is not loaded yet.
+    """Load all bundles of ended runs, leaderboard states and decisions that are not loaded yet.
 
-    Raises WarehouseBusy where another process writes, WarehouseOutdated where the file has other raw tables.
+    Raises WarehouseBusy if another process is writing, WarehouseOutdated if the file has different raw tables.
     """
     with _writer(home, wait):
         return _load_into(home.warehouse, home, log)
 
 
 def rebuild(home: Home, log: Log = lambda line: None, wait: float = LOCK_WAIT_S) -> LoadReport:
-    """Make the warehouse anew from the landing; the old file is served to nobody, so it is simply replaced.
+    """Rebuild the warehouse from the landing; nobody reads the old file, so it is simply replaced.
 
-    The new file has raw tables only: dbt has to build on it.
+    The new file has only raw tables, until dbt builds the others.
     """
     fresh = home.warehouse.with_name(f"{home.warehouse.name}.rebuild")
     with _writer(home, wait):
         _remove(fresh)
         report = _load_into(fresh, home, log)
-        # The old file's log would be replayed into the new file; without it, the old file only lacks bundles.
+        # DuckDB would replay the old file's log into the new file; without the log, the old file only lacks bundles.
         _wal(home.warehouse).unlink(missing_ok=True)
         os.replace(fresh, home.warehouse)
     return report
@@ -82,7 +82,9 @@ def rebuild(home: Home, log: Log = lambda line: None, wait: float = LOCK_WAIT_S)
 @contextmanager
 def refresh_lock(home: Home, wait: float = 0.0) -> Iterator[None]:
     """Hold the right to refresh this EVALWATT_HOME: load, dbt, publish. Raises WarehouseBusy."""
-    with _lock(home.locks / "refresh.lock", wait, "another refresh of this EVALWATT_HOME is running; wait for its end"):
+    with _lock(
+        home.locks / "refresh.lock", wait, "another refresh of this EVALWATT_HOME is running; wait until it has ended"
+    ):
         yield
 
 
@@ -114,7 +116,7 @@ def _load_into(path: Path, home: Home, log: Log) -> LoadReport:
         _create_tables(connection)
         load_id = bundles.new_run_id()
         if _load_ended_runs(connection, home, load_id, report, log):
-            # Without its end a run counts as abandoned: closing it lands another end, and its tasks are kept.
+            # A run without an end bundle counts as abandoned: closing it lands a new end, and its tasks are kept.
             report.interrupted += close_abandoned(home.landing)
             _load_ended_runs(connection, home, load_id, report, log)
         connection.execute("checkpoint")
@@ -128,9 +130,9 @@ def _load_into(path: Path, home: Home, log: Log) -> LoadReport:
 def _load_ended_runs(
     connection: duckdb.DuckDBPyConnection, home: Home, load_id: str, report: LoadReport, log: Log
 ) -> list[str]:
-    """Load what is missing, a run's end first. Returns the runs whose end had to be quarantined: they are left out.
+    """Load what is missing, a run's end first. Returns the runs whose end was quarantined, which are skipped.
 
-    A leaderboard's state and a decision have no end: they are complete by themselves.
+    Leaderboard states and decisions have no end: each is complete by itself.
     """
     done = set(connection.execute("select run_id, bundle from raw.loads").fetchall())
     landed: dict[str, list[bundles.Bundle]] = {}
@@ -169,7 +171,7 @@ def _count_states(connection: duckdb.DuckDBPyConnection) -> int:
 def _load_bundle(
     connection: duckdb.DuckDBPyConnection, bundle: bundles.Bundle, root: Path, load_id: str
 ) -> dict[str, int]:
-    """Rows per table. Raises BundleRejected; the warehouse is then as it was before."""
+    """Load a bundle and return rows per table. Raises BundleRejected and leaves the warehouse unchanged."""
     tables = raw_schema.read_bundle(bundle)
     counts = {record.table: table.num_rows for record, table in tables.items()}
     connection.begin()
@@ -197,7 +199,7 @@ def _load_bundle(
 
 
 def _quarantine(bundle: bundles.Bundle, quarantine: Path, reason: str) -> None:
-    """Move the bundle out of the landing. Its reason is written before the move, so that they arrive together."""
+    """Move the bundle out of the landing. The reason is written before the move, so that both arrive together."""
     target = quarantine / bundle.run_id / bundle.name
     number = 1
     while target.exists():
@@ -226,8 +228,8 @@ def _connect(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             raise
         raise WarehouseBusy(f"{path} is open in another process; close that one first ({error})") from None
     with connection:
-        # Bundles are small: threads cost more than they bring, and one checkpoint at the end does for all of them. A
-        # leaderboard state takes 45 ms so, and 100 to 140 otherwise.
+        # Bundles are small: threads cost more than they gain, and one checkpoint at the end is enough. A leaderboard
+        # state takes 45 ms this way, and 100 to 140 ms otherwise.
         connection.execute("set threads = 1; set wal_autocheckpoint = '1GB'")
         yield connection
 

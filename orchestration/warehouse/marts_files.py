@@ -1,15 +1,15 @@
 """The files of one version: the build file's marts with their comments, as one database and as Parquet.
 
-A version begins as a copy of the one before, and what differs from the build file is exchanged; Parquet files that hold
-the same rows are shared by hard links. Both sides are read and compared each time, so that whatever became of the
-version before, its successor is what was built.
+A version starts as a copy of the previous one, and what differs from the build file is replaced; Parquet files with the
+same rows are shared by hard links. Both sides are read and compared each time, so that a damaged previous version does
+not affect its successor.
 
-In the published file the marts lie in its default schema: DuckDB calls the database after the file, `marts`, so that
-`select * from marts.dim_models` works in it as in the build file. With a schema `marts` in a database `marts` it would
-be refused as ambiguous (shown with DuckDB 1.5.6).
+In the published file the marts are in the default schema: DuckDB names the database after the file, `marts`, so that
+`select * from marts.dim_models` works in it as in the build file. With a schema `marts` in a database `marts`, DuckDB
+would reject the name as ambiguous (seen with DuckDB 1.5.6).
 
-Belongs here: reading the build file, and writing what a version holds. Nothing but schema `marts` leaves the build
-file, so no prompt or answer does. What becomes of the folder is `publication`'s.
+Belongs here: reading the build file, and writing a version's files. Only schema `marts` leaves the build file, so no
+prompt or answer does. `publication` handles the folder.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ comment on column {PUBLICATION}.row_counts is 'Rows per mart.';
 comment on column {PUBLICATION}.checks is 'Results of the checks that ran before: number per outcome.';
 """
 
-# Number of rows and a sum over their hashes: equal where the rows are, in any order. Read from both sides each time: a
-# hash that was kept would say what a file was, not what it is.
+# The number of rows and a sum over their hashes: equal if the rows are, in any order. Computed for both sides each
+# time: a stored hash would describe what a file was, not what it is.
 _CONTENT = "count(*) as row_count, coalesce(sum(hash(table_row)::hugeint), 0) as content"
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """How a table is made and described."""
+    """A table's DDL and comments."""
 
     ddl: str
     comment: str | None
@@ -62,7 +62,7 @@ class _Table:
 
 
 def settle(warehouse: Path) -> None:
-    """Bring a leftover write-ahead log into the build file, or refuse: without it, committed rows would be missing."""
+    """Apply a leftover write-ahead log to the build file, or refuse: without it, committed rows would be missing."""
     if not warehouse.exists():
         raise PublicationRefused(f"{warehouse} does not exist; run `evalwatt build` first")
     wal = warehouse.with_name(f"{warehouse.name}.wal")
@@ -71,7 +71,7 @@ def settle(warehouse: Path) -> None:
     with _warehouse(warehouse, "read_write") as connection:
         connection.execute("checkpoint warehouse")
     if wal.exists():
-        raise PublicationRefused(f"{wal} cannot be brought into the warehouse; `evalwatt rebuild` makes it anew")
+        raise PublicationRefused(f"{wal} cannot be applied to the warehouse; `evalwatt rebuild` rebuilds it")
 
 
 @contextmanager
@@ -89,7 +89,7 @@ def _warehouse(path: Path, mode: Literal["read_only", "read_write"]) -> Iterator
 
 
 def export_onto_the_version_before(home: Home, folder: Path) -> dict[str, int]:
-    """What did not change is taken from the version before, as long as that can be read."""
+    """Export the marts, reusing what is unchanged in the previous version if that can be read."""
     previous = home.current.resolve() if home.current.exists() else None
     try:
         return _export(home.warehouse, folder, previous)
@@ -102,7 +102,7 @@ def export_onto_the_version_before(home: Home, folder: Path) -> dict[str, int]:
 
 
 def _export(warehouse: Path, folder: Path, previous: Path | None) -> dict[str, int]:
-    """The marts with their constraints and comments, and as Parquet. Returns rows per mart."""
+    """Write the marts with constraints and comments, and as Parquet. Returns rows per mart."""
     with _warehouse(warehouse, "read_only") as connection:
         marts = _tables(connection, "warehouse", SCHEMA)
         if not marts:
@@ -160,7 +160,7 @@ def _create(connection: duckdb.DuckDBPyConnection, folder: Path, marts: Mapping[
 def _take_over(
     connection: duckdb.DuckDBPyConnection, folder: Path, previous: Path, marts: Mapping[str, _Table]
 ) -> bool:
-    """Attach a copy of the version before as `target`; not where it holds anything else than these marts."""
+    """Attach a copy of the previous version as `target`, unless its tables differ from these marts."""
     shutil.copyfile(previous / MARTS_FILE, folder / MARTS_FILE)
     connection.execute(f"attach {_literal(str(folder / MARTS_FILE))} as target")
     connection.execute(f"drop table if exists target.{PUBLICATION}")
@@ -173,7 +173,7 @@ def _take_over(
 
 
 def _copy_what_differs(connection: duckdb.DuckDBPyConnection, mart: str) -> bool:
-    """Bring a mart of `target` to what was built, state by state where it has states. Returns whether it differed."""
+    """Update a mart of `target` to the built rows, state by state if it has states. Returns whether it differed."""
     built, published = f"warehouse.{SCHEMA}.{_identifier(mart)}", f"target.{_identifier(mart)}"
     columns = {name for name, *_ in connection.execute(f"describe {built}").fetchall()}
     state = "as_of" if "as_of" in columns else "null"
@@ -190,13 +190,15 @@ def _copy_what_differs(connection: duckdb.DuckDBPyConnection, mart: str) -> bool
     if not connection.execute("select 1 from differing limit 1").fetchall():
         return False
     connection.execute(f"delete from {published} where {differs}")
-    connection.execute("checkpoint target")  # what was freed is used again; the file would grow with every version
+    connection.execute(
+        "checkpoint target"
+    )  # makes the freed space reusable; otherwise the file grows with every version
     connection.execute(f"insert into {published} select * from {built} where {differs}")
     return True
 
 
 def _link(connection: duckdb.DuckDBPyConnection, table: str, file: Path, link: Path) -> bool:
-    """Share a file of the version before if it holds the table's rows. Its file system may know no links."""
+    """Share a file of the previous version if it has the table's rows. Some file systems do not support links."""
     try:
         contents = [
             connection.execute(f"select {_CONTENT} from {source} as table_row").fetchall()
@@ -218,7 +220,7 @@ def describe(
     row_counts: Mapping[str, int],
     checks: Mapping[str, int],
 ) -> None:
-    """Add the table `publication`: which build the version is."""
+    """Add the table `publication`, which identifies the build."""
     with duckdb.connect(folder / MARTS_FILE) as connection:
         connection.execute(_PUBLICATION_DDL)
         connection.execute(
@@ -243,5 +245,5 @@ def _identifier(name: str) -> str:
 
 
 def _literal(text: str) -> str:
-    """For the statements that take no bound parameters: ATTACH, COPY and COMMENT."""
+    """Quote text for statements without bound parameters: ATTACH, COPY and COMMENT."""
     return "'" + text.replace("'", "''") + "'"

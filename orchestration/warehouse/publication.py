@@ -1,11 +1,11 @@
-"""From the private build file to what readers see: one immutable version, one symlink switch.
+"""From the private build file to a version that readers see: one immutable folder, one symlink switch.
 
     published/versions/<build id>/marts.duckdb          the marts with their comments, and the table `publication`
     published/versions/<build id>/parquet/<mart>.parquet
     published/current -> versions/<build id>
 
-Belongs here: the order of the steps. What a version's files hold is `marts_files`', what becomes of its folder
-`versions`'. Whether the marts are good enough is for the checks to say, and the caller hands their result in.
+Belongs here: the order of the steps. `marts_files` writes a version's files, `versions` handles its folder. Checks
+decide whether the marts are good enough; the caller passes their results.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ def publish(
 ) -> Publication:
     """Publish the build file's marts as the new current version and retire versions beyond the newest `keep`.
 
-    `checks` counts outcomes, such as {"passed": 80, "failed": 0}. Raises PublicationRefused where a check failed or
+    `checks` counts outcomes, such as {"passed": 80, "failed": 0}. Raises PublicationRefused if a check failed or
     the build file is missing, in use, damaged or without marts.
     """
     if failed := (checks or {}).get("failed", 0):
-        raise PublicationRefused(f"{failed} checks failed; mend what they show, then run `evalwatt build`")
+        raise PublicationRefused(f"{failed} checks failed; fix what they show, then run `evalwatt build`")
     now = datetime.now(UTC)
     build_id = f"{now:%Y%m%dT%H%M%S.%f}Z-{secrets.token_hex(3)}"
     versions = home.published / "versions"
@@ -64,7 +64,7 @@ def publish(
         fsync(versions)
         switch(home.current, Path("versions") / build_id)
     except (duckdb.Error, OSError) as error:
-        raise PublicationRefused(f"{home.warehouse} cannot be published, the current version stays: {error}") from None
+        raise PublicationRefused(f"{home.warehouse} cannot be published; the current version stays: {error}") from None
     finally:
         remove(temporary)
     retire(versions, keep, current=build_id)
@@ -72,7 +72,7 @@ def publish(
 
 
 def current(home: Home) -> Path:
-    """The folder of the version that is served now. Raises NothingPublished."""
+    """The folder of the current version. Raises NothingPublished."""
     if not (home.marts).exists():
         raise NothingPublished(f"nothing is published in {home.published}; run `evalwatt run` first")
     return home.current.resolve()

@@ -1,4 +1,4 @@
-"""The published file, and the one way to open it. Imports nothing that is slow to import."""
+"""The published file, and the only way to open it. Imports nothing slow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class NothingPublished(Exception):
 
 
 def connect(home: Home) -> duckdb.DuckDBPyConnection:
-    """The published file, read-only, with no way out of it. Raises NothingPublished."""
+    """Open the published file, read-only and without access to anything else. Raises NothingPublished."""
     import duckdb
 
     if not home.marts.exists():
@@ -23,10 +23,10 @@ def connect(home: Home) -> duckdb.DuckDBPyConnection:
             f"nothing is published under {home.published} yet: `evalwatt run` evaluates and publishes"
         )
     connection = duckdb.connect()
-    # As database `marts`, which is what DuckDB calls it when the file is opened by itself: marts.dim_models is a name
-    # in both. Resolved, so that a publication in between changes nothing for this query.
+    # As database `marts`, DuckDB's name for it when the file is opened directly, so that marts.dim_models works in
+    # both. Resolved, so that a publication in between does not affect this query.
     name = str(home.marts.resolve()).replace("'", "''")
     connection.execute(f"attach '{name}' as marts (read_only); use marts")
-    # What does not fit into memory would be spilled to a folder.
+    # Without this, DuckDB would spill to a folder.
     connection.execute("set temp_directory = ''; set enable_external_access = false; set lock_configuration = true")
     return connection

@@ -1,7 +1,7 @@
-"""What raw tables look like and which landed bundles may enter them.
+"""The raw tables' schema, and which landed bundles may be loaded into them.
 
-Belongs here: the DDL of schema `raw`, derived from `evaluators.records`, and the examination of one bundle. Nothing
-here opens the warehouse or moves a file: `warehouse` does.
+Belongs here: the DDL of schema `raw`, derived from `evaluators.records`, and the validation of one bundle. Nothing here
+opens the warehouse or moves a file: `load` does.
 """
 
 from __future__ import annotations
@@ -65,31 +65,31 @@ SIGNED: dict[type[Record], frozenset[str]] = {
     records.EvaluationRun: frozenset({"seed"}),
     records.TaskResult: frozenset({"value", "chance"}),
     records.Sample: frozenset({"score"}),
-    LeaderboardSnapshot: frozenset({"params_b"}),  # zero or below: the leaderboard does not know
+    LeaderboardSnapshot: frozenset({"params_b"}),  # zero or below means unknown to the leaderboard
 }
 
 _TASK_BUNDLE_TABLES = ("task_results", "task_emissions", "samples")
 
 
 class BundleRejected(Exception):
-    """The bundle may not enter the warehouse; the message names every problem found."""
+    """The bundle cannot be loaded; the message names every problem found."""
 
 
 def raw_columns(record: type[Record]) -> list[tuple[str, str, bool]]:
-    """The raw table's columns in order: name, DuckDB type, whether NULL is allowed."""
+    """The raw table's columns in order: name, DuckDB type, and whether NULL is allowed."""
     own = [(c.name, DUCKDB_TYPES[c.type], c.nullable) for c in columns(record)]
     return [*own, (LANDED_FILE, DUCKDB_TYPES[str], False)]
 
 
 def ddl(record: type[Record]) -> str:
-    """The statement that creates the record's raw table where it is missing."""
+    """The statement that creates the record's raw table if it does not exist."""
     lines = [f"{name} {type_}{'' if nullable else ' not null'}" for name, type_, nullable in raw_columns(record)]
     lines.append(f"primary key ({', '.join(record.key)})")
     return f"create table if not exists {SCHEMA}.{record.table} (\n    " + ",\n    ".join(lines) + "\n)"
 
 
 def read_bundle(bundle: Bundle) -> dict[type[Record], pa.Table]:
-    """The bundle's rows, examined. Raises BundleRejected with all problems found."""
+    """The bundle's validated rows. Raises BundleRejected with all problems found."""
     problems = list(_structure_problems(bundle))
     tables: dict[type[Record], pa.Table] = {}
     for name, path in bundle.files.items():
@@ -111,7 +111,7 @@ def read_bundle(bundle: Bundle) -> dict[type[Record], pa.Table]:
 
 
 def _with_later_columns(record: type[Record], table: pa.Table) -> pa.Table:
-    """The table with the columns that came after it was landed, all NULL. What it should have had stays missing."""
+    """The table with the columns that were added after it was landed, all NULL. Others stay missing."""
     if table.column_names.count("schema_version") != 1:
         return table
     landed_with = pc.unique(table["schema_version"]).to_pylist()
@@ -124,7 +124,7 @@ def _with_later_columns(record: type[Record], table: pa.Table) -> pa.Table:
 
 
 def schema_problems(record: type[Record], found: pa.Schema) -> Iterator[str]:
-    """Columns that are missing, unknown, double or of another type, by name."""
+    """Missing, unknown, duplicate and wrongly typed columns, by name."""
     expected = arrow_schema(record)
     for name in sorted({name for name in found.names if found.names.count(name) > 1}):
         yield f"column {name} appears more than once"
@@ -139,7 +139,7 @@ def schema_problems(record: type[Record], found: pa.Schema) -> Iterator[str]:
 
 
 def row_problems(record: type[Record], table: pa.Table, run_id: str) -> Iterator[str]:
-    """What is wrong with the values of a table whose schema is right."""
+    """Problems with the values of a table whose schema is valid."""
     if table.num_rows == 0:
         yield "has no rows"
         return
@@ -165,14 +165,14 @@ def row_problems(record: type[Record], table: pa.Table, run_id: str) -> Iterator
 
 
 def _foreign_rows(record: type[Record], table: pa.Table, directory: str) -> Iterator[str]:
-    """Rows that belong into another directory of the landing."""
+    """Rows that belong in another directory of the landing."""
     if record is LeaderboardSnapshot:
         days = pc.unique(table["snapshot_date"]).to_pylist()
         if foreign := sorted(str(day) for day in days if day is not None and state_directory(day) != directory):
             yield f"snapshot_date {foreign[0]} in the directory {directory!r}"
-    elif record.table in DECISIONS:  # their run_id is the run that they are about
+    elif record.table in DECISIONS:  # their run_id names the run that the decision concerns
         if directory != record.table:
-            yield f"{record.table} belong into the directory {record.table!r}, not {directory!r}"
+            yield f"{record.table} belong in the directory {record.table!r}, not {directory!r}"
     elif foreign := sorted({run for run in pc.unique(table["run_id"]).to_pylist() if run not in (None, directory)}):
         yield f"run_id {foreign[0]!r} in the directory of run {directory!r}"
 
@@ -196,7 +196,7 @@ def _value_problems(record: type[Record], column: Column, values: pa.ChunkedArra
 
 
 def _first(values: pa.ChunkedArray, wrong: pa.ChunkedArray) -> object:
-    """The first value that is wrong; None where there is none."""
+    """The first wrong value; None if there is none."""
     found = values.filter(wrong)
     return found[0].as_py() if len(found) else None
 
@@ -222,13 +222,13 @@ def _structure_problems(bundle: Bundle) -> Iterator[str]:
 
 
 def _read(path: Path) -> pa.Table:
-    """Raises BundleRejected for a file that is damaged or no Parquet."""
+    """Raises BundleRejected for a file that is damaged or not Parquet."""
     try:
         verify(path)
     except ValueError as error:
         raise BundleRejected(str(error)) from None
     try:
-        # ParquetFile and not read_table: the latter would take directory names such as x=1 for columns.
+        # ParquetFile, not read_table, which would read directory names such as x=1 as columns.
         return pq.ParquetFile(path).read()
     except (pa.ArrowException, OSError) as error:
         raise BundleRejected(f"{path.name}: cannot be read as Parquet: {error}") from None

@@ -1,6 +1,6 @@
-"""The folders of versions: made durable and read-only, switched to, retired.
+"""The folders of versions: makes them durable and read-only, switches to them, deletes old ones.
 
-Belongs here: folders and links. What a version's files hold is `marts_files`'.
+Belongs here: folders and links. `marts_files` writes the files.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ TEMPORARY = ".tmp-"
 
 
 class PublicationRefused(Exception):
-    """Nothing was published, the current version stays; the message says why and what to do."""
+    """Nothing was published and the current version stays; the message says why and what to do."""
 
 
 def seal(folder: Path) -> None:
-    """Make everything durable and read-only, folders too: no reader can leave a log beside the file."""
+    """Make everything durable and read-only, including folders, so that no reader can leave a log next to the file."""
     if stray := [path.name for path in folder.rglob("*.wal")]:
-        raise PublicationRefused(f"a write-ahead log was left beside the published file: {stray[0]}; try again")
+        raise PublicationRefused(f"a write-ahead log was left next to the published file: {stray[0]}; try again")
     for path in sorted(folder.rglob("*"), reverse=True):
         fsync(path)
         path.chmod(0o555 if path.is_dir() else 0o444)
@@ -29,7 +29,7 @@ def seal(folder: Path) -> None:
 
 
 def switch(link: Path, target: Path) -> None:
-    """Point the symlink elsewhere in one step; readers see the old or the new version, never none."""
+    """Change the symlink in one step: readers see the old or the new version, never none."""
     temporary = link.with_name(f"{TEMPORARY}{secrets.token_hex(4)}")
     temporary.symlink_to(target)
     os.replace(temporary, link)
@@ -45,7 +45,7 @@ def retire(versions: Path, keep: int, current: str) -> None:
 
 
 def sweep(versions: Path) -> None:
-    """Remove what a killed publication left."""
+    """Remove what a killed publication left behind."""
     for path in versions.glob(f"{TEMPORARY}*"):
         remove(path)
     for link in versions.parent.glob(f"{TEMPORARY}*"):
@@ -53,7 +53,7 @@ def sweep(versions: Path) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove a version, read-only as it is."""
+    """Remove a version, although it is read-only."""
     if not folder.exists():
         return
     for path in [folder, *folder.rglob("*")]:
@@ -63,7 +63,7 @@ def remove(folder: Path) -> None:
 
 
 def fsync(path: Path) -> None:
-    """What is at `path` survives a power cut; a folder's entries, too."""
+    """Make a file, or a folder's entries, survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -40,7 +40,7 @@ def home(tmp_path: Path) -> Home:
 def test_12_the_second_refresh_waits_for_the_first_and_says_so(home: Home) -> None:
     with python("-c", LOAD, home.path, "600") as second:
         with warehouse.refresh_lock(home):
-            second.wait_for("another refresh of this EVALWATT_HOME is running; wait for its end")
+            second.wait_for("another refresh of this EVALWATT_HOME is running; wait until it has ended")
             assert "waiting for up to 10 minutes" in second.said
             assert not home.warehouse.exists()
         assert second.end() == 0, second.said

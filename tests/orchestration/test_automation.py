@@ -243,7 +243,7 @@ def test_the_schedule_begins_nothing_after_the_deadline(instance: DagsterInstanc
     schedule = automation.nightly_schedule(paths.catalogue().settings)
     (skip,) = evaluate_schedule(schedule, instance, paths, at="2026-01-02T03:30:00+01:00")
     assert isinstance(skip, dg.SkipReason)
-    assert skip.skip_message == "no daemon ran before the night's deadline; what is due stays due"
+    assert skip.skip_message == "the daemon was not running before the night's deadline; what is due stays due"
 
 
 def evaluate_schedule(

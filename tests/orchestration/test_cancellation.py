@@ -34,5 +34,5 @@ def test_what_is_killed_and_nobody_has_waited_for_is_killed_once(
         run = create_run_for_test(instance, job_name="evaluate", status=DagsterRunStatus.STARTED, tags=tags)
         canceled = cancel(instance, Home(tmp_path), [run], "run", "why", said.append, kill_s=0, wait_s=1)
     assert canceled.still_running == ["tiny"]  # Dagster is not told here
-    assert [words for words in said if "was killed" in words] == said[1:]
+    assert [words for words in said if "killed it" in words] == said[1:]
     assert len(said) == 2

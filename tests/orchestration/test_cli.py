@@ -237,7 +237,7 @@ def test_doctor_tells_methods_and_state(evalwatt: Run, catalogue: Path) -> None:
 def test_doctor_fails_where_the_catalogue_does(evalwatt: Run) -> None:
     code, out, _ = evalwatt("doctor")
     assert code == 1
-    assert "in the way: " in out
+    assert "problem: " in out
 
 
 def test_doctor_names_a_task_that_lm_eval_does_not_know(evalwatt: Run, catalogue: Path, tmp_path: Path) -> None:
@@ -337,7 +337,7 @@ def test_exclude_and_undo_answer_in_words_and_json(evalwatt: Run, tmp_path: Path
     code, out, _ = evalwatt("exclude", run_id, "--reason", "the fan failed", "--by", "ann")
     assert code == 0
     assert evalwatt("exclude", run_id, "--undo", "--reason", "") == (2, "", no_reason)
-    assert out.startswith(f"{run_id} is left out and its tasks are due again")
+    assert out.startswith(f"{run_id} is excluded and its tasks are due again")
     code, out, _ = evalwatt("exclude", run_id, "--undo", "--reason", "it was another run", "--by", "bob", "--json")
     answer = json.loads(out)
     assert (answer["run_id"], answer["is_excluded"], answer["decided_by"]) == (run_id, False, "bob")

@@ -214,7 +214,7 @@ def test_boamps_reports_follow_the_schema_and_say_that_they_are_modelled(
     assert energies == sorted(row[4] for row in _evaluations(marts, "is_valid and energy_reason is null"))
     unknown = _evaluations(marts, "is_valid and energy_reason is not null")
     reasons = [item["reason"] for item in answer["left_out"] if item["what"].startswith("mc of run")]
-    assert reasons == ["its energy is not known (flagged too_short), and a report must have one"] * len(unknown)
+    assert reasons == ["its energy is not known (flagged too_short), and a report requires one"] * len(unknown)
 
 
 def test_codecarbon_reads_and_continues_its_file(

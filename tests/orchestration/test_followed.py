@@ -23,14 +23,14 @@ pytestmark = pytest.mark.long
 
 NIGHT = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=3)
 LINES = (
-    Line("failed", "weak: it broke", "mend it, then `evalwatt evaluate weak`", (("weak", None),)),
-    Line("failed", "bad: it broke", "mend it, then `evalwatt evaluate bad`", (("bad", None),)),
+    Line("failed", "weak: it broke", "fix it, then `evalwatt evaluate weak`", (("weak", None),)),
+    Line("failed", "bad: it broke", "fix it, then `evalwatt evaluate bad`", (("bad", None),)),
     Line("not begun", "late: the deadline came first", "`evalwatt run` evaluates it now", (("late", None),)),
-    Line("failed", "half: two suites broke", "mend it, then `evalwatt evaluate half`", (("half", None),)),
+    Line("failed", "half: two suites broke", "fix it, then `evalwatt evaluate half`", (("half", None),)),
     Line("good", "steady"),
     Line("sensors", "stuck: no change (steady t)", "`evalwatt evaluate steady --force`", (("steady", "t"),)),
     Line("sensors", "foreign_load: others (busy t)", "`evalwatt evaluate busy --force`", (("busy", "t"),)),
-    Line("unpublished", "a test failed", "`evalwatt build`, when its cause is mended", ()),
+    Line("unpublished", "a test failed", "fix the cause, then `evalwatt build`", ()),
     Line("budget", "heavy: not enforced", "give the entry a budget"),
 )
 
@@ -78,13 +78,14 @@ def test_what_was_followed_is_asked_for_no_more(tmp_path: Path) -> None:
     text = said(tmp_path)
     assert not any(words in text for words in done)
     assert all(line.words in text for line in LINES if line.words not in done)
-    assert "  done        failed, sensors, unpublished: was done since, and is published" in text
+    assert "  done        failed, sensors, unpublished: done and published since" in text
 
     values = json.loads(kept.read_text())
     kept.write_text(json.dumps(values | {"lines": [line for line in values["lines"] if line["words"] in done]}))
     text = said(tmp_path)
     assert (
-        "Night of X: what its message asked for (failed, sensors, unpublished) was done since, and is published" in text
+        "Night of X: everything its message asked for (failed, sensors, unpublished) has been done and published since"
+        in text
     )
     assert "1 of 4 models good" not in text
     assert "->" not in text

@@ -18,7 +18,7 @@ def test_a_home_that_reads_as_a_url_or_a_pattern_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("EVALWATT_HOME", str(tmp_path / name / "home"))
-    with pytest.raises(HomeRefused, match="name or rename it without"):
+    with pytest.raises(HomeRefused, match="rename the folder, or name another one"):
         Home.from_env()
 
 

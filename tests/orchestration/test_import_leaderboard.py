@@ -55,7 +55,7 @@ def test_a_folder_is_all_states_in_it(evalwatt: Run, tmp_path: Path) -> None:
     assert code == 0
     assert out.splitlines() == [
         "imported 2 states with 4 rows: 2025-01-01 to 2025-01-02",
-        "`evalwatt build` brings what is imported into the marts",
+        "`evalwatt build` loads them into the marts",
     ]
     assert err.splitlines() == [
         "importing 2025-01-01 from contents_2025-01-01.parquet (1 of 2)",
@@ -63,7 +63,7 @@ def test_a_folder_is_all_states_in_it(evalwatt: Run, tmp_path: Path) -> None:
     ]
     assert len(states.landed(tmp_path / "data/landing", date(2025, 1, 2))) == 2
     code, out, _ = evalwatt("states")
-    assert (code, out.splitlines()[0]) == (0, "2 states were there already; nothing changed")
+    assert (code, out.splitlines()[0]) == (0, "2 states were imported before; nothing changed")
     with open_instance(Home(tmp_path / "data")) as instance:
         assert sorted(instance.get_dynamic_partitions("leaderboard_states")) == ["2025-01-01", "2025-01-02"]
 
@@ -73,7 +73,7 @@ def test_what_is_quarantined_is_said(evalwatt: Run, tmp_path: Path) -> None:
     code, out, _ = evalwatt("contents_2025-01-09.parquet")
     assert code == 0
     (line,) = [line for line in out.splitlines() if "quarantined" in line]
-    assert line.startswith("2025-01-09: 1 row is quarantined, reason.json says why: ")
+    assert line.startswith("2025-01-09: 1 row quarantined; reason.json says why: ")
     assert Path(line.rpartition(": ")[2], "reason.json").exists()
 
 
@@ -113,7 +113,7 @@ def test_a_date_for_a_name_without_one(evalwatt: Run, tmp_path: Path) -> None:
     states.save(tmp_path, ROWS).rename(tmp_path / "contents.parquet")
     code, _, err = evalwatt("contents.parquet")
     assert code == 2
-    assert "contents.parquet: the name has no single date" in err
+    assert "contents.parquet: the name must contain one date" in err
     assert "--date" in err
     assert evalwatt("contents.parquet", "--date", "2025-01-09")[0] == 0
     assert len(states.landed(tmp_path / "data/landing")) == 2
@@ -124,12 +124,12 @@ def test_a_date_for_a_name_without_one(evalwatt: Run, tmp_path: Path) -> None:
     [
         ((), "Missing argument"),
         (("nowhere.csv",), "nowhere.csv does not exist; name files or folders, or `hub`"),
-        (("empty",), "empty holds no state"),
-        (("hub", "empty"), "hub stands alone"),
-        (("empty", "--since", "2025-01-01"), "--since and --revision are for the hub"),
-        (("hub", "--since", "2025-01-01", "--revision", "abc"), "give one of them"),
+        (("empty",), "empty contains no state"),
+        (("hub", "empty"), "hub cannot be combined with files"),
+        (("empty", "--since", "2025-01-01"), "--since and --revision need `hub`"),
+        (("hub", "--since", "2025-01-01", "--revision", "abc"), "give only one of the options"),
         (("hub", "--date", "2025-01-01"), "--date with hub needs --revision"),
-        (("2025-01-01.csv", "2025-01-02.csv", "--date", "2025-01-09"), "--date is for one state, and these are 2"),
+        (("2025-01-01.csv", "2025-01-02.csv", "--date", "2025-01-09"), "--date takes one state, not 2"),
         (("2025-01-01.csv", "--date", "9.1.2025"), "does not match the format"),
     ],
 )
@@ -158,9 +158,9 @@ def test_every_day_of_the_hub_since_one(evalwatt: Run, history: History, tmp_pat
     assert "imported 2 states with 4 rows: 2025-01-09 to 2025-01-10" in out
     assert evalwatt("hub", "--since", "2025-01-08")[1].splitlines()[:2] == [
         "imported 1 state with 2 rows: 2025-01-08",
-        "2 states were there already; nothing changed",
+        "2 states were imported before; nothing changed",
     ]
-    assert evalwatt("hub", "--since", "2025-02-01")[1] == "the hub has no state since that day\n"
+    assert evalwatt("hub", "--since", "2025-02-01")[1] == "the hub has no state from that day on\n"
 
 
 def test_one_revision_of_the_hub(evalwatt: Run, history: History, tmp_path: Path) -> None:

@@ -233,7 +233,7 @@ def test_a_partition_that_cannot_be_imported_says_why(
     (tmp_path / "empty.csv").touch()
     failed = materialize(definitions, instance, "2025-01-09", tmp_path / "empty.csv")
     assert "empty.csv: is empty" in reason(failed)
-    assert "'yesterday' is no day" in reason(materialize(definitions, instance, "yesterday"))
+    assert "'yesterday' is not a day" in reason(materialize(definitions, instance, "yesterday"))
     assert not home.landing.exists()
 
 

@@ -131,14 +131,14 @@ def test_a_canceled_night_publishes_what_is_good_and_a_second_one_repeats_nothin
         assert (now["published"], now["last_night"], now["daemon"]["lives"]) == (None, None, False)
         with started(folder, "cancel") as cancel:
             assert cancel.stderr is not None
-            assert cancel.stderr.readline().startswith("telling slow-1 to stop")
+            assert cancel.stderr.readline().startswith("stopping slow-1: ")
             (folder / "go").touch()
             said, _ = cancel.communicate()
         assert cancel.returncode == 0
         assert said.splitlines() == [
-            "slow-1: stopped, its finished tasks are kept",
-            "the `evalwatt run` that was evaluating refreshes the marts now, and says what happened",
-            "what is missing is due again: `evalwatt plan` says what, `evalwatt run` goes on with it",
+            "slow-1: stopped; its finished tasks are kept",
+            "the `evalwatt run` that was evaluating now refreshes the marts and reports what happened",
+            "what is missing is due again: `evalwatt plan` lists it, `evalwatt run` evaluates it",
         ]
         out, err = night.communicate()
     assert night.returncode == 1, err
@@ -184,7 +184,7 @@ def test_a_canceled_night_publishes_what_is_good_and_a_second_one_repeats_nothin
 
     shown = io.StringIO()
     show_published(home, Console(file=shown, width=200), home.report_page)
-    assert "Leaderboard: no state of it is imported; `evalwatt import-leaderboard hub`" in shown.getvalue()
+    assert "Leaderboard: no state imported yet; `evalwatt import-leaderboard hub`" in shown.getvalue()
 
     again = evalwatt(folder, "evaluate", "base")
     assert again.returncode == 0
@@ -200,13 +200,14 @@ def test_a_canceled_night_publishes_what_is_good_and_a_second_one_repeats_nothin
 def test_one_evaluation_is_canceled_by_its_id(folder: Path) -> None:
     with started(folder, "evaluate", "slow-1") as evaluation:
         wait_for(folder / "held", evaluation)
-        (running,) = json.loads(status_of(folder, "--json"))["running"]
+        status = json.loads(status_of(folder, "--json"))
+        (running,) = status["running"]
         refused = evalwatt(folder, "cancel", "nobody")
         assert refused.returncode == 2
-        assert f"nobody is no running evaluation; running: {running['run_id'][:8]}" in refused.stderr
-        with started(folder, "cancel", running["run_id"][:8], "--json") as cancel:
+        assert f"nobody is not running; running: {running['run_id'][:8]}" in refused.stderr
+        with started(folder, "cancel", status["evaluating"]["run_id"], "--json") as cancel:
             assert cancel.stderr is not None
-            assert cancel.stderr.readline().startswith("telling slow-1 to stop")
+            assert cancel.stderr.readline().startswith("stopping slow-1: ")
             (folder / "go").touch()
             said, _ = cancel.communicate()
         assert cancel.returncode == 0
@@ -218,7 +219,7 @@ def test_one_evaluation_is_canceled_by_its_id(folder: Path) -> None:
         "left_the_queue": [],
         "still_running": [],
         "next": "`evalwatt build` publishes what was finished\n"
-        "what is missing is due again: `evalwatt plan` says what, `evalwatt run` goes on with it",
+        "what is missing is due again: `evalwatt plan` lists it, `evalwatt run` evaluates it",
     }
     nothing = evalwatt(folder, "cancel", "--json")
     assert (nothing.returncode, json.loads(nothing.stdout)) == (0, {"next": "nothing is running"})

@@ -168,23 +168,23 @@ def test_a_night_is_told_of_once_when_its_refresh_has_ended(instance: DagsterIns
     assert text(paths.home).splitlines() == [
         headline,
         "  failed      weak: tiny: no tokenizer; add one",
-        "              -> mend it, then `evalwatt evaluate weak`, then `evalwatt build`",
+        "              -> fix it, then `evalwatt evaluate weak`, then `evalwatt build`",
         "  over budget heavy: tiny: not begun: over its time budget of 1 h 00 min by 1 h 00 min (2 h 00 min used): "
         + REMEDY,
-        "              -> to go on before the next night: `evalwatt evaluate heavy`, then `evalwatt build`",
+        "              -> to continue before the next night: `evalwatt evaluate heavy`, then `evalwatt build`",
         "  not begun   late: the night's deadline came first",
-        "              -> `evalwatt run` evaluates it now, else it is due in the next night",
+        "              -> `evalwatt run` evaluates it now; otherwise it is due in the next night",
         "  good        good",
         "  sensors     foreign_load: other programs took 47% (python3 46%) (good tiny_five)",
         "              -> `evalwatt evaluate good --force` while no other program runs, then `evalwatt build`",
         "  sensors     stuck: a sensor did not change although the component was in use (good tiny_one)",
-        "              -> `evalwatt doctor` says what is metered here and how",
+        "              -> `evalwatt doctor` shows what is metered here and how",
         f"  sensors     too_short: {quality.MEANINGS['too_short']} (good tiny_four)",
         f"              -> {quality.REMEDIES['too_short']}",
         "  refresh     waited 3 min 20 s for another refresh of this EVALWATT_HOME",
-        "              -> `evalwatt build`, once the other one has ended",
+        "              -> `evalwatt build`, when the other refresh has ended",
         f"  unpublished see Dagster's run {running.run_id}",
-        "              -> `evalwatt build`, when its cause is mended",
+        "              -> fix the cause, then `evalwatt build`",
     ]
 
 
@@ -193,12 +193,12 @@ def test_a_night_that_no_refresh_follows_is_told_of_all_the_same(instance: Dagst
 
     def said(after: timedelta) -> list[str]:
         settings = paths.catalogue().settings
-        found = night_watch.untold(instance, paths.home, settings, NIGHT - timedelta(hours=1), NIGHT + after)
+        found = night_watch.undelivered(instance, paths.home, settings, NIGHT - timedelta(hours=1), NIGHT + after)
         return [message.text() for message in found]
 
     assert said(timedelta(hours=5.9)) == []
     (message,) = said(timedelta(hours=6.1))
-    assert "refresh     none followed: the sensor refresh_after_evaluations did not ask\n" in message
+    assert "refresh     there was none: the sensor refresh_after_evaluations did not request it\n" in message
     assert message.endswith("-> `evalwatt build`")
 
 
@@ -243,7 +243,7 @@ def test_a_night_with_nothing_to_do_says_so_and_which_nights_were_missed(
     assert "nothing was evaluated" in look(instance, paths)
     days = ", ".join(f"{NIGHT - timedelta(days=n):%Y-%m-%d}" for n in (3, 2, 1))
     assert text(paths.home).splitlines()[1:] == [
-        f"  missed      the night of {days} did not begin: no daemon ran at 02:00; what was due stayed due",
+        f"  missed      no night on {days}: the daemon was not running at 02:00; what was due stayed due",
         f"              -> {report.KEEP_IT_RUNNING}",
         "  not begun   nothing to start: good on tiny: all 1 tasks were evaluated",
     ]
@@ -255,9 +255,10 @@ def test_a_night_that_failed_to_begin_or_began_late_says_so(instance: DagsterIns
     look(instance, paths)
     said = text(paths.home)
     assert (
-        f"  late        no daemon ran at 02:00; it came back at {NIGHT + timedelta(hours=2):%Y-%m-%d %H:%M}\n" in said
+        "  late        the daemon was not running at 02:00; "
+        f"it started at {NIGHT + timedelta(hours=2):%Y-%m-%d %H:%M}\n" in said
     )
-    assert "  not begun   catalogue.yml:3: models: unknown key\n              -> mend it, then `evalwatt run`" in said
+    assert "  not begun   catalogue.yml:3: models: unknown key\n              -> fix it, then `evalwatt run`" in said
 
 
 def test_what_was_before_the_first_look_nobody_waits_for(instance: DagsterInstance, paths: Paths) -> None:

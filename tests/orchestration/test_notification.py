@@ -22,7 +22,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from orchestration.home import Home
 from orchestration.nights.message import Line, Message, folder, last_kept
-from orchestration.nights.notification import deliveries, tell
+from orchestration.nights.notification import deliver, deliveries
 
 MESSAGE = Message(
     datetime(2026, 3, 1, 2, tzinfo=UTC),
@@ -108,8 +108,8 @@ def environment(monkeypatch: pytest.MonkeyPatch, **values: object) -> None:
 
 
 def test_the_log_is_told_once_and_the_message_is_kept(home: Home, log: list[str]) -> None:
-    tell(home, MESSAGE, ["log"], log.append)
-    tell(home, MESSAGE, ["log"], log.append)
+    deliver(home, MESSAGE, ["log"], log.append)
+    deliver(home, MESSAGE, ["log"], log.append)
     assert log == [TEXT]
     kept = last_kept(home)
     assert kept is not None
@@ -120,10 +120,10 @@ def test_a_webhook_gets_the_text_once(home: Home, log: list[str], monkeypatch: p
     got: list[dict[str, Any]] = []
     with serving(webhook(200, got)) as port:
         environment(monkeypatch, WEBHOOK_URL=f"http://127.0.0.1:{port}/hook")
-        tell(home, MESSAGE, ["log"], log.append)
+        deliver(home, MESSAGE, ["log"], log.append)
         assert got == [], "nothing is sent unless it is named"
         for _ in range(2):
-            tell(home, MESSAGE, ["log", "webhook"], log.append)
+            deliver(home, MESSAGE, ["log", "webhook"], log.append)
     assert got == [{"text": TEXT}]
     assert deliveries(folder(home, MESSAGE.night)) == {"log": "delivered", "webhook": "delivered"}
 
@@ -134,7 +134,7 @@ def test_a_mail_arrives_once(home: Home, log: list[str], monkeypatch: pytest.Mon
         environment(monkeypatch, SMTP_HOST="127.0.0.1", SMTP_PORT=port)
         environment(monkeypatch, EMAIL_FROM="evalwatt@example.org", EMAIL_TO="ann@example.org, bob@example.org")
         for _ in range(2):
-            tell(home, MESSAGE, ["email"], log.append)
+            deliver(home, MESSAGE, ["email"], log.append)
     (mail,) = (message_from_bytes(content, policy=policy.default) for content in box.mails)
     assert (mail["Subject"], mail["To"]) == (f"[Evalwatt] {MESSAGE.headline}", "ann@example.org, bob@example.org")
     assert mail.get_content().replace("\r\n", "\n").strip() == TEXT
@@ -165,7 +165,7 @@ def test_a_login_is_sent_only_encrypted_and_to_the_server_that_was_meant(
     with box.serving(tls) as port:
         environment(monkeypatch, SMTP_HOST="127.0.0.1", SMTP_PORT=port, SMTP_USER="ann", SMTP_PASSWORD=password)
         environment(monkeypatch, EMAIL_FROM="evalwatt@example.org", EMAIL_TO="ann@example.org")
-        tell(home, MESSAGE, ["email"], log.append)
+        deliver(home, MESSAGE, ["email"], log.append)
     assert set(box.users) == ({b"ann"} if trusted else set())
     assert len(box.mails) == (said is None)
     if said is None:
@@ -180,9 +180,9 @@ def test_a_password_is_not_sent_in_the_clear(home: Home, log: list[str], monkeyp
     with box.serving() as port:
         environment(monkeypatch, SMTP_HOST="127.0.0.1", SMTP_PORT=port, SMTP_USER="ann", SMTP_PASSWORD="a long secret")
         environment(monkeypatch, EMAIL_FROM="evalwatt@example.org", EMAIL_TO="ann@example.org")
-        tell(home, MESSAGE, ["email"], log.append)
+        deliver(home, MESSAGE, ["email"], log.append)
     assert (box.mails, box.users) == ([], [])
-    assert "127.0.0.1 offers no TLS, so the password was not sent" in log[-1]
+    assert "127.0.0.1 does not offer TLS, so the password was not sent" in log[-1]
 
 
 @pytest.mark.parametrize("trouble", ["refused", "an error", "no address"])
@@ -197,7 +197,7 @@ def test_a_place_that_fails_is_logged_and_neither_sent_to_again_nor_anybodys_end
         else:
             monkeypatch.delenv("EVALWATT_WEBHOOK_URL", raising=False)
         for _ in range(2):
-            tell(home, MESSAGE, ["webhook"], log.append)
+            deliver(home, MESSAGE, ["webhook"], log.append)
     assert len(got) == (trouble == "an error")
     said = {"refused": "Connection refused", "an error": "500", "no address": "EVALWATT_WEBHOOK_URL is not set"}
     assert len(log) == 2
@@ -209,7 +209,7 @@ def test_a_place_that_fails_is_logged_and_neither_sent_to_again_nor_anybodys_end
 def test_secrets_are_blanked(home: Home, log: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_TheCanaryThatNobodyMayHear")
     line = Line("failed", "refused hf_TheCanaryThatNobodyMayHear", "take hf_TheCanaryThatNobodyMayHear away")
-    tell(home, Message(MESSAGE.night, "hf_TheCanaryThatNobodyMayHear", (line,)), ["log"], log.append)
+    deliver(home, Message(MESSAGE.night, "hf_TheCanaryThatNobodyMayHear", (line,)), ["log"], log.append)
     kept = "".join(path.read_text() for path in home.nights.rglob("*.json"))
     assert "Canary" not in log[0] + kept
     assert log[0].count("[redacted]") == 3

@@ -189,7 +189,7 @@ def test_without_a_leaderboard_its_sections_name_the_command(answers: dict[str, 
 def test_one_model_alone_is_explained(answers: dict[str, Answer]) -> None:
     first, *_ = answers["own_models"].rows
     one = answers | {"own_models": replace(answers["own_models"], rows=(first,))}
-    assert any("One model only" in note for note in sections.sections(one)[0].notes)
+    assert any("Only one model" in note for note in sections.sections(one)[0].notes)
 
 
 def test_an_energy_that_is_not_known_shows_its_reason_and_no_zero(answers: dict[str, Answer]) -> None:
@@ -203,13 +203,13 @@ def test_an_energy_that_is_not_known_shows_its_reason_and_no_zero(answers: dict[
         ),
     )
     sentence, figures = findings.tonight(unknown)
-    assert "; what that took is not known (the meter failed)" in sentence
+    assert "; the energy used is not known (the meter failed)" in sentence
     assert [figure.value for figure in figures][2:] == ["not known", "not known CO₂e"]
     assert figures[2].method == "the meter failed"
     (nights,) = next(section for section in sections.sections(unknown) if section.id == "nights").tables
     for _, cells in nights.rows:
-        (told,) = [cell.text for cell in cells if "the meter failed" in cell.text]
-        assert told == "cpu modelled, ram modelled; all is not known: the meter failed"
+        (shown,) = [cell.text for cell in cells if "the meter failed" in cell.text]
+        assert shown == "cpu modelled, ram modelled; total not known: the meter failed"
 
 
 def test_one_model_without_an_energy_does_not_hide_the_others(answers: dict[str, Answer]) -> None:
@@ -229,8 +229,8 @@ def test_one_model_without_an_energy_does_not_hide_the_others(answers: dict[str,
     models = len({row["model"] for row in night})
     sentence, figures = findings.tonight(partly)
     assert models > 1
-    assert f"for at least {formats.energy(known)}" in sentence
-    assert f"known of {models - 1} of {models} models" in sentence
+    assert f"using at least {formats.energy(known)}" in sentence
+    assert f"known for {models - 1} of {models} models" in sentence
     assert "not known" not in sentence
     assert figures[2].value == f"at least {formats.energy(known)}"
     assert figures[2].of.startswith(f"all phases of {models - 1} of {models} models")
@@ -246,7 +246,7 @@ def test_a_model_on_two_machines_counts_once_each_where_one_of_them_has_no_energ
     third = row | {"machine": "third", "energy_reason": "no meter"} | dict.fromkeys(twice)
     nights = replace(answers["nights"], rows=tuple(tuple(each.values()) for each in (row, second, third)))
     sentence, figures = findings.tonight(answers | {"nights": nights})
-    assert "known of 2 of 3 models by machine" in sentence
+    assert "known for 2 of 3 models by machine" in sentence
     assert figures[2].value == f"at least {formats.energy(3 * row['energy_kwh'])}"
     assert figures[3].value == f"at least {formats.mass(3 * row['emissions_kg'])} CO₂e"
 
@@ -266,8 +266,8 @@ def test_windows_without_an_energy_are_counted_and_hide_nothing(answers: dict[st
     known, kg = (sum(row[of] for row in night) for of in ("energy_known_kwh", "emissions_known_kg"))
     seconds = formats.number(len(night) / 2, 2)
     words = f"without 1 idle and {2 * len(night)} scoring windows of {seconds}\u00a0s together"
-    took = f"{formats.energy(known)} (cpu modelled, ram modelled) and {formats.mass(kg)} of CO₂e"
-    assert f", for {took}, {words}" in sentence
+    took = f"{formats.energy(known)} (cpu modelled, ram modelled) and emitting {formats.mass(kg)} of CO₂e"
+    assert f", using {took}, {words}" in sentence
     assert figures[2].value == formats.energy(known)
     assert words in figures[2].of
     (table,) = next(section for section in sections.sections(partly) if section.id == "nights").tables
@@ -302,7 +302,7 @@ def test_a_pair_falls_back_to_the_tasks_whose_energies_are_known(answers: dict[s
 def test_the_gpu_alone_stands_where_cpu_and_ram_are_in_doubt(answers: dict[str, Answer]) -> None:
     gpu = changed(answers, "own_models", lambda row: row | {"joules_per_correct": None, "joules_per_correct_gpu": 3.0})
     least = findings.tonight(gpu)[1][1]
-    assert (least.value, least.method) == ("3 J", "of the GPU alone (cpu modelled, ram modelled)")
+    assert (least.value, least.method) == ("3 J", "GPU alone (cpu modelled, ram modelled)")
 
 
 def test_the_best_score_is_no_winner_where_intervals_overlap(answers: dict[str, Answer]) -> None:
@@ -347,7 +347,7 @@ def test_the_least_energy_is_no_winner_without_an_interval_of_its_own(
         ),
     )
     sentence = findings.tonight(bounded)[0]
-    _, _, after = sentence.partition("takes the least energy for a correct answer")
+    _, _, after = sentence.partition("needs the least energy per correct answer")
     assert after.startswith(f" {said}" if said else ".")
 
 
@@ -368,11 +368,11 @@ def test_own_lines_say_what_they_tell_and_not_what_they_cannot(answers: dict[str
         own = question.on(findings.MEASURED)
         if question.section in ("verbosity",) or question.words.startswith("Are small"):
             assert own
-            assert not any(finding.verdict and finding.verdict.code == findings.TOLD_NOT for finding in own)
+            assert not any(finding.verdict and finding.verdict.code == findings.CANNOT_BE_TOLD for finding in own)
     nobody = answers | {name: replace(answers[name], rows=()) for name in ("own_models", "finetunes")}
     (verbosity,) = [question for question in findings.questions(nobody) if question.section == "verbosity"]
     assert {finding.verdict for finding in verbosity.on(findings.MEASURED)} == {
-        findings.Verdict(findings.TOLD_NOT, "cannot be told")
+        findings.Verdict(findings.CANNOT_BE_TOLD, "cannot be told")
     }
 
 
@@ -396,7 +396,7 @@ def test_a_claims_effect_and_its_counts_say_what_they_are(answers: dict[str, Ans
     shown = {}
     for _, cells in tables.claims(told).rows:
         claim, own = cells[0], cells[-1]
-        shown[claim.sort] = (own.text, dict(own.details)["Of"])
+        shown[claim.sort] = (own.text, dict(own.details)["Based on"])
     assert shown["a"] == (
         "25\u00a0% (20 to 30)",
         "1,200 community models below 10 B; 300 of them with 35 points under 5 kg",
@@ -424,11 +424,11 @@ def test_day_sizes_and_classes_are_the_claims_own(answers: dict[str, Answer]) ->
 
 def test_what_the_leaderboard_multiplies_is_what_its_key_and_its_scenario_say(answers: dict[str, Answer]) -> None:
     made = sections.sections(answers)[0].method
-    assert f"Leaderboard: {sections.NAMEPLATE} × 269.8 g/kWh, no measurement" in made
+    assert f"Leaderboard: {sections.NAMEPLATE} × 269.8 g/kWh, not measured" in made
     key = "open-llm-leaderboard v2 | 8 x H100 | nameplate 7 kW x hours | suite=leaderboard"
     listed = changed(answers, "methods", lambda row: row | {"basis": findings.PUBLISHED, "comparability_key": key})
     cleaner = changed(listed, "scenarios", lambda row: row | {"grid_intensity_g_per_kwh": 100.0})
-    assert "Leaderboard: nameplate 7 kW × hours × 100 g/kWh, no measurement" in sections.sections(cleaner)[0].method
+    assert "Leaderboard: nameplate 7 kW × hours × 100 g/kWh, not measured" in sections.sections(cleaner)[0].method
 
 
 def test_own_size_classes_have_a_table_of_their_own(answers: dict[str, Answer]) -> None:
@@ -580,5 +580,5 @@ def test_the_page_is_exchanged_in_one_step(tmp_path: Path, monkeypatch: pytest.M
 def test_the_report_is_written_from_a_published_file(homes: dict[str, Home], tmp_path: Path) -> None:
     path = report.write(homes["first"].published / MARTS_FILE, tmp_path / "report")
     assert path == tmp_path / "report" / "index.html"
-    assert "In the night of 1 March 2026" in path.read_text(encoding="utf-8")
+    assert "evaluated on 1 March 2026 on " in path.read_text(encoding="utf-8")
     assert findings.day(date(2026, 3, 1)) == "1 March 2026"

@@ -76,7 +76,7 @@ def test_what_is_not_known_has_its_reason_and_the_flag_its_remedy(home: Home, sh
     )
     assert f"doubtful: {reason}\n" in shown
     assert "\ntoo_short: " in shown
-    assert "no state of it is imported" in shown
+    assert "no state imported yet" in shown
 
 
 def test_a_flag_is_explained_once_with_what_to_do_where_it_hides_an_energy() -> None:

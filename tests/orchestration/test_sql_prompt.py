@@ -111,7 +111,7 @@ def test_a_session(terminal: Terminal, home: Home) -> None:
     terminal.ask("\\d mart_energy\r", r"energy_kwh\s+INTEGER\s+Gross energy\.")
     terminal.ask("\\d\r", r"mart_energy\s+1\s+One row per model \[measured\]\.")
     terminal.ask("\\d nothing\r", "no table 'nothing' is published")
-    terminal.ask("\\dance\r", "there is no .dance")
+    terminal.ask("\\dance\r", "unknown command .dance")
     # A statement is given up with Ctrl-C, and another one is completed with Tab.
     terminal.ask("select 1 +\x03", "")
     terminal.type("select 10 * energy_k\t")
@@ -119,8 +119,8 @@ def test_a_session(terminal: Terminal, home: Home) -> None:
     terminal.ask(" + 7 as completed from mart_energy;\r", r"417\s+\(1 row\)")
     publish(home, "b2", 42)
     shown = terminal.ask("from marts.mart_energy;\r", r"42\s+\(1 row\)")
-    assert "published anew 2026-03-01 02:00 UTC" in shown
-    assert "published anew" not in terminal.ask(UP + "\r", r"42\s+\(1 row\)")
+    assert "a new version was published 2026-03-01 02:00 UTC" in shown
+    assert "a new version was published" not in terminal.ask(UP + "\r", r"42\s+\(1 row\)")
     assert terminal.close() == 0
     history = home.sql_history.read_text()
     assert "+select energy_kwh\n+from marts.mart_energy;\n" in history
@@ -203,4 +203,4 @@ def test_a_file_on_standard_input_is_answered(home: Home) -> None:
 def test_nothing_on_standard_input_is_wrong_use(home: Home) -> None:
     done = _piped(home, "")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith('Error: nothing is asked: evalwatt sql "select …"')
+    assert done.stderr.startswith('Error: there is no statement: evalwatt sql "select …"')

@@ -99,7 +99,7 @@ def test_a_decision_in_another_directory_is_quarantined(home: Home, directory: s
     folder.mkdir(exist_ok=True)
     (home.landing / "exclusions" / decision.exclusion_id).rename(folder / decision.exclusion_id)
     (quarantined,) = warehouse.load(home).quarantined
-    assert "exclusions belong into the directory 'exclusions'" in quarantined[2]
+    assert "exclusions belong in the directory 'exclusions'" in quarantined[2]
 
 
 def test_rebuild_gives_identical_raw_tables(home: Home) -> None:

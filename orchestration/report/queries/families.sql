@@ -1,4 +1,4 @@
--- What a family's fine-tunes emit against their base, in the classes that the study looks at.
+-- Emissions of a family's fine-tunes against their base, in the study's size classes.
 select
     basis,
     as_of,

@@ -1,5 +1,5 @@
--- Fine-tuned models against their bases: own ones paired by document, the leaderboard's one row a side. The scope
--- known_tasks has the tasks whose energies are known on both sides, where the suite's is not.
+-- Fine-tuned models against their bases: own pairs by document, leaderboard pairs with one row per side. The scope
+-- known_tasks covers the tasks with known energies on both sides if the suite's energy is not known.
 select
     deltas.basis,
     deltas.as_of,

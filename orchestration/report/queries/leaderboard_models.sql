@@ -1,4 +1,4 @@
--- The leaderboard's models on the study's day and in the newest state held, as published and per run.
+-- The leaderboard's models on the study's day and in the newest imported state, as published and per run.
 select
     efficiency.basis,
     efficiency.as_of,

@@ -1,5 +1,5 @@
--- How energies were obtained, and what may be compared with what: of own models as they are now, of the leaderboard's on
--- the study's day and in the newest state held.
+-- How energies were obtained, and which may be compared: own models as they are now, the leaderboard's on the study's
+-- day and in the newest imported state.
 select
     basis,
     case when basis != 'measured' then as_of end as as_of,

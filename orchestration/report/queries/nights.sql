@@ -1,5 +1,5 @@
--- What every night took, by phase, and whether the control workload was steady. Where a window has no believable figure a
--- sum is NULL, and `known` has what the others took.
+-- The energy of every night by phase, and whether the control workload was steady. A sum is NULL if the energy of one
+-- of its windows is not known; `known` sums the others.
 with methods as (
     select
         night,

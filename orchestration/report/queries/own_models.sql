@@ -1,4 +1,4 @@
--- Every model evaluated here, as it is now: its score, what that took, and whether another model does better for less.
+-- Every model evaluated here, as it is now: its score, its energy, and whether another model scores more for less.
 -- Compare energies only within one comparability_key.
 select
     efficiency.model_id as model,

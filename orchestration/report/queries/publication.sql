@@ -1,4 +1,4 @@
--- Which build this is, and how many states of the leaderboard its per-run figures rest on.
+-- Which build this is, and how many leaderboard states its per-run figures are based on.
 select
     build_id,
     published_at,

@@ -1,4 +1,4 @@
--- How much each model writes, and what a correct answer takes.
+-- How much each model writes, and the energy of a correct answer.
 select
     comparability_key,
     suite,

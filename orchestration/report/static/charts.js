@@ -1,4 +1,4 @@
-// Drawing: a chart is made when it comes into sight, and made again when what it shows or the theme changes.
+// Draws a chart when it comes into view, and again when its data or the theme changes.
 
 import { element } from "./elements.js";
 import { brief, energy, figure, joules, mass } from "./formats.js";
@@ -12,7 +12,7 @@ const EXPRESSIONS = Object.fromEntries(Object.entries(FORMATS).map(([name, form]
 export const CHARTS = new Map(); // id -> {place, make, empty, view, seen, number}
 
 // make() returns {data: {dataset: rows}, words: {placeholder: text}, names: rows, tip: row => [title, [[name, value]…]]}
-// or null where there is nothing to show; then empty() says why.
+// or null if there is nothing to show; then empty() says why.
 export function chart(id, make, empty = () => "No model has both figures.") {
   const place = document.getElementById(`${id}-chart`);
   if (!place) return;
@@ -34,7 +34,7 @@ function see(id) {
   drawSoon(id);
 }
 
-// Each in a task of its own.
+// Each chart in its own task.
 const drawSoon = (id) => setTimeout(() => draw(id));
 
 export function redraw(id) {
@@ -45,7 +45,7 @@ export function redrawAll() {
   for (const id of CHARTS.keys()) redraw(id);
 }
 
-// Now, and those that nobody has seen yet too.
+// Draws all charts now, including those that have not been in view yet.
 export function drawAll() {
   for (const [id, each] of CHARTS) {
     SIGHT.unobserve(each.place);
@@ -79,13 +79,13 @@ async function draw(id) {
       else hideTip();
     },
   });
-  if (number !== of.number) return; // drawn again meanwhile
+  if (number !== of.number) return; // another drawing has started since
   of.view = view;
   if (made.names) view.data("labels", placed(view, made.names)).run();
   of.place.dataset.drawn = number;
 }
 
-// A place's specification with its rows, words and colours.
+// The specification of a place, with rows, words and colours filled in.
 function filledIn({ specification, title }, { data, words = {} }) {
   const colour = colours();
   const whole = replaced(SPECIFICATIONS[specification], words, colour);
@@ -96,7 +96,7 @@ function filledIn({ specification, title }, { data, words = {} }) {
   return whole;
 }
 
-// var(--ink) and its like as the style sheet has them now
+// resolves var(--ink) and others as the style sheet currently defines them
 function colours() {
   const probe = document.body.appendChild(element("i", { hidden: true }));
   const known = new Map();

@@ -1,4 +1,4 @@
-// Families, sizes and providers: charts of small tables.
+// Families, sizes and providers: charts of the small tables.
 
 import { chart } from "./charts.js";
 import {
@@ -33,7 +33,7 @@ const showBases = (id) =>
     LISTED.map((basis) => [BASES[basis], BASIS_COLOURS[basis]]),
   );
 
-// A point of the leaderboard as published is hollow.
+// Points of the leaderboard as published are hollow.
 const hollow = (row, colour) => ({ colour, fill: row.basis === PUBLISHED ? PAPER : colour });
 
 // ------------------------------------------------------------------------------------------------------------ families
@@ -82,14 +82,14 @@ function sizesChart(found) {
   return { data: { boxes: known.map(box), models: [] }, tip: ({ row }) => classTip(row) };
 }
 
-// Classes of different keys are not comparable.
+// Only classes of one comparability key can be compared.
 export function ownSizes() {
   const own = rows("sizes").filter((row) => row.basis === MEASURED && row.n > 0);
   const [first] = byHeadline(own.map((row) => row.comparability_key));
   return own.filter((row) => row.comparability_key === first);
 }
 
-// Quartiles of a few models would be made up: each of them is drawn.
+// Quartiles of a few models would mean nothing, so each model is drawn.
 export function ownSizesChart(known) {
   if (!known.length) return null;
   const [{ suite, comparability_key: key }] = known;

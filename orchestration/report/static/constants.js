@@ -1,4 +1,4 @@
-// What the page's Python says of names, units, colours and thresholds; it stands nowhere else in the script.
+// Names, units, colours and thresholds from Python, the only place in the script that has them.
 
 export const {
   BASES,

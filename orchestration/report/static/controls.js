@@ -6,7 +6,7 @@ import { byFrequency } from "./lists.js";
 
 const TYPING_PAUSE = 150; // ms
 
-// The form with the controls of a part of the page, or null where that part has nothing to show.
+// The form with a part's controls, or null if that part has nothing to show.
 export function startForm(id, onChange, onEvidence) {
   const form = document.getElementById(`${id}-controls`);
   if (!form) return null;
@@ -28,14 +28,14 @@ export function fill(select, options, chosen) {
 export const ANY = "";
 const OF_ALL = [ANY, "all"];
 
-// With other options, what was chosen stays where it still is one.
+// Replaces the options and keeps the choice if it is still among them.
 export function refill(select, values, otherwise = ANY) {
   const { value } = select;
   const stays = value !== ANY && values.includes(value);
   fill(select, [OF_ALL, ...values.map((each) => [each, each])], stays ? value : otherwise);
 }
 
-// What the rows have in a column, the most frequent first.
+// The rows' values in a column, the most frequent first.
 export const choices = (rows, name) => byFrequency(rows.map((row) => row[name] ?? NOT_KNOWN));
 
 export const matches = (chosen, value) => chosen === ANY || chosen === (value ?? NOT_KNOWN);

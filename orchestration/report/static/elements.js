@@ -1,4 +1,4 @@
-// Making elements of the page.
+// Creates elements of the page.
 
 export function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
@@ -10,7 +10,7 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
-// The colours' meanings above a chart: words with a colour, or alone.
+// The legend above a chart: words with a colour, or alone.
 export function showKey(id, entries) {
   const items = entries.map(([words, colour]) => {
     const dot = colour ? [element("i", { style: `background: ${colour}` })] : [];

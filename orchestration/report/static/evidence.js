@@ -1,22 +1,22 @@
-// What a chart's figures rest on: an own comparability key, or a basis of the leaderboard. Energies of two of them are
-// never in one chart.
+// The basis of a chart's figures: one of our comparability keys, or a basis of the leaderboard. A chart never mixes the
+// energies of two.
 
 import { BASES, MEASURED, PER_RUN, PUBLISHED } from "./constants.js";
 import { distinct } from "./lists.js";
 import { keyPart, rows, state } from "./rows.js";
 
-export const LISTED = [PER_RUN, PUBLISHED]; // of the leaderboard, the one to look at first
+export const LISTED = [PER_RUN, PUBLISHED]; // of the leaderboard, the preferred one first
 
 export const isOwn = (evidence) => !LISTED.includes(evidence);
 
-// Own comparability keys, the one that the claims are about first.
+// Own comparability keys, the headline key of the claims first.
 export function byHeadline(keys) {
   const rank = new Map(rows("own_models").map((row) => [row.comparability_key, row.headline_rank]));
   const place = (key) => rank.get(key) ?? Number.MAX_VALUE;
   return distinct(keys).toSorted((a, b) => place(a) - place(b));
 }
 
-// The evidence that a query's rows have, as options: [value, words].
+// The bases among a query's rows, as options: [value, words].
 export function evidences(query) {
   const own = rows(query).filter((row) => (row.basis ?? MEASURED) === MEASURED);
   const keys = byHeadline(own.map((row) => row.comparability_key));

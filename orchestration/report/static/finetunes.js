@@ -12,9 +12,9 @@ import { rows, state } from "./rows.js";
 import { longTable } from "./tables.js";
 
 let form = null;
-let pairs = []; // of the evidence that is chosen
-let shown = []; // those of them that the filters leave
-let show = null; // what fills the table
+let pairs = []; // of the chosen basis
+let shown = []; // those that pass the filters
+let show = null; // fills the table
 
 export function startPairs() {
   form = startForm("pairs", update, startFilters);
@@ -27,16 +27,16 @@ export function startPairs() {
 
 const reasons = (without) => distinct(without.map((row) => row.verdict_reason)).join("; ");
 
-const nothingDrawn = () => `No pair of these has both figures (${reasons(shown)}).`;
+const nothingDrawn = () => `None of these pairs has both figures (${reasons(shown)}).`;
 
-// In this state of the leaderboard.
+// For the chosen state of the leaderboard.
 export function showPairs() {
   if (!form) return;
   startFilters();
   update();
 }
 
-// All tasks of a suite, or those whose energies are known on both sides; these come before a single task.
+// All tasks of a suite, or those with known energies on both sides; both come before single tasks.
 const WHOLE = [SUITE, KNOWN_TASKS];
 const isWhole = (row) => WHOLE.includes(row.scope);
 const place = (row) => (isWhole(row) ? WHOLE.indexOf(row.scope) : WHOLE.length);
@@ -50,7 +50,7 @@ function tasksOf(row) {
 
 // ------------------------------------------------------------------------------------------------------------- filters
 
-// The class that the study looks at first.
+// The study's first size class.
 const [FIRST_CLASS] = Object.values(FAMILY_CHARTS);
 
 const firstNumber = (text) => Number(text.match(/\d+/));
@@ -146,7 +146,7 @@ function arrowsChart() {
   const known = shown.filter((row) => row.energy_ratio !== null && row.score_delta !== null);
   if (!known.length) return null;
   const group = own ? tasksOf : (row) => row.family;
-  // all tasks together have the ink, so that each task may have a colour
+  // all tasks together are drawn in ink, so that each task can have a colour
   const whole = known.filter(isWhole).map((row) => [group(row), INK]);
   const colours = new Map([...whole, ...palette(known.filter((row) => !isWhole(row)).map(group))]);
   const colourOf = (row) => colours.get(group(row)) ?? OTHER;
@@ -166,7 +166,7 @@ function arrowsChart() {
   };
 }
 
-// Where an arrow begins and ends, and the intervals of its end.
+// The start and end of an arrow, and the intervals at its end.
 function ends(row) {
   const { base_score: score, base_energy_kwh: kwh } = row;
   return {

@@ -1,4 +1,4 @@
-// Figures as people read them; the same rules as formats.py, and a test holds the two together.
+// Formats figures for people by the same rules as formats.py; a test compares the two.
 
 import { DIGITS, ENERGY, MASS, NOT_KNOWN } from "./constants.js";
 
@@ -13,7 +13,7 @@ export function figure(value) {
   return signed(shown.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
 }
 
-// With a minus sign, which a hyphen is not.
+// With a real minus sign instead of a hyphen.
 const signed = (digits) => digits.replace("-", "\u2212");
 
 function scaled(value, units) {
@@ -29,19 +29,19 @@ export const points = (value) => (value === null ? NOT_KNOWN : signed(value.toFi
 export const ratio = (value) => (value === null ? NOT_KNOWN : `${figure(value)}\u00a0×`);
 export const counted = (value) => value.toLocaleString("en-US");
 
-// Points won or lost: the sign is there either way.
+// Points gained or lost, always with a sign.
 export const gained = (value) => `${value > 0 ? "+" : ""}${points(value)}`;
 
 export function range(low, high, form = figure) {
   return low === null || high === null ? "" : `${form(low)} to ${form(high)}`;
 }
 
-// The same behind a figure; nothing where there is no interval, or no such column.
+// The range after a figure; empty if there is no interval or no such column.
 export function interval(low, high, form = figure) {
   return (low ?? null) === null ? "" : ` (${range(low, high, form)})`;
 }
 
-// Round axis ticks need no decimals that say nothing: 0.1, not 0.100.
+// Round axis ticks need no trailing zeros: 0.1, not 0.100.
 export function brief(form) {
   return (value) =>
     form(value)
@@ -49,7 +49,7 @@ export function brief(form) {
       .replace(/\.(?=\D|$)/, "");
 }
 
-// A linear axis has one unit, that of its end. A replacement in a specification.
+// A linear axis uses one unit, that of its end: a replacement in the specification.
 export function oneUnit(form, units, end) {
   const [factor, unit] = units.find(([size]) => end >= size) ?? units.at(-1);
   return { [`${form}(datum.value)`]: `figure(datum.value / ${factor}) + ' ${unit}'` };

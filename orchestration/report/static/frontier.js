@@ -1,4 +1,4 @@
-// Score against energy: the models of one evidence, and those that no other beats.
+// Score against energy: the models of one basis, and those that no other beats.
 
 import { chart, redraw } from "./charts.js";
 import { NAMEPLATE, NOT_KNOWN, NO_INTERVALS, OTHER, PER_RUN, SMALL } from "./constants.js";
@@ -12,10 +12,10 @@ import { buckets, rows, state } from "./rows.js";
 import { longTable } from "./tables.js";
 
 let form = null;
-let models = []; // of the evidence that is chosen
-let shown = []; // those of them that the filters leave
+let models = []; // of the chosen basis
+let shown = []; // those that pass the filters
 let colours = new Map(); // of families
-let show = null; // what fills the table
+let show = null; // fills the table
 
 export function startFrontier() {
   form = startForm("frontier", update, startFilters);
@@ -26,7 +26,7 @@ export function startFrontier() {
   showFrontier();
 }
 
-// Two points are no frontier: the leaderboard first, as long as few models are evaluated here.
+// Two points do not make a frontier: prefer the leaderboard as long as few models are evaluated here.
 function firstOf(evidence) {
   const rich = evidence.find((each) => isOwn(each) && modelsOf(each).length > 2);
   return rich ?? evidence.find((each) => !isOwn(each)) ?? evidence[0];
@@ -37,7 +37,7 @@ function nothingDrawn() {
   return `No model has both figures. ${why.join("; ")}.`;
 }
 
-// In this state of the leaderboard.
+// For the chosen state of the leaderboard.
 export function showFrontier() {
   if (!form) return;
   startFilters();
@@ -56,7 +56,7 @@ function modelsOf(evidence) {
   }));
 }
 
-// What is known where not all tasks have an energy.
+// What is known if not all tasks have an energy.
 function partOfEnergy(row) {
   if ((row.energy_known_kwh ?? null) === null) return null;
   return `${energy(row.energy_known_kwh)} without ${row.tasks_without_energy} (${row.missing_reason})`;
@@ -64,7 +64,7 @@ function partOfEnergy(row) {
 
 // ------------------------------------------------------------------------------------------------------------- filters
 
-// The size that most ask for is no class of its own; null where no claim is about it.
+// Most people look for small models, which are not a size class. SMALL is null if no claim defines it.
 const BELOW_SMALL = `below ${SMALL} B`;
 
 function isOfSize(chosen, row) {
@@ -113,7 +113,7 @@ function summary() {
   return `${of}, ${shown.filter(isOnIt).length} on the frontier of all${missing}.${withoutInterval()}`;
 }
 
-// What own energies lack as long as nothing is repeated.
+// What own energies lack without repetitions.
 function withoutInterval() {
   if (!isOwn(form.elements.evidence.value) || models.some((row) => row.energy_kwh_low !== null)) return "";
   return ` ${NO_INTERVALS}`;
@@ -184,9 +184,9 @@ function perCorrect(row) {
 
 // --------------------------------------------------------------------------------------------------------------- chart
 
-const FEW = 12; // have room for the names of all
-const SOME = 50; // may be drawn larger
-const MANY = 300; // hide one another
+const FEW = 12; // names of all models fit
+const SOME = 50; // larger points fit
+const MANY = 300; // points overlap
 
 // Square pixels.
 const area = (paramsB, base) => base + 4.8 * Math.min(paramsB ?? 0, 100);

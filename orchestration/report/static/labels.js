@@ -1,10 +1,10 @@
-// Names beside points.
+// Names next to points.
 
 const PIXELS_PER_NAME = 60;
 const LONGEST = 34;
 const FONT = "11px system-ui, sans-serif";
 
-// Names at their points, as many as find room, the first ones first.
+// Places as many names as there is room for, in the given order.
 export function placed(view, wanted) {
   const x = view.scale("x");
   const y = view.scale("y");

@@ -1,4 +1,4 @@
-// Values in order: once each, by how often they occur, or sorted with what is not known last.
+// Lists of values: distinct, by frequency, or sorted with unknown values last.
 
 export const distinct = (values) => [...new Set(values)];
 
@@ -16,7 +16,7 @@ export function compare(a, b) {
   return String(a).localeCompare(String(b), "en", { numeric: true });
 }
 
-// What is not known comes last, whichever way round.
+// Unknown values come last in either direction.
 export function ordered(items, value, descending) {
   const known = items.filter((item) => isKnown(value(item))).toSorted((a, b) => compare(value(a), value(b)));
   const unknown = items.filter((item) => !isKnown(value(item)));

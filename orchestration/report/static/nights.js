@@ -1,4 +1,4 @@
-// What every night took on a machine, by phase, and how its control workload did.
+// The energy of every night on a machine by phase, with the control workload's result.
 
 import { chart, redraw } from "./charts.js";
 import { CONTROL_MARKS, CONTROL_WORDS, ENERGY, PHASES } from "./constants.js";
@@ -37,7 +37,7 @@ function nightsChart(machine) {
   };
 }
 
-// A bar of its phases, as far as their energies are known, and the control's mark above it.
+// A bar of its phases whose energies are known, and the control's mark above it.
 function oneNight(night, found) {
   const models = found.filter((row) => row.night === night);
   const known = models.filter((row) => row.energy_known_kwh !== null);
@@ -63,7 +63,7 @@ function controlKey(found) {
 
 function evidenceKey(found) {
   const methods = distinct(found.map((row) => row.energy_methods)).filter(Boolean);
-  const lacking = found.some((row) => row.energy_reason) ? ["what has no believable figure is left out"] : [];
+  const lacking = found.some((row) => row.energy_reason) ? ["windows whose energy cannot be trusted are left out"] : [];
   return [...methods, ...lacking].map((words) => [words]);
 }
 

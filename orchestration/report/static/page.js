@@ -1,4 +1,4 @@
-// What starts: each part in a task of its own, so that the page can be used meanwhile.
+// Starts each part in its own task, so that the page responds while the others load.
 
 import { redrawAll } from "./charts.js";
 import { startComparisons } from "./comparisons.js";
@@ -44,7 +44,7 @@ async function copy(code) {
   try {
     await navigator.clipboard.writeText(code.textContent);
   } catch {
-    // no clipboard without a permission: select it, and the browser's own way may do
+    // the clipboard needs a permission: select the text, and try the browser's own copy command
     getSelection().selectAllChildren(code);
     document.execCommand("copy");
   }

@@ -1,4 +1,4 @@
-// The queries' rows, as the page carries them: column by column, decoded when first asked for.
+// The queries' rows: stored in the page column by column, decoded on first use.
 
 import { MEASURED } from "./constants.js";
 import { distinct } from "./lists.js";
@@ -22,7 +22,7 @@ function decoded({ n, columns }) {
   return made;
 }
 
-// The leaderboard's state that is looked at.
+// The chosen state of the leaderboard.
 export const state = () => document.getElementById("state")?.value;
 
 export const ofState = (name) => rows(name).filter((row) => row.as_of === state() && row.basis !== MEASURED);

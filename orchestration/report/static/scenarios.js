@@ -9,12 +9,12 @@ import { distinct } from "./lists.js";
 import { keyPart, rows } from "./rows.js";
 import { longTable } from "./tables.js";
 
-const CHOSEN = "as chosen"; // a scenario that is in no row
+const CHOSEN = "as chosen"; // a scenario that no row has
 
 let form = null;
 let shown = []; // the scenarios of the subject
-let chosen = null; // the one that the form has now; null where that is none
-let show = null; // what fills the table
+let chosen = null; // the scenario in the form; null if its input is invalid
+let show = null; // fills the table
 
 export function startScenarios() {
   form = startForm("scenarios", update);
@@ -34,7 +34,7 @@ export function startScenarios() {
   chart(
     "scenarios",
     scenariosChart,
-    () => `Its energy is not known: ${shown[0]?.missing_reason ?? "nothing says why"}.`,
+    () => `The energy is not known: ${shown[0]?.missing_reason ?? "no reason given"}.`,
   );
   fromScenario();
   update();
@@ -88,7 +88,7 @@ function update() {
   redraw("scenarios");
 }
 
-// What the form has of grid and site, or null where they cannot be.
+// The grid and site in the form, or null if they are invalid.
 function chosenSite() {
   const { grid, pue } = form.elements;
   const site = { grid_intensity_g_per_kwh: Number(grid.value), pue: Number(pue.value) };
@@ -102,7 +102,7 @@ function elsewhere(row, site) {
 }
 
 function summary() {
-  if (!chosen) return "Give a grid of 0 g per kWh or more, and a PUE of 1 or more.";
+  if (!chosen) return "Give a grid of at least 0 g per kWh and a PUE of at least 1.";
   if (chosen.energy_kwh === null) return `${NOT_KNOWN}: ${chosen.missing_reason}`;
   const site = `${figure(chosen.grid_intensity_g_per_kwh)} g per kWh and a PUE of ${figure(chosen.pue)}`;
   return `${energy(chosen.energy_kwh)} at ${site}: ${mass(chosen.emissions_kg)} of CO₂e.`;

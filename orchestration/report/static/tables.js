@@ -1,4 +1,4 @@
-// Tables that sort and filter. Those of the page are sorted where they stand; long ones show some rows at a time.
+// Tables that sort and filter. The page's own tables are sorted in place; long ones show some rows at a time.
 
 import { SHORT, WIDE } from "./constants.js";
 import { element } from "./elements.js";
@@ -48,12 +48,12 @@ function filterable(table) {
   scroll.before(element("label", { class: "filter" }, `Filter: ${scroll.getAttribute("aria-label")}`, input));
 }
 
-// Keyboards have a hyphen where figures have a minus sign.
+// Keyboards type a hyphen for the figures' minus sign.
 function hasWord({ textContent }, word) {
   return `${textContent} ${textContent.replaceAll("\u2212", "-")}`.toLowerCase().includes(word);
 }
 
-// How many rows there are to scroll through, in this state of the leaderboard and with this filter.
+// Shows the number of rows for the chosen state of the leaderboard and the filter.
 export function countRows(table) {
   const count = [...table.tBodies[0].rows].filter((row) => !row.hidden && !row.classList.contains("left-out")).length;
   showCount(table, count, count);
@@ -74,7 +74,7 @@ function cell({ number, text, why }, row) {
   return made;
 }
 
-// columns: {title, number, text(row), value(row), why(row)}; what is `why` is folded away. Returns a function that
+// columns: {title, number, text(row), value(row), why(row)}; `why` is folded away. Returns a function that
 // shows other rows.
 export function longTable(place, caption, columns) {
   const headings = columns.map(({ title, number }) =>

@@ -1,4 +1,4 @@
-// Light and dark, and paper.
+// The light and dark themes, and printing.
 
 import { drawAll, redrawAll } from "./charts.js";
 
@@ -25,7 +25,7 @@ function showTheme() {
   redrawAll();
 }
 
-// A page opened from a file may have no storage.
+// Pages opened from a file may not have storage.
 function stored(use) {
   try {
     return use(localStorage);
@@ -34,8 +34,8 @@ function stored(use) {
   }
 }
 
-// Paper is light and narrow, and its charts are lines instead of pixels: those on the screen are drawn again for it.
-// What draws is asynchronous but never waits, so every chart is there before the browser lays out the paper.
+// Paper is light and narrow, and its charts are vectors instead of pixels, so all charts are drawn again for it.
+// Drawing is asynchronous but never waits, so every chart is ready before the browser lays out the paper.
 export function startPrinting() {
   let closed = [];
   addEventListener("beforeprint", () => {

@@ -1,4 +1,4 @@
-// What a chart says of the mark under the pointer.
+// The tooltip of the mark under the pointer.
 
 import { element } from "./elements.js";
 
@@ -7,8 +7,8 @@ const FROM_POINTER = 14; // pixels
 const FROM_EDGE = 4;
 
 export function showTip(event, [title, entries]) {
-  const told = entries.filter(([, value]) => value !== "" && value !== null && value !== undefined);
-  const lines = told.flatMap(([name, value]) => [element("dt", { text: name }), element("dd", { text: value })]);
+  const known = entries.filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  const lines = known.flatMap(([name, value]) => [element("dt", { text: name }), element("dd", { text: value })]);
   TIP.replaceChildren(element("strong", { text: title }), element("dl", {}, ...lines));
   TIP.hidden = false;
   const { width, height } = TIP.getBoundingClientRect();

@@ -1,4 +1,4 @@
-// What own models write, against what a correct answer takes; one comparability key at a time.
+// Tokens that own models write, against the energy of a correct answer; one comparability key at a time.
 
 import { chart, redraw } from "./charts.js";
 import { OTHER } from "./constants.js";
@@ -18,7 +18,7 @@ export function startVerbosity() {
   chart("verbosity", () => verbosityChart(form.elements.evidence.value), nothingDrawn);
 }
 
-const nothingDrawn = () => "No correct answer has an energy; the table says why.";
+const nothingDrawn = () => "No energy per correct answer is known; the table says why.";
 
 function verbosityChart(key) {
   const known = rows("verbosity").filter(
