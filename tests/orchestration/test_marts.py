@@ -606,4 +606,5 @@ def test_every_column_that_was_built_has_a_lineage(homes: dict[str, Home]) -> No
         "mart_provider_comparison.n_models",
         "mart_provider_comparison.n_pairs",
         "mart_pareto_frontier.axis_pair",
+        "mart_study_claims.study_day",
     }

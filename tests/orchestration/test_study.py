@@ -182,7 +182,7 @@ def test_the_document_names_the_figures_that_the_project_reads() -> None:
     kw, grid = (project["vars"][f"leaderboard_{name}"] for name in ("nameplate_kw", "grid_g_per_kwh"))
     words = " ".join(DOCUMENT.read_text(encoding="utf-8").split())
     assert f"multiplies hours by {kw} kW of nameplate power (8 × H100) and by {grid} g/kWh" in words
-    assert f"`as_of = '{project['vars']['study_day']}'` asks for the study's day" in words
+    assert f"`as_of = '{project['vars']['study_day']}'` selects the study's day" in words
 
 
 def test_the_same_states_in_any_order_give_the_same_marts(
