@@ -236,7 +236,7 @@ def test_the_schedule_starts_nothing_that_still_runs(instance: DagsterInstance, 
     schedule = automation.nightly_schedule(paths.catalogue().settings)
     (skip,) = evaluate_schedule(schedule, instance, paths)
     assert isinstance(skip, dg.SkipReason)
-    assert skip.skip_message == "nothing to start: base: being evaluated already; other: being evaluated already"
+    assert skip.skip_message == "nothing to start: base: already being evaluated; other: already being evaluated"
 
 
 def test_the_schedule_begins_nothing_after_the_deadline(instance: DagsterInstance, paths: Paths) -> None:

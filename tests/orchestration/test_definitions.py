@@ -231,7 +231,7 @@ def test_the_daily_job_takes_its_setting_from_the_catalogue(
     definitions: dg.Definitions, instance: dg.DagsterInstance
 ) -> None:
     result = definitions.resolve_job_def("housekeeping").execute_in_process(instance=instance)
-    assert "deleted 0 runs older than 90 days, 0:00:00; what they landed stays" in [
+    assert "deleted 0 runs older than 90 days, 0:00:00; their landed results stay" in [
         entry.user_message for entry in instance.all_logs(result.run_id)
     ]
     cron = {s.name: s.cron_schedule for s in definitions.schedules or () if isinstance(s, dg.ScheduleDefinition)}

@@ -227,7 +227,7 @@ def test_a_partition_is_a_day_from_the_hub_or_a_file(
 def test_a_partition_that_cannot_be_imported_says_why(
     definitions: dg.Definitions, instance: dg.DagsterInstance, home: Home, tmp_path: Path
 ) -> None:
-    assert "no commit of 2025-01-08; take a day that has one" in reason(
+    assert "has no commit on 2025-01-08; choose a day with a commit" in reason(
         materialize(definitions, instance, "2025-01-08")
     )
     (tmp_path / "empty.csv").touch()
