@@ -65,7 +65,7 @@ def test_an_old_manifest_there_says_what_to_do(project: Path) -> None:
     (project / "target" / "manifest.json").unlink()
     done = read_only(project)
     assert done.returncode == 1
-    assert "is read-only; run `make setup` as a user who may write there" in done.stderr
+    assert "is read-only; run `make setup` as a user with write access" in done.stderr
 
 
 @pytest.mark.long
