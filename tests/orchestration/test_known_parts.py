@@ -87,7 +87,7 @@ def test_the_page_opens_with_figures(home: Home) -> None:
         answers = queries.ask(connection)
     sentence, figures = findings.tonight(answers)
     took = sum(row["energy_known_kwh"] for row in answers["nights"])
-    assert f"evaluated on g1, m1, for {took * 1000:.3g}\u00a0Wh" in sentence
+    assert f"on g1, m1, using {took * 1000:.3g}\u00a0Wh" in sentence
     assert "without 3 inference and 2 scoring windows of 240\u00a0s together" in sentence
     assert "not known" not in sentence
     assert "not known" not in figures[2].value + figures[3].value
