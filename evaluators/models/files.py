@@ -28,16 +28,8 @@ _TOKENIZER = (
     "tekken.json",
 )
 _TEMPLATES = ("chat_template*",)
-_OTHERS = {
-    ".safetensors",
-    ".bin",
-    ".pt",
-    ".pth",
-    ".ckpt",
-    ".gguf",
-    ".md",
-    ".py",
-}  # never a tokenizer, despite the name
+# Never a tokenizer, despite the name.
+_OTHERS = {".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".md", ".py"}
 # The base's location and the installed versions do not change the adapter.
 _NOT_THE_ADAPTERS = {"base_model_name_or_path", "revision", "peft_version"}
 
