@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from evaluators.statistics import brownian, looks, mcnemar, paired
 from evaluators.statistics.paired import Pairs
@@ -37,16 +37,13 @@ class Judgement:
 
     verdict: Verdict | None  # None: not decided yet
     reason: StopReason | None
-    low: float | None  # repeated 95 % interval of the difference, in points; None where there is no estimate
-    high: float | None
-    chance: float | None  # that the rest brings a claim
+    chance: float | None = None  # that the rest brings a claim, where the look itself brings none
 
 
 def of_task(path: Sequence[Pairs], total: int, margin: float) -> Judgement:
     """What the last of the looks at a task of `total` documents shows. `margin`: points within which two models are
     equivalent."""
-    shares = tuple(pairs.asked / total for pairs in path)
-    planned = shares + tuple(asked / total for asked in looks.of_task(total) if asked > path[-1].asked)
+    shares, planned = _shares(path, total)
 
     def is_shown() -> bool:
         """Whether the repeated p value shows a difference. It takes longer than the boundary, so that is asked first:
@@ -55,21 +52,12 @@ def of_task(path: Sequence[Pairs], total: int, margin: float) -> Judgement:
         stopped = any(abs(pairs.net) >= bound for pairs, bound in zip(path, bounds, strict=True))
         return stopped and mcnemar.repeated_p_value(path, total) <= looks.LEVEL
 
-    return _judged(task_estimate(path[-1], total), is_shown, len(path), planned, margin)
+    return _judged(task_estimate(path[-1], total), is_shown, shares, planned, margin)
 
 
-def of_suite(path: Sequence[Estimate | None], shares: Sequence[float], margin: float) -> Judgement:
-    """What the last of the looks at a suite shows.
-
-    `path`: `suites.estimate` at each look so far; `shares`: of the information, at all planned looks.
-    """
-
-    def is_shown() -> bool:
-        """Whether the repeated p value shows a difference: boundaries fall as the level rises, so that it does if a
-        look has reached its own."""
-        return any(abs(z) >= bound for z, bound in zip(_deviations(path), _bounds(shares, looks.LEVEL), strict=False))
-
-    return _judged(path[-1], is_shown, len(path), tuple(shares), margin)
+def task_interval(path: Sequence[Pairs], total: int) -> tuple[float, float]:
+    """Repeated 95 % interval of a task's difference in points, at the last of its looks."""
+    return _interval(task_estimate(path[-1], total), *_shares(path, total))
 
 
 def task_estimate(pairs: Pairs, total: int) -> Estimate:
@@ -81,9 +69,37 @@ def task_estimate(pairs: Pairs, total: int) -> Estimate:
     )
 
 
-def suite_p_value(path: Sequence[Estimate | None], shares: Sequence[float]) -> float:
-    """The repeated p value of a suite."""
-    return brownian.repeated_p_value(_deviations(path), shares)
+def of_suite(
+    path: Sequence[Estimate | None], shares: Sequence[float], planned: Sequence[float], margin: float
+) -> Judgement:
+    """What the last of the looks at a suite shows.
+
+    `path`: the suite's difference at each look so far; `shares`: of the information, at these looks; `planned`: of the
+    error, to be spent by all looks.
+    """
+
+    def is_shown() -> bool:
+        """Whether the repeated p value shows a difference: boundaries fall as the level rises, so that it does if a
+        look has reached its own."""
+        deviations = [abs(deviation) for deviation in _deviations(path)]
+        if max(deviations) < _single(looks.LEVEL):
+            return False
+        bounds = _bounds(shares, planned, looks.LEVEL)
+        return any(deviation >= bound for deviation, bound in zip(deviations, bounds, strict=True))
+
+    return _judged(path[-1], is_shown, shares, planned, margin)
+
+
+def suite_p_value(path: Sequence[Estimate | None], shares: Sequence[float], planned: Sequence[float]) -> float:
+    """The repeated p value of a suite; see `of_suite`."""
+    return brownian.repeated_p_value(_deviations(path), shares, planned)
+
+
+def suite_interval(
+    path: Sequence[Estimate | None], shares: Sequence[float], planned: Sequence[float]
+) -> tuple[float, float] | None:
+    """Repeated 95 % interval of a suite's difference in points; see `of_suite`. None where there is no difference."""
+    return None if path[-1] is None else _interval(path[-1], shares, planned)
 
 
 def chance_of_a_claim(estimate: Estimate, planned: Sequence[float], margin: float) -> float:
@@ -97,8 +113,8 @@ def chance_of_a_claim(estimate: Estimate, planned: Sequence[float], margin: floa
     deviation = math.sqrt(max(estimate.error**2 - estimate.final_error**2, 0.0))
     if deviation == 0:
         return 0.0
-    shown = _bounds(planned, looks.LEVEL)[-1] * estimate.final_error
-    inside = margin - _bounds(planned, looks.EQUIVALENCE_LEVEL)[-1] * estimate.final_error
+    shown = _bounds(planned, planned, looks.LEVEL)[-1] * estimate.final_error
+    inside = margin - _bounds(planned, planned, looks.EQUIVALENCE_LEVEL)[-1] * estimate.final_error
 
     def below(difference: float) -> float:
         return float(ndtr((difference - estimate.difference) / deviation))
@@ -110,30 +126,62 @@ def chance_of_a_claim(estimate: Estimate, planned: Sequence[float], margin: floa
 
 
 def _judged(
-    estimate: Estimate | None, is_shown: Callable[[], bool], look: int, planned: tuple[float, ...], margin: float
+    estimate: Estimate | None,
+    is_shown: Callable[[], bool],
+    shares: Sequence[float],
+    planned: Sequence[float],
+    margin: float,
 ) -> Judgement:
-    """What look number `look` shows. `planned`: shares of the information at all looks; `is_shown`: whether there is
-    a difference, whichever way."""
-    is_last = look == len(planned)
-    if estimate is None:
-        return Judgement("no_difference_shown" if is_last else None, "all" if is_last else None, None, None, None)
-    reach = _bounds(planned, looks.LEVEL)[look - 1] * estimate.error
-    low, high = estimate.difference - reach, estimate.difference + reach
-    inner_reach = _bounds(planned, looks.EQUIVALENCE_LEVEL)[look - 1] * estimate.error
-    if abs(estimate.difference) + inner_reach < margin:
-        return Judgement("equivalent", "claim", low, high, None)
-    if is_shown():
-        return Judgement("better" if estimate.difference > 0 else "worse", "claim", low, high, None)
+    """What a look shows. `shares`: of the information, at this look and those before; `planned`: of the error, to be
+    spent by all looks; `is_shown`: whether there is a difference, whichever way."""
+    is_last = len(shares) == len(planned)
+    if estimate is not None:
+        if _is_equivalent(estimate, shares, planned, margin):
+            return Judgement("equivalent", "claim")
+        if is_shown():
+            return Judgement("better" if estimate.difference > 0 else "worse", "claim")
     if is_last:
-        return Judgement("no_difference_shown", "all", low, high, None)
+        return Judgement("no_difference_shown", "all")
+    if estimate is None:
+        return Judgement(None, None)
     chance = chance_of_a_claim(estimate, planned, margin)
     if chance < GIVEN_UP_BELOW:
-        return Judgement("no_difference_shown", "given_up", low, high, chance)
-    return Judgement(None, None, low, high, chance)
+        return Judgement("no_difference_shown", "given_up", chance)
+    return Judgement(None, None, chance)
 
 
-def _bounds(shares: Sequence[float], level: float) -> tuple[float, ...]:
-    return brownian.boundaries(tuple(shares), looks.spending(shares, level))
+def _is_equivalent(estimate: Estimate, shares: Sequence[float], planned: Sequence[float], margin: float) -> bool:
+    """Two one-sided tests at 5 % (Schuirmann 1987, J. Pharmacokinet. Biopharm. 15(6), 657-680), repeated: the 90 %
+    interval lies inside the margin."""
+
+    def lies_inside(bound: float) -> bool:
+        return abs(estimate.difference) + bound * estimate.error < margin
+
+    level = looks.EQUIVALENCE_LEVEL
+    return lies_inside(_single(level)) and lies_inside(_bounds(shares, planned, level)[-1])
+
+
+def _interval(estimate: Estimate, shares: Sequence[float], planned: Sequence[float]) -> tuple[float, float]:
+    """Jennison and Turnbull 1989, Interim analyses: the repeated confidence interval approach, J. R. Stat. Soc. B
+    51(3), 305-361."""
+    reach = _bounds(shares, planned, looks.LEVEL)[-1] * estimate.error
+    return estimate.difference - reach, estimate.difference + reach
+
+
+def _shares(path: Sequence[Pairs], total: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """A task's documents asked by each look so far and by all looks, as shares of all."""
+    shares = tuple(pairs.asked / total for pairs in path)
+    return shares, shares + tuple(asked / total for asked in looks.of_task(total) if asked > path[-1].asked)
+
+
+def _bounds(shares: Sequence[float], planned: Sequence[float], level: float) -> tuple[float, ...]:
+    """Standardised boundaries of the looks with these shares of the information."""
+    return brownian.boundaries(tuple(shares), looks.spending(planned[: len(shares)], level))
+
+
+def _single(level: float) -> float:
+    """The boundary of a single look. No other is below it, which decides most looks without finding theirs."""
+    return float(-ndtri(level / 2))
 
 
 def _deviations(path: Sequence[Estimate | None]) -> list[float]:

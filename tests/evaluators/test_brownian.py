@@ -15,7 +15,7 @@ from evaluators.statistics.brownian import boundaries, repeated_p_value
 LEADERBOARD = [suites.Task(total) for total in (5761, 1192, 541, 1324, 756, 12032)]
 SCHEDULES = [
     *(tuple(asked / total for asked in looks.of_task(total)) for total in (20, 33, 200, 541, 1319, 12032)),
-    suites.shares_of_information(LEADERBOARD, suites.planned_looks(LEADERBOARD)),
+    suites.planned_spending(LEADERBOARD),
 ]
 FIFTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
 
@@ -58,8 +58,8 @@ def test_each_look_spends_what_is_planned(shares: tuple[float, ...], level: floa
 def test_a_finer_quadrature_changes_nothing(monkeypatch: pytest.MonkeyPatch, shares: tuple[float, ...]) -> None:
     spending = looks.spending(shares, 0.05)
     found = boundaries(shares, spending)
-    monkeypatch.setattr(brownian, "_PANEL", 0.9)
-    assert boundaries.__wrapped__(shares, spending) == pytest.approx(found, abs=1e-9)
+    monkeypatch.setattr(brownian, "_PANEL", 0.5)
+    assert boundaries.__wrapped__(shares, spending) == pytest.approx(found, abs=1e-7)
 
 
 @pytest.mark.parametrize("shares", SCHEDULES)
@@ -81,7 +81,7 @@ def test_the_last_boundaries_are_little_above_those_of_one_look(shares: tuple[fl
 
 def test_one_look_is_the_fixed_test() -> None:
     assert boundaries((1.0,), (0.05,)) == pytest.approx((norm.isf(0.025),))
-    assert repeated_p_value([2.3], [1.0]) == pytest.approx(2 * norm.sf(2.3))
+    assert repeated_p_value([2.3], [1.0], [1.0]) == pytest.approx(2 * norm.sf(2.3))
 
 
 @pytest.mark.parametrize("shares", SCHEDULES[2:])
@@ -90,13 +90,13 @@ def test_a_path_on_the_boundary_has_its_level_as_p_value(shares: tuple[float, ..
     bounds = boundaries(shares, looks.spending(shares, level))
     for k in (0, 1, len(bounds) - 1):
         path = [0.0] * k + [-bounds[k]]
-        assert repeated_p_value(path, shares) == pytest.approx(level, rel=1e-6)
+        assert repeated_p_value(path, shares, shares) == pytest.approx(level, rel=1e-6)
 
 
 def test_p_values_never_rise_and_stay_above_zero() -> None:
     shares = SCHEDULES[2]
     path = [0.3, 1.9, 3.4, 2.2, 0.1, 4.5, 1.0, 60.0, 0.0]
-    values = [repeated_p_value(path[:k], shares) for k in range(1, len(path) + 1)]
+    values = [repeated_p_value(path[:k], shares, shares) for k in range(1, len(path) + 1)]
     assert all(later <= earlier for earlier, later in itertools.pairwise(values))
     assert values[0] == 1
     assert 0 < values[-1] <= 1e-290

@@ -9,8 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm
 
-from evaluators.statistics import decided, looks, mcnemar, suites
-from evaluators.statistics.decided import Estimate, chance_of_a_claim, of_suite, of_task
+from evaluators.statistics import decided, looks, mcnemar
+from evaluators.statistics.decided import Estimate, chance_of_a_claim, of_task, task_interval
 from evaluators.statistics.paired import Pairs, difference, standard_error
 
 MARGIN = 2.0
@@ -53,8 +53,9 @@ def test_a_task_with_one_look_is_judged_as_the_marts_do(asked: int, gained: int,
     else:
         assert judged.verdict == "no_difference_shown"
     assert judged.reason == ("all" if judged.verdict == "no_difference_shown" else "claim")
-    assert judged.low == pytest.approx(centre - norm.isf(0.025) * error)
-    assert judged.high == pytest.approx(centre + norm.isf(0.025) * error)
+    assert task_interval([pairs], asked) == pytest.approx(
+        (centre - norm.isf(0.025) * error, centre + norm.isf(0.025) * error)
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,84 +113,9 @@ def test_more_is_expected_of_a_larger_difference_and_of_a_larger_margin(
 def test_the_chance_of_a_claim_is_the_share_of_futures_with_one() -> None:
     """Drawn from the same predictive distribution: the difference of all documents, judged at the end."""
     estimate, planned = Estimate(1.5, 1.6, 0.8), shares(541)
-    bounds = [decided._bounds(planned, level)[-1] for level in (looks.LEVEL, looks.EQUIVALENCE_LEVEL)]
+    bounds = [decided._bounds(planned, planned, level)[-1] for level in (looks.LEVEL, looks.EQUIVALENCE_LEVEL)]
     deviation = (1.6**2 - 0.8**2) ** 0.5
     steps = [(k + 0.5) / 20_000 for k in range(20_000)]
     futures = norm.ppf(steps, loc=1.5, scale=deviation)
     claims = (abs(futures) >= bounds[0] * 0.8) | (abs(futures) + bounds[1] * 0.8 < 3.0)
     assert chance_of_a_claim(estimate, planned, 3.0) == pytest.approx(claims.mean(), abs=1e-4)
-
-
-TASKS = [suites.Task(100, weight=2, chance=0.25), suites.Task(400, weight=1), suites.Task(50, weight=1, chance=0.5)]
-
-
-def test_a_suites_looks_ask_as_many_of_each_task_as_it_has() -> None:
-    counts = suites.planned_looks(TASKS)
-    assert counts[:3] == ((32, 32, 32), (45, 45, 45), (63, 63, 50))
-    assert counts[-1] == (100, 400, 50)
-    information = suites.shares_of_information(TASKS, counts)
-    assert all(later > earlier for earlier, later in itertools.pairwise(information))
-    assert information[-1] == 1
-
-
-def test_a_task_that_is_asked_in_full_has_its_information_from_the_start() -> None:
-    tasks = [*TASKS, suites.Task(70, variance=1e-4)]
-    counts = suites.planned_looks(tasks)
-    assert {count[-1] for count in counts} == {70}
-    with_little, with_much = (
-        suites.shares_of_information([*TASKS, suites.Task(70, variance=variance)], counts)[0]
-        for variance in (1e-4, 1e-1)
-    )
-    assert suites.shares_of_information(TASKS, suites.planned_looks(TASKS))[0] < with_little < with_much
-    assert suites.planned_looks([suites.Task(70, variance=1e-4)]) == ((70,),)
-
-
-def test_a_suites_difference_is_that_of_its_score() -> None:
-    """Points between guessing and everything right, weighted: (2 * 8/75 + 1 * 40/400 + 1 * 0) / 4."""
-    pairs = [Pairs(100, 10, 2), Pairs(400, 60, 20), Pairs(50, 1, 1)]
-    standings = [
-        suites.standing_of_pairs(each, correct, task.total)
-        for each, correct, task in zip(pairs, (60, 200, 40), TASKS, strict=True)
-    ]
-    found = suites.estimate(TASKS, standings)
-    assert found is not None
-    assert found.difference == pytest.approx(100 * (2 * 0.08 / 0.75 + 0.1) / 4)
-    variance = sum(
-        (100 * task.weight / (1 - task.chance) / 4 * standard_error(each)) ** 2
-        for each, task in zip(pairs, TASKS, strict=True)
-    )
-    assert found.error == pytest.approx(variance**0.5)
-    assert found.final_error == pytest.approx(found.error), "everything is asked"
-
-
-def test_a_suite_with_a_task_at_chance_has_no_difference() -> None:
-    standings = [suites.Standing(0.5, 0.5, 1e-3, 1e-3), suites.Standing(0.5, 0.5, 1e-3, 1e-3)]
-    tasks = [suites.Task(100, chance=0.25), suites.Task(100, chance=0.25)]
-    assert suites.estimate(tasks, standings) is not None
-    assert suites.estimate(tasks, [standings[0], suites.Standing(0.5, 0.25, 1e-3, 1e-3)]) is None
-    assert suites.estimate(tasks, [standings[0], suites.Standing(0.2, 0.5, 1e-3, 1e-3)]) is None
-
-
-def test_a_suite_without_a_difference_goes_on_to_the_end() -> None:
-    assert of_suite([None], (0.5, 1.0), MARGIN).reason is None
-    judged = of_suite([None, None], (0.5, 1.0), MARGIN)
-    assert (judged.verdict, judged.reason, judged.low, judged.high) == ("no_difference_shown", "all", None, None)
-
-
-@pytest.mark.parametrize(
-    ("path", "verdict", "reason"),
-    [
-        ([Estimate(10.0, 2.0, 1.4)], "better", "claim"),
-        ([Estimate(-10.0, 2.0, 1.4)], "worse", "claim"),
-        ([Estimate(4.0, 2.0, 1.4)], None, None),
-        ([Estimate(0.1, 2.0, 1.4)], "no_difference_shown", "given_up"),
-        ([Estimate(0.1, 0.5, 0.3)], "equivalent", "claim"),
-        ([None, Estimate(10.0, 2.0, 2.0)], "better", "claim"),
-        ([Estimate(2.0, 2.0, 1.4), Estimate(2.0, 1.4, 1.4)], "no_difference_shown", "all"),
-    ],
-)
-def test_what_a_look_at_a_suite_shows(path: list[Estimate | None], verdict: str | None, reason: str | None) -> None:
-    judged = of_suite(path, (0.5, 1.0), MARGIN)
-    assert (judged.verdict, judged.reason) == (verdict, reason)
-    is_shown = decided.suite_p_value(path, (0.5, 1.0)) <= looks.LEVEL
-    assert is_shown == (verdict in ("better", "worse"))

@@ -36,6 +36,8 @@ from evaluators.records import (
     LeaderboardSnapshot,
     columns,
 )
+from evaluators.statistics import brownian, looks, mcnemar, paired
+from evaluators.statistics.paired import Pairs
 from evaluators.summary import TaskSummary
 from orchestration.exports import boamps
 from orchestration.home import DBT_PROJECT
@@ -259,6 +261,34 @@ def test_the_interval_of_a_run_that_repeats_until_precise(sql: Ask, count: int) 
         energies=[{"energy_kwh": energy} for energy in energies],
     )
     assert above == pytest.approx(repetitions.relative_half_width(energies), rel=1e-6)
+
+
+# What a difference of paired answers is: of 100 documents, or of a handful.
+PAIRS = [Pairs(100, 7, 1), Pairs(100, 20, 10), Pairs(100, 0, 0), Pairs(12032, 160, 60), Pairs(1, 1, 0), Pairs(30, 5, 5)]
+
+
+@pytest.mark.parametrize("pairs", PAIRS, ids=str)
+def test_a_difference_of_paired_answers(sql: Any, pairs: Pairs) -> None:
+    row = {"n": pairs.asked, "gained": pairs.gained, "lost": pairs.lost}
+    ((difference, variance, p_value),) = sql(
+        """
+        select
+            {{ paired_difference('n', 'gained', 'lost') }},
+            {{ paired_difference_variance('n', 'gained', 'lost') }},
+            {{ exact_mcnemar('pairs.lost', 'pairs.gained') }}
+        from pairs
+        """,
+        pairs=[row],
+    )
+    assert difference == pytest.approx(paired.difference(pairs))
+    assert variance == pytest.approx(paired.standard_error(pairs) ** 2)
+    assert p_value == pytest.approx(mcnemar.repeated_p_value([pairs], pairs.asked)), "one look at everything"
+
+
+def test_the_levels_of_claims() -> None:
+    quantiles = {looks.LEVEL: "{{ z() }}", looks.EQUIVALENCE_LEVEL: "{{ z_one_sided() }}"}
+    for level, macro in quantiles.items():
+        assert brownian.boundaries((1.0,), (level,)) == pytest.approx((float(rendered(macro)),), abs=1e-12)
 
 
 # What counts as an answer.
