@@ -16,8 +16,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from evaluators.statistics import decided, looks, suites
-from evaluators.statistics.decided import Judgement
+from evaluators.statistics import decided, gates, looks, suites
+from evaluators.statistics.decided import Judgement, Verdict
 from evaluators.statistics.mcnemar import boundaries, repeated_p_value
 from evaluators.statistics.paired import Pairs
 
@@ -33,7 +33,7 @@ class Tally:
     """What became of the trials of one cell."""
 
     truth: float  # difference in points
-    verdicts: Counter[str | None] = field(default_factory=Counter)
+    verdicts: Counter[Verdict | None] = field(default_factory=Counter)
     covered: int = 0  # intervals at the stop that hold the truth
     asked: float = 0.0  # documents, in shares of all, summed up
 
@@ -90,6 +90,17 @@ def test_wrong_claims_about_a_task(total: int, discordant: float, difference: fl
     """Without a difference, and with one as large as the margin, where equivalence is easiest to claim wrongly."""
     tally = stopped(total, discordant, difference)
     assert tally.wrong - 2 * error_of(0.05, tally.trials) <= 0.05
+
+
+def failed(tally: Tally) -> float:
+    """Share of the trials in which a gate on the score alone fails."""
+    return sum(n for verdict, n in tally.verdicts.items() if gates.of_score(verdict) == "FAIL") / tally.trials
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("total", "discordant"), CELLS)
+def test_a_gate_seldom_fails_a_task_of_equal_quality(total: int, discordant: float) -> None:
+    assert failed(stopped(total, discordant, 0.0)) + 2 * error_of(0.05, TRIALS) <= 0.05
 
 
 @cache
@@ -255,3 +266,5 @@ def test_wrong_claims_about_a_suite(members: tuple[Member, ...], pattern: str) -
     tally = stopped_suite(members, pattern)
     assert tally.wrong - 2 * error_of(0.05, tally.trials) <= 0.05
     assert tally.covered / tally.trials + 2 * error_of(0.95, tally.trials) >= 0.95
+    if pattern != "margin":
+        assert failed(tally) + 2 * error_of(0.05, tally.trials) <= 0.05, "a gate fails a suite of equal quality"

@@ -36,7 +36,7 @@ from evaluators.records import (
     LeaderboardSnapshot,
     columns,
 )
-from evaluators.statistics import brownian, looks, mcnemar, paired
+from evaluators.statistics import brownian, gates, looks, mcnemar, paired
 from evaluators.statistics.paired import Pairs
 from evaluators.summary import TaskSummary
 from orchestration.exports import boamps
@@ -101,7 +101,7 @@ def test_codes(mart: str, column: str, codes: Collection[str]) -> None:
 
 
 def test_how_many_repetitions_an_interval_needs() -> None:
-    assert int(rendered("{{ fewest_repetitions() }}")) == sections.FEWEST_REPETITIONS
+    assert int(rendered("{{ fewest_repetitions() }}")) == sections.FEWEST_REPETITIONS == gates.FEWEST_REPETITIONS
     assert repetitions.FIRST_LOOK >= sections.FEWEST_REPETITIONS, "what is narrow enough must have an interval"
 
 
