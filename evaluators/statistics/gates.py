@@ -79,8 +79,8 @@ def energy_verdict(energy: EnergyRatio, margin: float) -> EnergyVerdict:
 
 
 def further_documents(estimate: Estimate, asked: int, margin: float, planned: tuple[float, ...] = (1.0,)) -> int:
-    """How many more documents would decide a task's score, if the difference stays as it is. It is a guide, for the next
-    documents may show another difference, and can be more than the question has.
+    """How many more documents would decide a task's score, if the difference stays as it is: a guide, for the next
+    documents may show another difference. It can be more than the question has.
 
     `planned`: the looks as shares of all documents, whose last boundary decides; a question that was never looked at
     has one.
