@@ -92,6 +92,16 @@ def test_wrong_claims_about_a_task(total: int, discordant: float, difference: fl
     assert tally.wrong - 2 * error_of(0.05, tally.trials) <= 0.05
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("total", "asked"), [(200, (0.56, 0.63, 0.54)), (541, (0.54, 0.66, 0.26)), (1319, (0.55, 0.64, 0.12))]
+)
+def test_what_is_asked_until_it_is_decided(total: int, asked: tuple[float, float, float]) -> None:
+    """Shares of the documents at 15 % discordant, for differences of 0, 3 and 10 points: most where it is undecided."""
+    found = [stopped(total, 0.15, difference) for difference in (0.0, 3.0, 10.0)]
+    assert [tally.asked / tally.trials for tally in found] == pytest.approx(asked, abs=0.03)
+
+
 def failed(tally: Tally) -> float:
     """Share of the trials in which a gate on the score alone fails."""
     return sum(n for verdict, n in tally.verdicts.items() if gates.of_score(verdict) == "FAIL") / tally.trials
