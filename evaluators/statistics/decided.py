@@ -17,6 +17,9 @@ from evaluators.statistics import brownian, looks, mcnemar, paired
 from evaluators.statistics.paired import Pairs
 
 GIVEN_UP_BELOW = 0.10  # chance that the rest brings a claim
+# Of the last boundary, in that chance: looks on the way there bring claims, too. With the boundary itself 3 points in
+# 1,319 documents were shown in 67 % of the cases instead of 76 %, for 2 % fewer documents.
+_ON_THE_WAY = 0.9
 
 Verdict = Literal["better", "worse", "equivalent", "no_difference_shown"]
 StopReason = Literal["claim", "given_up", "all"]
@@ -106,14 +109,14 @@ def chance_of_a_claim(estimate: Estimate, planned: Sequence[float], margin: floa
     """The predictive chance that all documents together bring a claim, from the part that was asked.
 
     The difference of all of them is distributed normally around that of the part, if nothing was known before
-    (Spiegelhalter, Freedman and Blackburn 1986, Controlled Clinical Trials 7(1), 8-17). Looks before the end are left
-    out, so it is a little low. Giving up by it is no claim, and the boundaries assume that it never happens: it costs
-    some claims and cannot bring a wrong one (Jennison and Turnbull 2000, Group Sequential Methods, ch. 10).
+    (Spiegelhalter, Freedman and Blackburn 1986, Controlled Clinical Trials 7(1), 8-17). Giving up by it is no claim,
+    and the boundaries assume that it never happens: it costs some claims and cannot bring a wrong one (Jennison and
+    Turnbull 2000, Group Sequential Methods, ch. 10).
     """
     deviation = math.sqrt(max(estimate.error**2 - estimate.final_error**2, 0.0))
     if deviation == 0:
         return 0.0
-    shown = _bounds(planned, planned, looks.LEVEL)[-1] * estimate.final_error
+    shown = _ON_THE_WAY * _bounds(planned, planned, looks.LEVEL)[-1] * estimate.final_error
     inside = margin - _bounds(planned, planned, looks.EQUIVALENCE_LEVEL)[-1] * estimate.final_error
 
     def below(difference: float) -> float:

@@ -117,5 +117,5 @@ def test_the_chance_of_a_claim_is_the_share_of_futures_with_one() -> None:
     deviation = (1.6**2 - 0.8**2) ** 0.5
     steps = [(k + 0.5) / 20_000 for k in range(20_000)]
     futures = norm.ppf(steps, loc=1.5, scale=deviation)
-    claims = (abs(futures) >= bounds[0] * 0.8) | (abs(futures) + bounds[1] * 0.8 < 3.0)
+    claims = (abs(futures) >= decided._ON_THE_WAY * bounds[0] * 0.8) | (abs(futures) + bounds[1] * 0.8 < 3.0)
     assert chance_of_a_claim(estimate, planned, 3.0) == pytest.approx(claims.mean(), abs=1e-4)

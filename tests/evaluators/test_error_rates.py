@@ -44,7 +44,11 @@ class Tally:
     @property
     def wrong(self) -> float:
         """Share of the trials with a wrong claim."""
-        claims = {"better": self.truth <= 0, "worse": self.truth >= 0, "equivalent": abs(self.truth) >= MARGIN}
+        claims: dict[Verdict, bool] = {
+            "better": self.truth <= 0,
+            "worse": self.truth >= 0,
+            "equivalent": abs(self.truth) >= MARGIN,
+        }
         return sum(self.verdicts[claim] for claim, is_wrong in claims.items() if is_wrong) / self.trials
 
     def count(self, judged: Judgement, interval: tuple[float, float], asked: float) -> None:
@@ -94,7 +98,7 @@ def test_wrong_claims_about_a_task(total: int, discordant: float, difference: fl
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("total", "asked"), [(200, (0.56, 0.63, 0.54)), (541, (0.54, 0.66, 0.26)), (1319, (0.55, 0.64, 0.12))]
+    ("total", "asked"), [(200, (0.62, 0.68, 0.53)), (541, (0.60, 0.72, 0.24)), (1319, (0.63, 0.65, 0.12))]
 )
 def test_what_is_asked_until_it_is_decided(total: int, asked: tuple[float, float, float]) -> None:
     """Shares of the documents at 15 % discordant, for differences of 0, 3 and 10 points: most where it is undecided."""
