@@ -58,6 +58,13 @@ def test_a_task_with_one_look_is_judged_as_the_marts_do(asked: int, gained: int,
     )
 
 
+def test_the_interval_of_a_published_table() -> None:
+    """1 gained and 7 lost of 21 (Bentur et al. 2009), as in Fagerland, Lydersen and Laake 2014, Recommended tests and
+    confidence intervals for paired binomial proportions, Statistics in Medicine 33(16), 2850-2875."""
+    low, high = task_interval([Pairs(21, 1, 7)], 21)
+    assert (round(low / 100, 3), round(high / 100, 3)) == (-0.508, -0.013)
+
+
 @pytest.mark.parametrize(
     ("path", "total", "verdict", "reason"),
     [
