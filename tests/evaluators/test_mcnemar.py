@@ -139,8 +139,8 @@ def test_the_least_level_that_would_have_stopped_is_no_p_value() -> None:
     assert is_stopped((4, 8), below)
     assert not is_stopped((4, 8), above)
 
-    def chance(p_value_is_low: Iterator[Fraction]) -> float:
-        return float(sum(p_value_is_low))
+    def chance(probabilities: Iterator[Fraction]) -> float:
+        return float(sum(probabilities))
 
     naive = chance(
         probability
