@@ -139,7 +139,7 @@ def together(lm: SharedPrefixLM, task: Task) -> tuple[dict[int, Any], TokenCount
 def in_turns(lm: SharedPrefixLM, *tasks: Task, keep: bool = True) -> tuple[dict[int, Any], TokenCounts]:
     """The same in chunks, one of each task after the other."""
     lm.counted()
-    found = {}
+    found: dict[int, Any] = {}
     with ExitStack() as stack:
         for task in tasks:
             stack.enter_context(lm.keeps(joined(task)) if keep else nullcontext())
@@ -345,7 +345,7 @@ def test_no_tail_comes_from_what_is_kept(lm: SharedPrefixLM) -> None:
     texts = [asked("generate_until", (context, GREEDY)) for context, _ in pairs]
     for several in (task, texts, task[:1], texts[:1]):
         expected, _ = together(lm, several)
-        found = {}
+        found: dict[int, Any] = {}
         with lm.keeps(joined(several)):
             for document in several:
                 for again in (document, document):

@@ -100,8 +100,8 @@ def walked_with_a_pool(
             if trie.slots[node] >= 0:
                 assert contents.setdefault(int(trie.slots[node]), seen[node]) == seen[node]
     assert list(seen) == list(range(len(trie.tokens)))
-    for sequence, length, nodes in zip(sequences, tails, trie.tails, strict=True):
-        assert [seen[node] for node in nodes] == [tuple(sequence[:end]) for end in ends(sequence)[-length:]]
+    for sequence, length, last in zip(sequences, tails, trie.tails, strict=True):
+        assert [seen[node] for node in last] == [tuple(sequence[:end]) for end in ends(sequence)[-length:]]
     for index, segment in zip(trie.order, trie.segments, strict=True):
         assert segment.length == len(sequences[index])
     return seen
