@@ -1,7 +1,7 @@
 """A suite's tasks, as lm-eval loads them and as the suite configures them.
 
-Belongs here: what is known about a task before it is asked. Does not belong here: asking it (`asking`), and
-its scores (`outcomes`).
+Belongs here: what is known about a task before it is asked. Does not belong here: asking it (`asking`), or its
+scores (`outcomes`).
 """
 
 from __future__ import annotations
