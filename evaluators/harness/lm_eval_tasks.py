@@ -1,7 +1,7 @@
 """A suite's tasks, as lm-eval loads them and as the suite configures them.
 
-Belongs here: what is known about a task before it is asked. Does not belong here: asking it, and its scores
-(`outcomes`).
+Belongs here: what is known about a task before it is asked. Does not belong here: asking it (`asking`), or its
+scores (`outcomes`).
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ from evaluators.hashing import digest
 _NOT_IN_TASK_HASH = {"dataset_path", "dataset_name", "dataset_kwargs", "custom_dataset", "metadata", "num_fewshot"}
 _HUB_METRICS = "metrics from the hub are code and never run; use one of lm-eval's, or write a `!function`"
 _AGGREGATIONS = "use one of lm-eval's, such as mean, or write a `!function`"
+# The field of the passage that several documents ask about, by what such tasks have in their names.
+_PASSAGES = {"leaderboard_musr_": "narrative"}
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -68,6 +70,11 @@ class LoadedTask:
     @property
     def version(self) -> str:
         return str(self.task.VERSION)
+
+    @property
+    def passage_field(self) -> str | None:
+        """The field that several documents may share, which are then right or wrong together; None for most tasks."""
+        return next((field for words, field in _PASSAGES.items() if words in self.name), None)
 
     @property
     def documents(self) -> int:

@@ -20,10 +20,11 @@ from evaluators import durable, engines, machine
 from evaluators.energy import OWN_TIME, Ledger, Meter, Reading, make_meter
 from evaluators.engines import Engine, EngineFailed, TokenCounts
 from evaluators.harness import complaints
+from evaluators.harness.asking import run_task
 from evaluators.harness.interruption import Interrupted, Interruption, OverBudget
 from evaluators.harness.lm_eval_tasks import Harness, LoadedTask, TaskUnavailable
 from evaluators.harness.metered import MeteredLM, Speed, warm_up
-from evaluators.harness.outcomes import Outcome, run_task
+from evaluators.harness.outcomes import Outcome
 from evaluators.landing import bundles, lifecycle, withdrawn
 from evaluators.landing.decisions import excluded_runs
 from evaluators.landing.runs import PlannedTask

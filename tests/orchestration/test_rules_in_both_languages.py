@@ -221,7 +221,7 @@ def test_a_sensors_fault_concerns_its_component(sql: Ask, flag: str, component: 
 
 def test_other_doubts_concern_the_gpu_but_that_of_other_programs(sql: Ask) -> None:
     assert set(CONCERNS) == set(quality.MEANINGS)
-    busy = quality.examine(reading(foreign_cpu_s=1e9))
+    busy = quality.examine_phase(reading(foreign_cpu_s=1e9))
     assert busy.flags == ("foreign_load",)
     assert _doubts_about_the_gpu(sql, busy) is None
 
