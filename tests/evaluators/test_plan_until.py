@@ -206,8 +206,13 @@ def test_another_version_of_the_reference_is_another_question(workplace: Workpla
 
 
 def test_other_weights_are_another_question(workplace: Workplace) -> None:
-    workplace.stop(workplace.into_parts(32), weights={"tiny_one": 1.0, "tiny_two": 2.0})
+    weights = {"tiny_one": 1.0, "tiny_two": 2.0}
+    workplace.stop(workplace.into_parts(32), weights=weights)
     assert workplace.plan(workplace.catalogue(**DECIDED)).due
+    path = workplace.landing / workplace.run_of("other") / bundles.TASKS_FILE
+    tasks = json.loads(path.read_text())
+    path.write_text(json.dumps({task: planned | {"weight": weights[task]} for task, planned in tasks.items()}))
+    assert not workplace.plan(workplace.catalogue(**DECIDED)).due
 
 
 def test_tasks_by_themselves(workplace: Workplace) -> None:
@@ -252,6 +257,7 @@ def test_the_same_model_before_a_change_is_the_last(workplace: Workplace) -> Non
     assert run.reference is not None
     assert run.reference.evaluations == {task: evaluation for task, (evaluation, _) in earlier.items()}
     workplace.evaluate("other", 2)
+    assert workplace.plan(catalogue, force=True).reference == run.reference, "also once this version is complete"
     parts = workplace.into_parts(32)
     workplace.stop(parts, compare_with="last", reference_model_id="other", reference=earlier)
     assert not workplace.plan(catalogue).due
