@@ -94,8 +94,8 @@ def plan(
     for model in plan_until.references_first([entry.name for entry in wanted], catalogue):
         for name in catalogue.model(model).suites:
             if chosen is None or name in chosen:
-                due = {workload for workload, run in found.items() if run.due}
-                found[model, name] = _planned(asked, catalogue.model(model), catalogue.suite(name), due)
+                in_full = {which for which, run in found.items() if run.due and run.reference is None}
+                found[model, name] = _planned(asked, catalogue.model(model), catalogue.suite(name), in_full)
     place = [entry.name for entry in wanted].index
     runs = sorted(found.values(), key=lambda run: place(run.model))
     return sorted((_with_parted(run, runs, catalogue, past) for run in runs), key=lambda run: not run.is_control)
@@ -173,10 +173,8 @@ def make_spec(catalogue: Catalogue, planned: PlannedRun, home: Path, *, force: b
     )
 
 
-def _planned(
-    asked: _Asked, entry: ModelEntry, suite: SuiteEntry, due_before: Collection[tuple[str, str]]
-) -> PlannedRun:
-    """`due_before`: models and suites that are evaluated before this one."""
+def _planned(asked: _Asked, entry: ModelEntry, suite: SuiteEntry, in_full: Collection[tuple[str, str]]) -> PlannedRun:
+    """`in_full`: models and suites that are evaluated before this one, completely."""
     catalogue, past, force = asked.catalogue, asked.past, asked.force
     key, runs = asked.keys.of(entry, suite), past.of(entry.name, suite.name)
     is_control = (entry.name, suite.name) == asked.workload
@@ -211,7 +209,7 @@ def _planned(
     left = {task: 1 - part / total for task, (part, total) in partly.items()} if not force else {}
     at_most = expected = expectation(runs, left)
     if asks and may_stop:
-        is_awaited = reference is not None and (reference.model, suite.name) in due_before
+        is_awaited = reference is not None and (reference.model, suite.name) in in_full
         is_compared = reference is not None and (bool(reference.evaluations) or is_awaited)
         why_not = catalogue.reference(entry, suite).why_not
         expected, share = expected_until(suite, runs, left, at_most, is_compared=is_compared)

@@ -58,7 +58,8 @@ def shortfall(
         return f"it was asked until {_goal(stop)}"
     wanted, had = (width, stop.width_points) if width is not None else (margin, stop.margin_points)
     if had is None or wanted is None or had > wanted:
-        return f"it was asked until {_goal(stop)}, and {wanted:g} points are asked for now"
+        now = f"within {wanted:g}" if width is None else f"to ±{wanted:g}"
+        return f"it was asked until {_goal(stop)}, now {now}"
     if width is not None:
         return None
     if reference is None or reference[0] != stop.reference_model_id:

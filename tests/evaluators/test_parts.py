@@ -150,7 +150,7 @@ BASE = ("base", {"mc": "e1", "other": "e2"})
         (verdict(stop_reason="given_up"), None, 2.0, BASE, None),
         (verdict(stop_reason="all"), None, 3.0, BASE, None),
         (verdict(stop_reason="budget", verdict=None), None, 2.0, BASE, "it was interrupted"),
-        (verdict(), None, 1.0, BASE, "decided within 2 points, and 1 points are asked for now"),
+        (verdict(), None, 1.0, BASE, "decided within 2 points, now within 1"),
         (verdict(), None, 2.0, ("other", {"mc": "e1"}), "it was compared with base"),
         (verdict(), None, 2.0, None, "it was compared with base"),
         (verdict(), None, 2.0, ("base", {"mc": "e9"}), "base has changed since"),
@@ -158,7 +158,7 @@ BASE = ("base", {"mc": "e1", "other": "e2"})
         (verdict(), 2.0, 2.0, BASE, "it was asked until it was decided"),
         (verdict(until="width", width_points=2.0), 2.0, 2.0, None, None),
         (verdict(until="width", width_points=2.0), 3.0, 2.0, None, None),
-        (verdict(until="width", width_points=2.0), 1.5, 2.0, None, "known to ±2 points, and 1.5 points"),
+        (verdict(until="width", width_points=2.0), 1.5, 2.0, None, "known to ±2 points, now to ±1.5"),
         (verdict(until="width", width_points=2.0), None, 2.0, BASE, "it was asked until it was known to ±2 points"),
     ],
 )

@@ -32,6 +32,7 @@ DECIDED = {"until": "decided", "compare_with": "anchor"}
 @dataclasses.dataclass
 class Workplace:
     folder: Path
+    lineage: dict[str, dict[str, object]] = dataclasses.field(default_factory=dict)  # fields of entries
 
     @property
     def landing(self) -> Path:
@@ -39,7 +40,7 @@ class Workplace:
 
     def catalogue(self, *tasks: object, settings: dict[str, object] | None = None, **suite: object) -> Catalogue:
         """Three models that are asked the suite; `suite`: more of its fields."""
-        models = [tiny.model_entry(name, name) for name in ("other", "third", "anchor")]
+        models = [tiny.model_entry(name, name, **self.lineage.get(name, {})) for name in ("other", "third", "anchor")]
         path = tiny.save_catalogue(self.folder, tasks=list(tasks or TASKS), models=models, **(settings or {}))
         document = json.loads(path.read_text())
         document["suites"]["tiny"] |= suite
@@ -132,7 +133,7 @@ def test_a_suite_that_is_decided_is_not_due(workplace: Workplace) -> None:
 @pytest.mark.parametrize(
     ("suite", "options", "words"),
     [
-        ({**DECIDED, "margin": 1}, {}, "decided within 2 points, and 1 points are asked for now; asked until it is"),
+        ({**DECIDED, "margin": 1}, {}, "decided within 2 points, now within 1; asked until it is"),
         ({}, {}, "2 of 2 tasks (tiny_one, tiny_two) are asked in part, 80 of 120 documents"),
         (DECIDED, {"complete": True}, "2 of 2 tasks (tiny_one, tiny_two) are asked in part, 80 of 120 documents"),
         ({"until": "decided", "compare_with": "third"}, {}, "is not enough: it was compared with anchor; asked until"),
@@ -240,7 +241,7 @@ def test_a_width(workplace: Workplace, points: float, due: bool) -> None:
     land_stop(workplace.landing, workplace.run_of("other"), [part], **width, **none)
     run = workplace.plan(workplace.catalogue("tiny_one", {"task": "tiny_two", "until": f"±{points:g} points"}))
     assert run.due == due
-    words = "and 4 points are asked for now" if due else "tiny_two: known to ±5 points, 50 of 60 documents asked"
+    words = "known to ±5 points, now to ±4" if due else "tiny_two: known to ±5 points, 50 of 60 documents asked"
     assert words in run.reason
 
 
@@ -278,6 +279,16 @@ def test_what_is_expected_with_and_without_until(workplace: Workplace) -> None:
     alone = workplace.plan(workplace.catalogue(**DECIDED), "anchor", force=True)
     assert alone.reason == "requested; asked in full: the others are compared with it"
     assert alone.expected_duration_s == alone.at_most_duration_s
+
+
+def test_nothing_is_compared_with_what_is_itself_asked_in_part(workplace: Workplace) -> None:
+    for model, base in (("other", "anchor"), ("third", "other")):
+        workplace.lineage[model] = {"kind": "fine_tuned", "base_model": base}
+    planned = plan(workplace.catalogue(until="decided"), workplace.folder / "home", force=True)
+    reasons = {run.model: run.reason.removeprefix("requested; ") for run in planned}
+    assert reasons["anchor"] == "asked in full: it has no base"
+    assert reasons["other"].startswith("asked until it is decided against anchor, which is evaluated before, within 2")
+    assert reasons["third"] == "asked in full: other is not evaluated completely"
 
 
 def test_what_is_left_is_expected_and_a_part_is_scaled_up(workplace: Workplace) -> None:
