@@ -143,7 +143,8 @@ def _references(name: str, catalogue: Catalogue) -> set[str]:
     """The models that a model is compared with in its suites."""
     entry = catalogue.model(name)
     suites = [suite for suite in map(catalogue.suite, entry.suites) if is_to_be_decided(suite)]
-    return {model for suite in suites if (model := catalogue.reference(entry, suite).model) not in (None, name)}
+    found = {catalogue.reference(entry, suite).model for suite in suites}
+    return {model for model in found if model is not None and model != name}
 
 
 def questions(suite: SuiteEntry, tasks: Mapping[str, PlannedTask]) -> Iterator[Question]:

@@ -75,8 +75,8 @@ def command(
     with foreground(home) as dagster:
         if not (read := dagster.read_catalogue()).succeeded:
             raise click.ClickException("\n".join(read.reasons))
-        config = {"suites": list(suites) or None, "force": force, "complete": complete}
-        config |= repetitions.config(half_width, budget_s)
+        asked = {"suites": list(suites) or None, "force": force, "complete": complete}
+        config = {**asked, **repetitions.config(half_width, budget_s)}
         outcome = dagster.evaluate(model, config, {FOREGROUND_TAG: "true"})
     if as_json:
         _answer(model, planned, evaluated=outcome.succeeded, failures=outcome.reasons)

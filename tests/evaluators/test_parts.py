@@ -10,7 +10,7 @@ import pytest
 
 from evaluators.landing import bundles, parts, stops
 from evaluators.landing.decisions import calibrate, exclude, excluded_runs
-from evaluators.records import Stop, columns
+from evaluators.records import Stop, TaskEmission, columns
 from tests.support.landing_builder import START, BuiltRun, TaskOutcome
 from tests.support.parts import InParts, into_parts, land_stop
 
@@ -117,7 +117,7 @@ def test_a_run_is_calibrated_by_its_parts_and_not_by_their_sum_again(run: BuiltR
     outcome = run.task_rows(run_id, TASK)
     into_parts(run.landing, run_id, "mc", (4, 12))
     summed = [
-        dataclasses.replace(row, is_sum_of_parts=True) if hasattr(row, "is_sum_of_parts") else row for row in outcome
+        dataclasses.replace(row, is_sum_of_parts=True) if isinstance(row, TaskEmission) else row for row in outcome
     ]
     bundles.write_bundle(run.landing, run_id, bundle.name, summed)
     metered_kwh = (1000 + 100 + 200 + 100 + 50) / 3.6e6

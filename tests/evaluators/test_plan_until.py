@@ -237,7 +237,7 @@ def test_tasks_by_themselves(workplace: Workplace) -> None:
 def test_a_width(workplace: Workplace, points: float, due: bool) -> None:
     (part,) = workplace.into_parts(50, tasks=("tiny_two",))
     width = {"until": "width", "width_points": 5.0, "margin_points": None, "stop_reason": "width", "verdict": None}
-    none = {"compare_with": None, "reference_model_id": None, "reference": {}}
+    none: dict[str, Any] = {"compare_with": None, "reference_model_id": None, "reference": {}}
     land_stop(workplace.landing, workplace.run_of("other"), [part], **width, **none)
     run = workplace.plan(workplace.catalogue("tiny_one", {"task": "tiny_two", "until": f"±{points:g} points"}))
     assert run.due == due
