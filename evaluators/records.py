@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, ClassVar
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 _SINCE_2 = {"since": 2}
 _SINCE_3 = {"since": 3}
 _SINCE_4 = {"since": 4}
 _SINCE_5 = {"since": 5}
+_SINCE_6 = {"since": 6}
 
 PHASES = ("idle", "load", "warmup", "inference", "scoring")
 # Quality flags with which a window's energy may enter a sum: a short window is inaccurate, but changes a sum little.
@@ -30,6 +31,10 @@ METHODS = ("measured", "integrated", "modelled", "modelled_own_time", "absent")
 KINDS = ("pretrained", "continued", "instruct", "fine_tuned", "merge", "adapter", "other")
 PROVIDERS = ("official", "community", "own")
 RUN_STATUSES = ("completed", "failed", "interrupted")
+UNTIL = ("decided", "width")
+STOP_REASONS = ("claim", "given_up", "width", "all", "budget")
+VERDICTS = ("better", "worse", "equivalent", "no_difference_shown")
+SCORE_TESTS = ("repeated_mcnemar", "repeated_normal")
 
 EMISSIONS_NOT_KNOWN = -1.0  # the leaderboard's own mark of a row whose evaluation time is missing
 
@@ -164,15 +169,8 @@ class TaskResult(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class TaskEmission(Record):
-    """One row per run, task, phase and repetition: the energy of one window, component by component.
-
-    Run-level phases (idle, load, warmup) have the task ''. Energies are gross. `energy_kwh` is NULL when a
-    component inside the boundary is.
-    """
-
-    table: ClassVar[str] = "task_emissions"
-    key: ClassVar[tuple[str, ...]] = ("run_id", "task", "phase", "repetition")
+class Window(Record):
+    """The energy of one window, component by component: the columns that whole evaluations and parts have in common."""
 
     run_id: str
     task: str
@@ -212,6 +210,22 @@ class TaskEmission(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class TaskEmission(Window):
+    """One row per run, task, phase and repetition: the energy of one window, component by component.
+
+    Run-level phases (idle, load, warmup) have the task ''. Energies are gross. `energy_kwh` is NULL when a
+    component inside the boundary is.
+    """
+
+    table: ClassVar[str] = "task_emissions"
+    key: ClassVar[tuple[str, ...]] = ("run_id", "task", "phase", "repetition")
+
+    # The sum over an evaluation's parts, which several runs may have asked: in the energy of a run or a night,
+    # part_emissions count instead.
+    is_sum_of_parts: bool | None = field(metadata=_SINCE_6)
+
+
+@dataclass(frozen=True, slots=True)
 class Sample(Record):
     """One row per run, task, repetition and document: what was asked, counted and answered."""
 
@@ -236,6 +250,98 @@ class Sample(Record):
     characters_generated: int | None  # NULL for tasks that generate nothing
     target: str
     answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Record):
+    """One row per run, task, repetition and part: some documents of a task, and which question they are a part of.
+
+    Documents have places in the order in which the model is asked them, from 0. A part is not a task evaluation: it has
+    no score, and only the places of all documents together make one.
+    """
+
+    table: ClassVar[str] = "parts"
+    key: ClassVar[tuple[str, ...]] = ("run_id", "task", "repetition", "first_place")
+
+    run_id: str
+    task: str
+    repetition: int
+    first_place: int
+    last_place: int
+    schema_version: int
+    documents_total: int  # of the whole question
+    suite: str
+    metric: str  # the task's primary metric
+    filter: str
+    higher_is_better: bool
+    is_binary: bool  # the metric says correct or not for each document asked so far
+    chance: float  # score by guessing, as in task_results
+    is_chance_stated: bool
+    fingerprint: str  # of the whole question, as in task_results
+    comparison_key: str
+    task_hash: str
+    task_version: str
+    output_type: str
+    num_fewshot: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartSample(Sample):
+    """One row per run, task, repetition and document of a part: what was asked, counted and answered."""
+
+    table: ClassVar[str] = "part_samples"
+    key: ClassVar[tuple[str, ...]] = ("run_id", "task", "repetition", "document_id")
+
+    place: int  # in the order in which the model is asked the documents, from 0
+    metrics_json: (
+        str  # {filter: {metric: what lm-eval has for the document}}: all that the whole question's scores need
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PartEmission(Window):
+    """One row per run, task, phase, repetition and part: the energy of one window. Energies are gross."""
+
+    table: ClassVar[str] = "part_emissions"
+    key: ClassVar[tuple[str, ...]] = ("run_id", "task", "phase", "repetition", "first_place")
+
+    first_place: int
+    last_place: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop(Record):
+    """One row per run, repetition and question: why no more of it was asked, and what was known then.
+
+    A question is a task, or a whole suite with the task ''. Differences are the model's score minus the reference's, in
+    points. P value and interval are valid although the answers were looked at again and again.
+    """
+
+    table: ClassVar[str] = "stops"
+    key: ClassVar[tuple[str, ...]] = ("run_id", "task", "repetition")
+
+    run_id: str
+    task: str
+    repetition: int
+    schema_version: int
+    suite: str
+    tasks_json: str  # {task: {fingerprint, weight}} of the tasks that were judged together
+    until: str  # UNTIL
+    width_points: float | None  # the half-width that was asked for; NULL for decided
+    margin_points: float | None  # within which two scores are equivalent; NULL for a width
+    compare_with: str | None  # as the suite says: base, last or a model's name; NULL for a width without a reference
+    reference_model_id: str | None
+    reference_json: str | None  # {task: {evaluation, run_id}}: the reference's bundles and their runs
+    stop_reason: str  # STOP_REASONS
+    documents_asked: int
+    documents_total: int
+    verdict: str | None  # VERDICTS; NULL for a width, or where it is not decided yet
+    claim_chance: float | None  # that the rest would bring a claim; NULL where the last look brought one
+    score_test: str | None  # SCORE_TESTS; NULL for a width
+    p_value: float | None
+    low: float | None  # of the difference's 95 % interval; for a width, of the whole question's score, both in points
+    high: float | None
+    looks_json: str  # [{task: {asked, …}}]: the counts at each look, which decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +444,10 @@ RECORDS: tuple[type[Record], ...] = (
     TaskResult,
     TaskEmission,
     Sample,
+    Part,
+    PartSample,
+    PartEmission,
+    Stop,
     LeaderboardSnapshot,
     Exclusion,
     Calibration,

@@ -113,6 +113,7 @@ def emission(
         gpu_throttled=reading.gpu_state.throttled,
         quality_flags=",".join(reading.flags) or None,
         quality_note=quality.note(reading),
+        is_sum_of_parts=False,
     )
 
 

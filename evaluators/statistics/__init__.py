@@ -7,6 +7,7 @@
     decided.py    better, worse, equivalent, given up, or not yet decided
     suites.py     a suite's difference from its tasks, and when it is looked at
     gates.py      pass, fail or inconclusive, and how much more would decide it
+    expected.py   how much will be asked, before anything is
     widths.py     the full run's own score from a part of its documents, to a width
 
 Two questions are never mixed. `widths` is about the full run's score: the N documents are all there are, and a

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestration.cli import options, repetitions
+from orchestration.cli.until import Until
 
 if TYPE_CHECKING:
     from evaluators.plan import PlannedRun
@@ -20,10 +21,17 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
+@click.option(
+    "--until",
+    type=Until(),
+    metavar="decided",
+    help="For all suites, instead of what the catalogue says: ask until it is decided which model is better, or until "
+    'each score is known to a width, such as "±2 points".',
+)
 @repetitions.until_precise
 @options.as_json
 @options.places()
-def command(half_width: float | None, budget_s: float, as_json: bool) -> None:
+def command(until: str | None, half_width: float | None, budget_s: float, as_json: bool) -> None:
     """Evaluate what is due, then load, build, check, publish and report, and show the results.
 
     A model that fails does not stop the others; the exit code is then 1.
@@ -31,6 +39,7 @@ def command(half_width: float | None, budget_s: float, as_json: bool) -> None:
     \b
     Examples:
       evalwatt run
+      evalwatt run --until decided
       evalwatt run --until-precise 5% --budget 30m
     """
     from evaluators.catalogue.entries import load
@@ -40,6 +49,8 @@ def command(half_width: float | None, budget_s: float, as_json: bool) -> None:
 
     home = Home.from_env()
     catalogue, started = load(catalogue_path()), datetime.now(UTC)
+    if until is not None:
+        catalogue = catalogue.asked_until(until)
     planned = plan(catalogue, home.path)
     _announce(planned)
     from orchestration.foreground import foreground
@@ -50,6 +61,8 @@ def command(half_width: float | None, budget_s: float, as_json: bool) -> None:
             raise click.ClickException("\n".join(read.reasons))
         models, seed = in_order({run.model for run in planned if run.due}, catalogue, started)
         config = {"order_seed": seed, **repetitions.config(half_width, budget_s)}
+        if until is not None:
+            config["until"] = until
         night = started.isoformat(timespec="seconds")
         evaluated = _evaluate(dagster, models, config, night)
         _say("loading, building and checking the marts")

@@ -11,17 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING
 
 from evaluators.landing import bundles
-from evaluators.records import EvaluationRun, Model, Record, TaskEmission, TaskResult, columns
+from evaluators.records import EvaluationRun, Model, TaskEmission, TaskResult
 
 if TYPE_CHECKING:
     import duckdb
-
-_Row = TypeVar("_Row", bound=Record)
 
 _EVALUATIONS = """
     select
@@ -181,11 +177,8 @@ def _whole(
     return Run(run, model, tuple(map(of, valid)), tuple(windows), *figures)
 
 
-def _landed(root: Path, run_id: str, record: type[_Row]) -> Iterator[_Row]:
-    """A run's rows of a table; a column that was added after the row was landed is None."""
-    names = [column.name for column in columns(record)]
+def _landed(root: Path, run_id: str, record: type[bundles.Row]) -> Iterator[bundles.Row]:
+    """A run's rows of a table."""
     for bundle in bundles.bundles(root, run_id):
-        if (file := bundle.files.get(record.table)) is not None:
-            bundles.verify(file)
-            for row in pq.ParquetFile(file).read().to_pylist():
-                yield record(**{name: row.get(name) for name in names})
+        if record.table in bundle.files:
+            yield from bundles.rows(bundle, record)

@@ -16,7 +16,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from evaluators.statistics import decided, gates, looks, suites
+from evaluators.statistics import decided, expected, gates, looks, suites
 from evaluators.statistics.decided import Judgement, Verdict
 from evaluators.statistics.mcnemar import boundaries, repeated_p_value
 from evaluators.statistics.paired import Pairs
@@ -97,12 +97,10 @@ def test_wrong_claims_about_a_task(total: int, discordant: float, difference: fl
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("total", "asked"), [(200, (0.62, 0.68, 0.53)), (541, (0.60, 0.72, 0.24)), (1319, (0.63, 0.65, 0.12))]
-)
-def test_what_is_asked_until_it_is_decided(total: int, asked: tuple[float, float, float]) -> None:
-    """Shares of the documents at 15 % discordant, for differences of 0, 3 and 10 points: most where it is undecided."""
-    found = [stopped(total, 0.15, difference) for difference in (0.0, 3.0, 10.0)]
+@pytest.mark.parametrize(("total", "asked"), expected.DRAWN.items())
+def test_what_is_asked_until_it_is_decided(total: int, asked: tuple[float, ...]) -> None:
+    """The shares that plans expect: most where it is undecided."""
+    found = [stopped(total, 0.15, difference) for difference in expected.DIFFERENCES]
     assert [tally.asked / tally.trials for tally in found] == pytest.approx(asked, abs=0.03)
 
 

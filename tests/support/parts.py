@@ -1,0 +1,139 @@
+"""Evaluations that were asked in part, made from complete ones: the same answers, landed chunk by chunk."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evaluators.harness.order import asking_order
+from evaluators.landing import bundles
+from evaluators.landing.runs import model_key
+from evaluators.records import (
+    SCHEMA_VERSION,
+    Part,
+    PartEmission,
+    PartSample,
+    Record,
+    Sample,
+    Stop,
+    TaskEmission,
+    TaskResult,
+    columns,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class InParts:
+    """A task evaluation of which a part is asked."""
+
+    task: str
+    evaluation: str
+    fingerprint: str
+    asked: int
+    total: int
+
+
+def into_parts(landing: Path, run_id: str, task: str, ends: Sequence[int], repetition: int = 1) -> InParts:
+    """Make a run's complete evaluation of a task one that was asked in chunks, which end before these places."""
+    for bundle in list(bundles.bundles(landing, run_id)):
+        if bundles.is_task_bundle(bundle.name):
+            results = bundles.rows(bundle, TaskResult)
+            if (results[0].task, results[0].repetition) == (task, repetition):
+                rows = bundles.rows(bundle, Sample), bundles.rows(bundle, TaskEmission)
+                shutil.rmtree(bundle.path)
+                primary = next(result for result in results if result.is_primary)
+                return _land(landing, bundle.name, primary, *rows, ends)
+    raise AssertionError(f"{run_id} has no evaluation of {task}")
+
+
+def _land(
+    landing: Path,
+    evaluation: str,
+    result: TaskResult,
+    samples: Sequence[Sample],
+    emissions: Sequence[TaskEmission],
+    ends: Sequence[int],
+) -> InParts:
+    key = model_key(landing, result.run_id) or ""
+    order = asking_order(key, result.task_hash, [sample.document_hash for sample in samples])
+    shared = {column.name: getattr(result, column.name) for column in columns(Part) if hasattr(result, column.name)}
+    for first, end in zip((0, *ends), ends, strict=False):
+        places = {"first_place": first, "last_place": end - 1}
+        share = (end - first) / len(samples)
+        rows: list[Record] = [Part(**shared | places | {"documents_total": len(samples)})]
+        rows += [
+            PartSample(
+                **_values(samples[order[place]]),
+                place=place,
+                metrics_json=json.dumps({result.filter: {result.metric: samples[order[place]].score}}),
+            )
+            for place in range(first, end)
+        ]
+        rows += [PartEmission(**_share(emission, share), **places) for emission in emissions]
+        bundles.write_bundle(landing, result.run_id, bundles.part_bundle(evaluation, first, end - 1), rows)
+    return InParts(result.task, evaluation, result.fingerprint, ends[-1], len(samples))
+
+
+def land_stop(
+    landing: Path,
+    run_id: str,
+    asked: Sequence[InParts],
+    weights: Mapping[str, float] | None = None,
+    reference: Mapping[str, tuple[str, str]] | None = None,
+    **changes: Any,
+) -> Stop:
+    """Land the stop of a task or, with `weights`, of a suite. `reference`: evaluations and their runs by task."""
+    stop = Stop(
+        run_id=run_id,
+        task="" if weights is not None else asked[0].task,
+        repetition=1,
+        schema_version=SCHEMA_VERSION,
+        suite="tiny",
+        tasks_json=json.dumps(
+            {
+                part.task: {"fingerprint": part.fingerprint, "weight": (weights or {}).get(part.task, 1.0)}
+                for part in asked
+            }
+        ),
+        until="decided",
+        width_points=None,
+        margin_points=2.0,
+        compare_with="base",
+        reference_model_id="base",
+        reference_json=json.dumps(
+            {task: {"evaluation": evaluation, "run_id": run} for task, (evaluation, run) in (reference or {}).items()}
+        ),
+        stop_reason="claim",
+        documents_asked=sum(part.asked for part in asked),
+        documents_total=sum(part.total for part in asked),
+        verdict="worse",
+        claim_chance=None,
+        score_test="repeated_mcnemar" if weights is None else "repeated_normal",
+        p_value=0.01,
+        low=-12.0,
+        high=-3.0,
+        looks_json=json.dumps([{part.task: {"asked": part.asked} for part in asked}]),
+    )
+    stop = dataclasses.replace(stop, **changes)
+    question = asked[0].evaluation
+    if weights is not None:
+        question = bundles.suite_question({part.evaluation: weights[part.task] for part in asked})
+    bundles.write_bundle(landing, run_id, bundles.stop_bundle(question), [stop])
+    return stop
+
+
+def _values(record: Record) -> dict[str, Any]:
+    return {column.name: getattr(record, column.name) for column in columns(type(record))}
+
+
+def _share(emission: TaskEmission, share: float) -> dict[str, Any]:
+    """A window's values, of which a part of the documents has that share."""
+    values = _values(emission)
+    del values["is_sum_of_parts"]
+    for name in ("duration_s", *(name for name in values if name.endswith("energy_kwh"))):
+        values[name] = None if values[name] is None else values[name] * share
+    return values
