@@ -47,7 +47,7 @@ class RunSpec(BaseModel):
     plan_key: str
     force: bool = False  # evaluate again what was evaluated before
     until_precise: float | None = None  # repeat a task until its energy's interval is this wide, as a share of the mean
-    budget_s: float | None = None  # the time for these repetitions; None: no limit
+    repeat_for_s: float | None = None  # the time for these repetitions; None: no limit
     spent: Spent = Spent()  # what the model's other runs of this night used of its night budget
     is_control: bool = False  # the night's control workload
     order_seed: str | None = None  # the seed that shuffled the models that were due; None: a single run

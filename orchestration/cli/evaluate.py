@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @options.as_json
 @options.places()
 def command(
-    model: str, suites: tuple[str, ...], force: bool, half_width: float | None, budget_s: float, as_json: bool
+    model: str, suites: tuple[str, ...], force: bool, half_width: float | None, repeat_for_s: float, as_json: bool
 ) -> None:
     """Evaluate what is due for one MODEL of the catalogue. `evalwatt build` publishes the result.
 
@@ -61,7 +61,7 @@ def command(
     with foreground(home) as dagster:
         if not (read := dagster.read_catalogue()).succeeded:
             raise click.ClickException("\n".join(read.reasons))
-        config = {"suites": list(suites) or None, "force": force, **repetitions.config(half_width, budget_s)}
+        config = {"suites": list(suites) or None, "force": force, **repetitions.config(half_width, repeat_for_s)}
         outcome = dagster.evaluate(model, config, {FOREGROUND_TAG: "true"})
     if as_json:
         _answer(model, planned, evaluated=outcome.succeeded, failures=outcome.reasons)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @repetitions.until_precise
 @options.as_json
 @options.places()
-def command(half_width: float | None, budget_s: float, as_json: bool) -> None:
+def command(half_width: float | None, repeat_for_s: float, as_json: bool) -> None:
     """Evaluate what is due, then load, build, check, publish and report, and show the results.
 
     A model that fails does not stop the others; the exit code is then 1.
@@ -31,7 +31,7 @@ def command(half_width: float | None, budget_s: float, as_json: bool) -> None:
     \b
     Examples:
       evalwatt run
-      evalwatt run --until-precise 5% --budget 30m
+      evalwatt run --until-precise 5% --repeat-for 30m
     """
     from evaluators.catalogue.entries import load
     from evaluators.plan import in_order, plan
@@ -49,7 +49,7 @@ def command(half_width: float | None, budget_s: float, as_json: bool) -> None:
         if not (read := dagster.read_catalogue()).succeeded:
             raise click.ClickException("\n".join(read.reasons))
         models, seed = in_order({run.model for run in planned if run.due}, catalogue, started)
-        config = {"order_seed": seed, **repetitions.config(half_width, budget_s)}
+        config = {"order_seed": seed, **repetitions.config(half_width, repeat_for_s)}
         night = started.isoformat(timespec="seconds")
         evaluated = _evaluate(dagster, models, config, night)
         _say("loading, building and checking the marts")
