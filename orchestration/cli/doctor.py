@@ -226,8 +226,8 @@ def _print(report: dict[str, dict[str, Any]], problems: list[str], remedies: lis
             if section != "energy" or not name.endswith(("_method", "_source")) or name == "grid_source":
                 print(f"  {name:<24} {'none' if value is None else value}")
     if energy and "modelled" in energy["cpu_method"]:
-        print("\nModelled energies are estimates from CPU time and rated power: compare them only within this machine.")
-    for title, lines in (("could be better", remedies), ("problem", problems)):
+        print("\nModelled energies are estimates from CPU time and rated power: compare them only on this machine.")
+    for title, lines in (("suggestion", remedies), ("problem", problems)):
         for line in lines:
             print(f"{title}: {line}")
     if not problems:

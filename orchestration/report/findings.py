@@ -1,7 +1,7 @@
 """The top of the page: the night in one sentence and four figures, and the study's six questions with answers.
 
 Belongs here: choosing rows and putting them into words. Every figure comes from a row of a query; only sums over a
-night are calculated. Where there is no answer, the verdict is `cannot be told`, with the mart's reason.
+night are calculated. Where there is no answer, the verdict is `undetermined`, with the mart's reason.
 """
 
 from __future__ import annotations
@@ -264,7 +264,7 @@ def _findings(answers: Answers, claims: str) -> list[Finding]:
                 continue
             words = _words(row, answers)
             found.append(Finding(row["basis"], None if own else row["as_of"], Verdict.of(row), words))
-    # one sentence is enough if several claims cannot be told for the same reason
+    # one sentence is enough if several claims are undetermined for the same reason
     return list(dict.fromkeys(found))
 
 

@@ -217,7 +217,7 @@ def nights(answers: Answers) -> Table:
         *(f"#{phase.capitalize()}" for phase in PHASES),
         "#All",
         "#CO₂e",
-        "Energy is",
+        "Energy obtained by",
         "Control",
     )
     rows = []
@@ -256,7 +256,7 @@ def methods(answers: Answers) -> Table:
         "Evidence",
         "Energy obtained by",
         "Boundary",
-        "Good for",
+        "Valid for",
         "#Models",
         "#With energy",
         "#With interval",

@@ -372,7 +372,7 @@ def test_own_lines_say_what_they_tell_and_not_what_they_cannot(answers: dict[str
     nobody = answers | {name: replace(answers[name], rows=()) for name in ("own_models", "finetunes")}
     (verbosity,) = [question for question in findings.questions(nobody) if question.section == "verbosity"]
     assert {finding.verdict for finding in verbosity.on(findings.MEASURED)} == {
-        findings.Verdict(findings.CANNOT_BE_TOLD, "cannot be told")
+        findings.Verdict(findings.CANNOT_BE_TOLD, "undetermined")
     }
 
 

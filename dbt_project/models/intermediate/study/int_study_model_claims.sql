@@ -76,7 +76,7 @@ claim_a as (
             when reason_code = 'too_few_models'
                 then
                     format(
-                        'community models below {:g} B with known emissions and score: {}, at least {} are needed',
+                        'community models below {:g} B with known emissions and score: {}; at least {} are needed',
                         params_below_b, n_a, least_n
                     )
             else
@@ -189,7 +189,7 @@ claim_b as (
         case
             when reason_code = 'too_few_classes'
                 then
-                    format('size classes with at least {} models: {}, {} are needed', least_n, classes, least_groups)
+                    format('size classes with at least {} models: {}; {} are needed', least_n, classes, least_groups)
             else
                 format(
                     'Spearman size-CO2 {:.2f}, size-score {:.2f}, CO2-score {:.2f}; points per kg by class: ',
@@ -292,7 +292,7 @@ claim_c as (
         end as verdict_code,
         reason_code,
         case
-            when reason_code = 'no_class_with_both_sides' then format('no size class has {} models a side', least_n)
+            when reason_code = 'no_class_with_both_sides' then format('no size class has {} models per side', least_n)
             else 'community over official by class: ' || by_class
         end as reason
     from limited_c

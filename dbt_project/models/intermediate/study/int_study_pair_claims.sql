@@ -46,7 +46,7 @@ summed as (
                     then
                         coalesce(
                             format('{}: {:.2f} x', scoped.family, scoped.ratio),
-                            scoped.family || ': cannot be told (' || coalesce(scoped.ratio_reason, 'not known') || ')'
+                            scoped.family || ': undetermined (' || coalesce(scoped.ratio_reason, 'not known') || ')'
                         )
             end, '; '
             order by scoped.family, scoped.finetuned
@@ -231,7 +231,7 @@ claim_f as (
             else 'not_supported'
         end as verdict_code,
         reason_code,
-        coalesce(by_family, format('{} pairs, of which no family has {} with a known ratio', n_pairs, least_n))
+        coalesce(by_family, format('{} pairs, but no family has {} with a known ratio', n_pairs, least_n))
             as reason,
         n_pairs,
         n_template_differs,
