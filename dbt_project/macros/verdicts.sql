@@ -1,9 +1,6 @@
-{#-
-A code in words: 'holds_in_direction' becomes "holds in direction", 'cannot_be_told' "undetermined". Queries use codes,
-people read words.
--#}
+{#- A code in words: 'holds_in_direction' becomes "holds in direction". Queries use codes, people read words. -#}
 {% macro in_words(code) -%}
-    replace(replace({{ code }}, 'cannot_be_told', 'undetermined'), '_', ' ')
+    replace({{ code }}, '_', ' ')
 {%- endmacro %}
 
 {#-

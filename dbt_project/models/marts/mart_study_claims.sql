@@ -58,7 +58,7 @@ judged as (
         grid.as_of,
         claims.*,
         answers.* exclude (claim_id, basis, as_of, verdict_code, reason_code),
-        coalesce(answers.verdict_code, 'cannot_be_told') as verdict_code,
+        coalesce(answers.verdict_code, 'undetermined') as verdict_code,
         case
             when answers.claim_id is not null then answers.reason_code
             when grid.basis = 'measured' then 'nothing_metered'
