@@ -224,9 +224,8 @@ class _Run:
 
     def _wait_idle(self) -> None:
         asked_s = self.spec.settings.idle_s
-        modelled = {"modelled", OWN_TIME, "absent"}
-        methods = {getattr(self.meter, name, "absent") for name in ("cpu_method", "gpu_method")}
-        time.sleep(min(asked_s, _IDLE_MODELLED_S) if methods <= modelled else asked_s)
+        has_sensor = not {self.meter.cpu_method, self.meter.gpu_method} <= {"modelled", OWN_TIME, "absent"}
+        time.sleep(asked_s if has_sensor else min(asked_s, _IDLE_MODELLED_S))
 
     def _announce(self, due: list[LoadedTask], evaluating: _Evaluating) -> None:
         """Announce how long the tasks will take."""
