@@ -59,7 +59,7 @@ def main(extras: Sequence[str]) -> int:
             print(*last, f"set-up: failed: {error}; the full log is {_shown(LOG)}", sep="\n", file=sys.stderr)
             return 1
     packages = sum(1 for _ in metadata.distributions(path=[sysconfig.get_path("purelib")]))
-    print(f"set-up: {packages} packages in {time.monotonic() - started:.0f} s", flush=True)
+    print(f"set-up: {packages} packages installed in {time.monotonic() - started:.0f} s", flush=True)
     return 0
 
 

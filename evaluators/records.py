@@ -187,7 +187,7 @@ class Window(Record):
     cpu_method: str  # METHODS
     gpu_method: str
     ram_method: str
-    boundary: str  # gpu, gpu+cpu+ram, cpu+ram, wall or none: the components inside energy_kwh
+    boundary: str  # the components inside energy_kwh, such as cpu+ram or gpu+cpu+ram; none where the meter covers none
     requests: int | None  # NULL outside inference, as are the tokens
     tokens_prompt: int | None  # tokens of all requests' prompts, as the engine was asked to read them
     tokens_generated: int | None

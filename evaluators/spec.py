@@ -58,7 +58,7 @@ class RunSpec(BaseModel):
     complete: bool = False  # ask everything, whatever the suite's `until`
     reference: ComparedWith | None = None  # None: there is none, so that only a width ends before everything is asked
     until_precise: float | None = None  # repeat a task until its energy's interval is this wide, as a share of the mean
-    budget_s: float | None = None  # the time for these repetitions; None: no limit
+    repeat_for_s: float | None = None  # the time for these repetitions; None: no limit
     spent: Spent = Spent()  # what the model's other runs of this night used of its night budget
     is_control: bool = False  # the night's control workload
     order_seed: str | None = None  # the seed that shuffled the models that were due; None: a single run

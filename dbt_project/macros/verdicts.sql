@@ -1,16 +1,16 @@
-{#- A code in words: 'cannot_be_told' becomes "cannot be told". Queries use codes, people read words. -#}
+{#- A code in words: 'holds_in_direction' becomes "holds in direction". Queries use codes, people read words. -#}
 {% macro in_words(code) -%}
     replace({{ code }}, '_', ' ')
 {%- endmacro %}
 
 {#-
-A verdict on two models, with what limits it: "less, one row a side". Only verdicts with a direction mention a limit.
+A verdict on two models, with what limits it: "less, one row per side". Only verdicts with a direction mention a limit.
 -#}
 {% macro verdict_in_words(verdict_code, reason_code) -%}
     {{ in_words(verdict_code) }} || case
         when {{ verdict_code }} not in ('less', 'more') then ''
-        when {{ reason_code }} = 'too_few_repetitions' then ', energy repeated too rarely to be sure'
-        when {{ reason_code }} = 'one_row_a_side' then ', one row a side'
+        when {{ reason_code }} = 'too_few_repetitions' then ', too few repetitions to be sure'
+        when {{ reason_code }} = 'one_row_a_side' then ', one row per side'
         else ''
     end
 {%- endmacro %}
@@ -19,13 +19,13 @@ A verdict on two models, with what limits it: "less, one row a side". Only verdi
 {% macro reason_in_words(reason_code, of_sides='null') -%}
     case {{ reason_code }}
         when 'asked_differently' then 'asked differently'
-        when 'no_mean_over_documents' then 'a metric is no mean over the documents'
+        when 'no_mean_over_documents' then 'a metric is not a mean over the documents'
         when 'different_documents' then 'the two did not answer the same documents'
         when 'at_or_below_chance' then 'a task is at or below chance, where the score stops falling'
         when 'nothing_is_generated' then 'nothing is generated'
         when 'one_generated_nothing' then 'one of the two generated nothing'
         when 'too_few_documents' then 'too few documents'
-        when 'one_row_a_side' then 'one row a side'
+        when 'one_row_a_side' then 'one row per side'
         else {{ of_sides }}
     end
 {%- endmacro %}

@@ -29,22 +29,27 @@ class EnergyCapabilities:
 
 
 def describe(
-    country_iso_code: str, region: str | None, grid_intensity_g_per_kwh: float | None, rapl: Path = POWERCAP
+    meter: str,
+    country_iso_code: str,
+    region: str | None,
+    grid_intensity_g_per_kwh: float | None,
+    rapl: Path = POWERCAP,
 ) -> EnergyCapabilities:
-    """Look at the sensors without starting a meter. Raises ValueError for an unknown grid."""
-    remedies: list[str] = []
-    cpu_method, cpu_source = _cpu(rapl, remedies)
-    gpu_method, gpu_source = _gpu(remedies)
+    """Look at the sensors that the meter would read, without starting it. Raises ValueError for an unknown grid."""
     assumed = grid(country_iso_code, region, grid_intensity_g_per_kwh)
+    remedies: list[str] = []
+    if meter == "none":
+        cpu = gpu = ram = ("absent", "the catalogue's `meter: none` measures durations only")
+        boundary = "none"
+    else:
+        cpu, gpu = _cpu(rapl, remedies), _gpu(remedies)
+        ram = _ram(cpu_method=cpu[0])
+        boundary = "cpu+ram" if gpu[0] == "absent" else "gpu+cpu+ram"
     return EnergyCapabilities(
-        cpu_method=cpu_method,
-        cpu_source=cpu_source,
-        gpu_method=gpu_method,
-        gpu_source=gpu_source,
-        ram_method=memory_method(cpu_method),
-        ram_source="codecarbon: watts per memory module"
-        + (", by own share of the machine's CPU time" if cpu_method == OWN_TIME else ", from the installed size"),
-        boundary="gpu+cpu+ram" if gpu_method != "absent" else "cpu+ram",
+        *cpu,
+        *gpu,
+        *ram,
+        boundary=boundary,
         country_iso_code=assumed.country_iso_code,
         region=assumed.region,
         grid_intensity_g_per_kwh=assumed.intensity_g_per_kwh,
@@ -85,3 +90,8 @@ def _gpu(remedies: list[str]) -> tuple[str, str]:
     if "integrated" in methods:
         return "integrated", f"codecarbon: sampled power, because there is no energy counter ({names})"
     return "measured", f"NVML: {names}"
+
+
+def _ram(cpu_method: str) -> tuple[str, str]:
+    how = "by own share of the machine's CPU time" if cpu_method == OWN_TIME else "from the installed size"
+    return memory_method(cpu_method), f"codecarbon: watts per memory module, {how}"

@@ -13,6 +13,7 @@ class NoMeter:
 
     name = "none"
     version = "1"
+    cpu_method = gpu_method = "absent"
 
     def start(self) -> None:
         self._started_at = datetime.now(UTC)
@@ -26,8 +27,8 @@ class NoMeter:
             cpu_energy_kwh=None,
             gpu_energy_kwh=None,
             ram_energy_kwh=None,
-            cpu_method="absent",
-            gpu_method="absent",
+            cpu_method=self.cpu_method,
+            gpu_method=self.gpu_method,
             ram_method="absent",
         )
 

@@ -13,6 +13,7 @@ class ReplayMeter:
 
     name = "replay"
     version = "1"
+    cpu_method = gpu_method = "absent"  # a replayed window needs no idle time; readings have their own methods
 
     def __init__(self, readings: Iterable[Reading]) -> None:
         self._readings = iter(readings)

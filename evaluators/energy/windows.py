@@ -19,7 +19,7 @@ def memory_method(cpu_method: str) -> str:
     return OWN_TIME if cpu_method == OWN_TIME else "modelled"
 
 
-class MeterFailed(Exception):
+class MeterFailed(ValueError):
     """The meter cannot work at all; the message says why and what to do."""
 
 
@@ -80,6 +80,8 @@ class Meter(Protocol):
 
     name: str
     version: str
+    cpu_method: str  # how it obtains each energy, known before the first window; `absent` where it obtains none
+    gpu_method: str
 
     def start(self) -> None:
         """Open a window."""

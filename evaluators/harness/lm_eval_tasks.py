@@ -23,6 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
+import lm_eval.utils
 from lm_eval.api.group import Group
 from lm_eval.api.task import Task
 from lm_eval.tasks import TaskManager
@@ -100,6 +101,7 @@ class Harness:
 
     def __init__(self, suite: SuiteEntry, root: Path, nltk_data: Path) -> None:
         _keep_hub_metrics_out()
+        _compile_templates_once()
         folders = [folder.resolve() for folder in suite.task_folders(root)]
         for folder in folders:
             if not folder.is_dir():
@@ -253,6 +255,17 @@ def _keep_hub_metrics_out() -> None:
     instead = types.ModuleType("evaluate")
     instead.load = refuse  # type: ignore[attr-defined]
     sys.modules["evaluate"] = instead
+
+
+def _compile_templates_once() -> None:
+    """Keep compiled Jinja templates, which lm-eval compiles again for each use in each document.
+
+    A compiled template renders the same text. Measured on `mini`: 0.4 s instead of 2 s between the inferences of two
+    tasks of 200 documents.
+    """
+    compiled = lm_eval.utils.env.from_string
+    if not hasattr(compiled, "cache_info"):
+        lm_eval.utils.env.from_string = functools.lru_cache(maxsize=1024)(compiled)
 
 
 @functools.cache

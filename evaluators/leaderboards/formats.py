@@ -56,7 +56,7 @@ def read(path: Path) -> pa.Table:
         return _without_index(read_format(content))
     except (pa.ArrowException, UnicodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         words = next(iter(str(error).splitlines()), "")
-        raise StateRejected(f"cannot be read as {path.suffix}, is it truncated? {words}") from None
+        raise StateRejected(f"cannot be read as {path.suffix}: is it truncated? {words}") from None
     except OSError as error:
         raise StateRejected(f"cannot be read: {error.strerror or error}") from None
 
@@ -102,7 +102,7 @@ def _read_csv(content: bytes) -> pa.Table:
     header, delimiter = _header(text)
     if not text.endswith(("\n", "\r")) and not _is_whole(text, header[-1], delimiter):
         raise StateRejected(
-            "does not end with a line break, is it truncated? Export or download it again; if it is whole, add one"
+            "does not end with a line break: is it truncated? Export or download it again; if it is whole, add one"
         )
     # Everything as text first: a column's type depends on all of its cells.
     texts = pyarrow.csv.ConvertOptions(
@@ -193,7 +193,7 @@ def _read_json(content: bytes) -> pa.Table:
             lines = [line for line in text.split("\n") if line.strip()]
             rows = [json.loads(line, object_pairs_hook=_row) for line in lines]
     except (ValueError, RecursionError) as error:
-        raise StateRejected(f"is neither JSON Lines nor a JSON array of rows, is it truncated? {error}") from None
+        raise StateRejected(f"is neither JSON Lines nor a JSON array of rows: is it truncated? {error}") from None
     if not all(isinstance(row, dict) for row in rows):
         raise StateRejected("is not JSON Lines: each line, or each element of an array, must be one object, a row")
     if rows and all(isinstance(value, dict | list) for value in rows[0].values()):

@@ -15,8 +15,13 @@ _ASKED = "What colour is the sky?"
 _SHOT = [{"role": "user", "content": "What colour is grass?"}, {"role": "assistant", "content": "Green."}]
 
 
-def cannot_dequantize(folder: Path, device: str) -> str | None:
-    """Why transformers cannot read the folder's quantized weights here; None where it can, or for other weights."""
+def cannot_dequantize(folder: Path, device: str, engine: str) -> str | None:
+    """Why the folder's quantized weights cannot be read here; None where they can, or are not quantized.
+
+    `engine`: as in the catalogue. vLLM has its own readers, which say themselves what is missing.
+    """
+    if engine == "vllm":
+        return None
     from transformers import AutoConfig
     from transformers.quantizers.auto import AUTO_QUANTIZER_MAPPING, get_hf_quantizer
     from transformers.utils import is_gptqmodel_available

@@ -60,7 +60,7 @@ def _gated(page: str, has_token: bool) -> str:
         return f"is gated; accept its terms at {page}, and set {hub_client.TOKEN_VARIABLE} to a token of that account"
     return (
         f"is gated, and the account of {hub_client.TOKEN_VARIABLE} has no access; accept the terms at {page} with it "
-        "(some owners grant it by hand), and let the token read gated repositories"
+        "(some owners grant it manually), and let the token read gated repositories"
     )
 
 

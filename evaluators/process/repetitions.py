@@ -98,7 +98,7 @@ def reason_to_stop(
         return f"{known} after {len(done)} evaluations"
     if len(done) >= MOST_IN_DOUBT and not energies:
         flags = tuple(sorted({flag for summary in done for flag in summary.flags}))
-        return f"not repeated further, every energy is in doubt: {quality.meanings(flags) or 'nothing was metered'}"
+        return f"not repeated further: every energy is in doubt ({quality.meanings(flags) or 'nothing was metered'})"
     if repeat_for_s is not None and elapsed_s >= repeat_for_s:
         return f"{known}, and the {repeat_for_s / 60:g} min for repetitions are over"
     return None

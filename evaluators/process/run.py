@@ -177,7 +177,7 @@ class _Run:
     def _set_up(self, local: LocalModel, model: ModelFacts) -> _Evaluating:
         """Idle, load and warm up, each in its window; lands the model and the run-level energies."""
         entry, device = self.spec.model, machine.describe_device(self.spec.settings.device)
-        if entry.engine != "vllm" and (why := cannot_dequantize(local.path, device.device)) is not None:
+        if (why := cannot_dequantize(local.path, device.device, entry.engine)) is not None:
             raise ModelUnavailable(f"{entry.name}: {why}")
         with self.interruption.at_once():
             engines.import_what_loads(entry.engine)
@@ -225,9 +225,8 @@ class _Run:
 
     def _wait_idle(self) -> None:
         asked_s = self.spec.settings.idle_s
-        modelled = {"modelled", OWN_TIME, "absent"}
-        methods = {getattr(self.meter, name, "absent") for name in ("cpu_method", "gpu_method")}
-        time.sleep(min(asked_s, _IDLE_MODELLED_S) if methods <= modelled else asked_s)
+        has_sensor = not {self.meter.cpu_method, self.meter.gpu_method} <= {"modelled", OWN_TIME, "absent"}
+        time.sleep(asked_s if has_sensor else min(asked_s, _IDLE_MODELLED_S))
 
     def _announce(self, due: list[LoadedTask], evaluating: _Evaluating) -> None:
         """Announce how long the tasks will take."""
@@ -262,7 +261,7 @@ class _Run:
             number, task = numbered[name]
             self._one_task(task, repetition, number, len(tasks), evaluating)
 
-        repeat_for_s, say = self.spec.budget_s, self.progress.say
+        repeat_for_s, say = self.spec.repeat_for_s, self.progress.say
         repeat_until_precise(list(numbered), self.tally, relative_half_width, repeat_for_s, again, say)
 
     def _one_task(self, task: LoadedTask, repetition: int, number: int, tasks: int, evaluating: _Evaluating) -> None:

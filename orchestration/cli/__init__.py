@@ -1,6 +1,6 @@
 """The command line: `evalwatt VERB`. One module per verb, imported when it is used.
 
-Belongs here: finding the verb, and turning errors into one message and an exit code (0 done, 1 failed, 2 wrong use).
+Belongs here: finding the verb, and turning errors into one message and an exit code (0 done, 1 failed, 2 usage error).
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def cli() -> None:
     """What does a point of quality cost? Evaluate language models, meter the energy, query the tables.
 
     State is kept under EVALWATT_HOME (default ./data); the catalogue is EVALWATT_CATALOGUE (default ./catalogue.yml).
-    Exit codes: 0 done, 1 failed, 2 wrong use, 130 stopped.
+    Exit codes: 0 done, 1 failed, 2 usage error, 130 stopped.
 
     \b
     Example:

@@ -15,14 +15,14 @@ from orchestration.cli import complete, options
     "--measured-kwh",
     type=click.FloatRange(min=0, min_open=True),
     required=True,
-    help="What the wall meter counted between the start and the end of the run.",
+    help="What the wall meter showed for the time from the run's start to its end.",
 )
 @click.option(
     "--run",
     "named",
     metavar="RUN",
     shell_complete=complete.landed_runs,
-    help="The run that it counted: any beginning of its id. Default: the newest completed run.",
+    help="The run that it covers: any prefix of its id. Default: the newest completed run.",
 )
 @options.by
 @options.as_json

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 @options.as_json
 @options.places(catalogue=False)
 def command(named: str | None, night: bool, as_json: bool) -> None:
-    """Cancel the night that is running, or only RUN of it.
+    """Cancel the night that is running, or only one RUN of it.
 
-    RUN is any beginning of a run id, Evalwatt's or Dagster's; `evalwatt status` shows them. Queued evaluations leave
+    RUN is any prefix of a run id, Evalwatt's or Dagster's; `evalwatt status` shows them. Queued evaluations leave
     the queue; the running one finishes its current document and lands its finished tasks. The night's refresh still
     follows, once, with the finished results. What is missing is due again.
 

@@ -84,7 +84,7 @@ def _energy(settings: Settings, problems: list[str], remedies: list[str]) -> dic
     from evaluators.energy import describe
 
     try:
-        energy = describe(settings.country_iso_code, settings.region, settings.grid_intensity_g_per_kwh)
+        energy = describe(settings.meter, settings.country_iso_code, settings.region, settings.grid_intensity_g_per_kwh)
     except ValueError as error:
         problems.append(str(error))
         return {}
@@ -154,7 +154,7 @@ def _entries(catalogue: Catalogue, home: Home, device: str, problems: list[str])
     here = {name: folder for name, folder in found.items() if folder is not None}
     for name, folder in here.items():
         entry = entries[name]
-        if entry.engine != "vllm" and (why := cannot_dequantize(folder, device)) is not None:
+        if (why := cannot_dequantize(folder, device, entry.engine)) is not None:
             problems.append(f"model {name}: {why}")
         suites = (
             [] if entry.retired else [suite for suite in entry.suites if _applies_template(catalogue, entry, suite)]
@@ -226,8 +226,8 @@ def _print(report: dict[str, dict[str, Any]], problems: list[str], remedies: lis
             if section != "energy" or not name.endswith(("_method", "_source")) or name == "grid_source":
                 print(f"  {name:<24} {'none' if value is None else value}")
     if energy and "modelled" in energy["cpu_method"]:
-        print("\nModelled energies are estimates from CPU time and rated power: compare them only within this machine.")
-    for title, lines in (("could be better", remedies), ("problem", problems)):
+        print("\nModelled energies are estimates from CPU time and rated power: compare them only on this machine.")
+    for title, lines in (("suggestion", remedies), ("problem", problems)):
         for line in lines:
             print(f"{title}: {line}")
     if not problems:

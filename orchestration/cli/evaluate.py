@@ -42,7 +42,7 @@ def command(
     force: bool,
     complete: bool,
     half_width: float | None,
-    budget_s: float,
+    repeat_for_s: float,
     as_json: bool,
 ) -> None:
     """Evaluate what is due for one MODEL of the catalogue. `evalwatt build` publishes the result.
@@ -76,7 +76,7 @@ def command(
         if not (read := dagster.read_catalogue()).succeeded:
             raise click.ClickException("\n".join(read.reasons))
         asked = {"suites": list(suites) or None, "force": force, "complete": complete}
-        config = {**asked, **repetitions.config(half_width, budget_s)}
+        config = {**asked, **repetitions.config(half_width, repeat_for_s)}
         outcome = dagster.evaluate(model, config, {FOREGROUND_TAG: "true"})
     if as_json:
         _answer(model, planned, evaluated=outcome.succeeded, failures=outcome.reasons)

@@ -18,13 +18,13 @@ from orchestration.cli import complete, options
 @options.as_json
 @options.places(catalogue=False)
 def command(named: str, reason: str, undo: bool, by: str, as_json: bool) -> None:
-    """Exclude RUN from every figure. It stays landed and shown, and its tasks are due again.
+    """Exclude RUN from every figure. The run stays landed and visible, and its tasks are due again.
 
-    RUN is any beginning of a run id, Evalwatt's or Dagster's. `evalwatt build` applies the decision to the marts.
+    RUN is any prefix of a run id, Evalwatt's or Dagster's. `evalwatt build` applies the decision to the marts.
 
     \b
     Examples:
-      evalwatt exclude 01JQ2Z7K3V8N5W6X9Y0A1B2C3D --reason "another program ran beside it"
+      evalwatt exclude 01JQ2Z7K3V8N5W6X9Y0A1B2C3D --reason "another program was running"
       evalwatt exclude 01JQ2Z7K3V8N5W6X9Y0A1B2C3D --undo --reason "it was another night"
     """
     from evaluators.landing.decisions import exclude, include_again, runs

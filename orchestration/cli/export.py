@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     "named",
     metavar="RUN",
     shell_complete=complete.published_runs,
-    help="Only this run: any beginning of its id, Evalwatt's or Dagster's.",
+    help="Only this run: any prefix of its id, Evalwatt's or Dagster's.",
 )
 @options.as_json
 @options.places(catalogue=False)

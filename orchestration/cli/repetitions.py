@@ -1,4 +1,4 @@
-"""--until-precise and --budget, which `run` and `evaluate` share."""
+"""--until-precise and --repeat-for, which `run` and `evaluate` share."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class _Seconds(click.ParamType[float]):
 
 
 def until_precise(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options, as the arguments `half_width` (share of the mean, or None) and `budget_s`."""
+    """The options, as the arguments `half_width` (share of the mean, or None) and `repeat_for_s`."""
     function = click.option(
-        "--budget",
-        "budget_s",
+        "--repeat-for",
+        "repeat_for_s",
         type=_Seconds(),
         default="30m",
         show_default=True,
@@ -54,6 +54,6 @@ def until_precise(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
-def config(half_width: float | None, budget_s: float) -> dict[str, float]:
+def config(half_width: float | None, repeat_for_s: float) -> dict[str, float]:
     """The options as the asset's config."""
-    return {} if half_width is None else {"until_precise": half_width, "budget_s": budget_s}
+    return {} if half_width is None else {"until_precise": half_width, "repeat_for_s": repeat_for_s}

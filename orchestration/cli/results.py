@@ -85,7 +85,9 @@ def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[Row]:
 
 def _print_models(rows: Sequence[Row], console: Console) -> list[str]:
     """Prints the table; returns the lines to print below it."""
-    table = _table("model", "suite", "score", "kWh", "of", "J per correct answer", "tokens out per request")
+    table = _table(
+        "model", "suite", "score", "kWh", "boundary (method)", "J per correct answer", "tokens out per request"
+    )
     notes: dict[str, None] = {}
     for row in rows:
         energy, joules = row["energy_kwh"], row["joules_per_correct"]
@@ -122,11 +124,11 @@ def _verdicts(row: Row) -> Iterator[str]:
     if row["scope"] == "suite":
         p_value = row["score_p_adjusted"]
         how_sure = row["score_interval_reason"] if p_value is None else f"p = {p_value:.2g}"
-        yield f"{pair}: score {row['score_verdict']} ({how_sure})"
+        yield f"{pair}: score: {row['score_verdict']} ({how_sure})"
     else:
         pair = f"{pair} on {_part(row)} ({row['tasks_compared']})"
     if row["says_energy"]:
-        yield f"{pair}: energy per correct answer {row['verdict']}: {row['verdict_reason']}"
+        yield f"{pair}: energy per correct answer: {row['verdict']} ({row['verdict_reason']})"
 
 
 def _part(row: Row) -> str:

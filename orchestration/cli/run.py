@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @repetitions.until_precise
 @options.as_json
 @options.places()
-def command(until: str | None, half_width: float | None, budget_s: float, as_json: bool) -> None:
+def command(until: str | None, half_width: float | None, repeat_for_s: float, as_json: bool) -> None:
     """Evaluate what is due, then load, build, check, publish and report, and show the results.
 
     A model that fails does not stop the others; the exit code is then 1.
@@ -40,7 +40,7 @@ def command(until: str | None, half_width: float | None, budget_s: float, as_jso
     Examples:
       evalwatt run
       evalwatt run --until decided
-      evalwatt run --until-precise 5% --budget 30m
+      evalwatt run --until-precise 5% --repeat-for 30m
     """
     from evaluators.catalogue.entries import load
     from evaluators.plan import in_order, plan
@@ -60,7 +60,7 @@ def command(until: str | None, half_width: float | None, budget_s: float, as_jso
         if not (read := dagster.read_catalogue()).succeeded:
             raise click.ClickException("\n".join(read.reasons))
         models, seed = in_order({run.model for run in planned if run.due}, catalogue, started)
-        config = {"order_seed": seed, **repetitions.config(half_width, budget_s)}
+        config = {"order_seed": seed, **repetitions.config(half_width, repeat_for_s)}
         if until is not None:
             config["until"] = until
         night = started.isoformat(timespec="seconds")

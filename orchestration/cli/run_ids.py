@@ -1,4 +1,4 @@
-"""RUN: any beginning of a run id, Evalwatt's or Dagster's, as every verb accepts it.
+"""RUN: any prefix of a run id, Evalwatt's or Dagster's, as every verb accepts it.
 
 Belongs here: finding the run that a beginning names. What a verb does with it is the verb's business.
 """

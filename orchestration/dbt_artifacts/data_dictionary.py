@@ -21,10 +21,11 @@ REGENERATE = "python -m orchestration.dbt_artifacts.data_dictionary"
 _PREAMBLE = f"""\
 # Data dictionary
 
-The published tables: what a row is, its key, and every column. Made from dbt's YAML by `{REGENERATE}`.
+The published tables: what a row is, its key, and every column. Generated from dbt's YAML by `{REGENERATE}`.
 
 Each table is `marts.<name>` for `evalwatt sql`, and `published/current/parquet/<name>.parquet` for everything else.
-What is not known is NULL, and a column that ends in `_reason` says why. `_low` and `_high` end a 95 % interval.
+What is not known is NULL, and a column that ends in `_reason` says why. `_low` and `_high` are the ends of a 95 %
+interval.
 """
 # Column names contain their units; the first match counts.
 _UNITS = tuple(
@@ -60,7 +61,7 @@ def entry(mart: Mapping[str, Any]) -> str:
     reasons = [f"`{column['name']}`" for column in columns if column["name"].endswith("reason")]
     lines = [mart["description"].strip(), "", f"Key: {', '.join(f'`{column}`' for column in mart['key'])}."]
     if reasons:
-        lines.append(f"Why something is NULL or as it is: {', '.join(reasons)}.")
+        lines.append(f"Columns with reasons: {', '.join(reasons)}.")
     lines += ["", "| column | type | unit | NULL | what it is |", "|---|---|---|---|---|"]
     return "\n".join([*lines, *map(_row, columns)])
 

@@ -24,7 +24,7 @@ class EvaluationConfig(dg.Config):
     until: str | None = None  # for all suites, instead of theirs: `decided`, or a width such as `±2 points`
     control: bool = False  # as in a scheduled night: the control workload is due, too
     until_precise: float | None = None  # repeat a task until its energy's interval is this wide, as a share of the mean
-    budget_s: float | None = None  # time for repetitions; None: unlimited
+    repeat_for_s: float | None = None  # time for repetitions; None: unlimited
     order_seed: str | None = None  # the seed that shuffled the night's models; None: a single run
     order_position: int | None = None  # the model's place in that order, from 1
 

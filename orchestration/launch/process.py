@@ -14,7 +14,7 @@ from evaluators.landing import lifecycle
 from evaluators.spec import RunSpec
 from evaluators.summary import RunSummary
 
-STOPPED = "stopped by a signal; what was finished is kept, and the rest is due in the next night"
+STOPPED = "stopped by a signal; what was finished is kept, and the rest is due the next night"
 _IN_THE_LOG = "its output is in the run's log (stderr)"
 
 
@@ -52,5 +52,5 @@ def _end_of_process(error: str, *, for_memory: bool, canceled: bool) -> tuple[st
     if not error.endswith("code -9"):
         return "failed", error
     if not for_memory:
-        return "interrupted", f"{error}: killed; if nobody did that, memory was short"
+        return "interrupted", f"{error}: killed; if nobody killed it, memory ran out"
     return "failed", f"{error}: killed for memory; give it more, or choose a smaller batch_size, dtype or model"

@@ -38,7 +38,7 @@ _LATE = timedelta(minutes=10)
 KEEP_IT_RUNNING = (
     "keep the daemon running: `systemctl status evalwatt-daemon`; `evalwatt status` shows whether it is running"
 )
-_NOW = "`evalwatt run` evaluates it now; otherwise it is due in the next night"
+_NOW = "`evalwatt run` evaluates it now; otherwise it is due the next night"
 _PARTLY_KNOWN = """
     select model_id, suite, energy_known_kwh, tasks_with_energy, tasks_without_energy
     from marts.mart_model_efficiency as efficiency

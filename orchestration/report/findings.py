@@ -1,7 +1,7 @@
 """The top of the page: the night in one sentence and four figures, and the study's six questions with answers.
 
 Belongs here: choosing rows and putting them into words. Every figure comes from a row of a query; only sums over a
-night are calculated. Where there is no answer, the verdict is `cannot be told`, with the mart's reason.
+night are calculated. Where there is no answer, the verdict is `undetermined`, with the mart's reason.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from orchestration.report.queries import Answer, Row
 
 MEASURED, PUBLISHED, PER_RUN = "measured", "leaderboard_published", "leaderboard_per_run"
 BASES = {PUBLISHED: "Leaderboard, as published", PER_RUN: "Leaderboard, per run", MEASURED: "Own evaluations"}
-HOLDS, CANNOT_BE_TOLD = ("holds", "holds_in_direction"), "cannot_be_told"  # codes of a claim's verdict
+HOLDS, UNDETERMINED = ("holds", "holds_in_direction"), "undetermined"  # codes of a claim's verdict
 PHASES = ("idle", "load", "warmup", "inference", "scoring")
 SUITE, KNOWN_TASKS = "suite", "known_tasks"  # scopes of a pair: all tasks, or those with known energies
 
@@ -260,11 +260,11 @@ def _findings(answers: Answers, claims: str) -> list[Finding]:
         if row["claim_id"] in claims:
             own = row["basis"] == MEASURED
             # own models outside the study's families need no line when there are other findings on them
-            if own and has_own and row["verdict_code"] == CANNOT_BE_TOLD:
+            if own and has_own and row["verdict_code"] == UNDETERMINED:
                 continue
             words = _words(row, answers)
             found.append(Finding(row["basis"], None if own else row["as_of"], Verdict.of(row), words))
-    # one sentence is enough if several claims cannot be told for the same reason
+    # one sentence is enough if several claims are undetermined for the same reason
     return list(dict.fromkeys(found))
 
 
@@ -287,7 +287,7 @@ _EFFECTS = {
 
 def _words(row: Row, answers: Answers) -> str:
     claim = row["claim_id"]
-    if row["effect"] is None or row["verdict_code"] == CANNOT_BE_TOLD:
+    if row["effect"] is None or row["verdict_code"] == UNDETERMINED:
         return str(row["reason"])
     uncounted = " (tokens are not counted)" if claim in "gh" and row["basis"] != MEASURED else ""
     said = f"“{_CLAIMS[claim]}”{uncounted}:"

@@ -32,4 +32,4 @@ CONTROL_MARKS = {
 SCENARIOS = {"chosen": ORANGE, "others": BLUE}
 
 # By the code of a claim's verdict; their colours are in the style sheet.
-VERDICT_MARKS = {"holds": "✓", "holds_in_direction": "◐", "not_supported": "✕", "reversed": "⇄", "cannot_be_told": "?"}
+VERDICT_MARKS = {"holds": "✓", "holds_in_direction": "◐", "not_supported": "✕", "reversed": "⇄", "undetermined": "?"}

@@ -115,17 +115,17 @@ def _finetunes(answers: Answers) -> Section:
     own = [row for row in pairs if row["basis"] == MEASURED]
     if answers["own_models"] and not own:
         notes += (
-            "No own fine-tune can be compared with its base: set `base_model:` in `catalogue.yml`, and evaluate both "
-            "on the same suite.",
+            "None of your fine-tunes can be compared with its base: set `base_model:` in `catalogue.yml`, and evaluate "
+            "both on the same suite.",
         )
     elif own and all(row["energy_ratio_low"] is None for row in own):
         reasons = sorted({row["energy_interval_reason"] for row in own if row["energy_interval_reason"]})
         notes += (
-            f"Own energy ratios have no interval ({'; '.join(reasons)}): they need {FEWEST_REPETITIONS} repetitions.",
+            f"Your energy ratios have no interval ({'; '.join(reasons)}); that takes {FEWEST_REPETITIONS} repetitions.",
         )
     notes += tuple(
-        f"{row['finetuned']} against {row['base']}: the energy of all of {row['suite']} is not known, so they are "
-        f"compared on {tasks_compared(row)}."
+        f"{row['finetuned']} against {row['base']}: the energy of the whole suite {row['suite']} is not known, so they "
+        f"are compared on {tasks_compared(row)}."
         for row in own
         if row["scope"] == KNOWN_TASKS
     )
@@ -162,7 +162,8 @@ def _size(answers: Answers) -> Section:
                 "sizes",
                 "sizes",
                 "Emissions by size class",
-                "box: middle half, bar: median, ◆ mean, line: to the 95th percentile; as published sums evaluations",
+                "box: middle half, bar: median, ◆ mean, line: to the 95th percentile; published values sum repeated "
+                "evaluations",
             ),
             Chart(
                 "marginal",
@@ -190,8 +191,8 @@ def _size(answers: Answers) -> Section:
         tables=tuple(tables.sizes(answers)),
         queries=("sizes",),
         method="The study's population, classed by the parameters in the leaderboard's table; own models by the "
-        "parameters counted in their weights. The smallest model that can do anything wins points per kg, so look "
-        "at the score.",
+        "parameters counted in their weights. The smallest models that can do anything at all have the most points per "
+        "kg, so look at the score too.",
     )
 
 

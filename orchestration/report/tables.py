@@ -13,12 +13,12 @@ from orchestration.report import cells, formats
 from orchestration.report.cells import Cell, Table
 from orchestration.report.findings import (
     BASES,
-    CANNOT_BE_TOLD,
     CONTROL,
     MEASURED,
     PER_RUN,
     PHASES,
     PUBLISHED,
+    UNDETERMINED,
     Answers,
     Verdict,
 )
@@ -195,7 +195,7 @@ def _verdict(row: Row | None) -> Cell:
     if row is None:
         return Cell("no evidence yet")
     effect = ""
-    if row["effect"] is not None and row["verdict_code"] != CANNOT_BE_TOLD:
+    if row["effect"] is not None and row["verdict_code"] != UNDETERMINED:
         effect = formats.effect(row["effect_unit"], row["effect"], row["effect_low"], row["effect_high"])
     details = [
         ("Why", row["reason"]),
@@ -217,7 +217,7 @@ def nights(answers: Answers) -> Table:
         *(f"#{phase.capitalize()}" for phase in PHASES),
         "#All",
         "#CO₂e",
-        "Energy is",
+        "Energy obtained by",
         "Control",
     )
     rows = []
@@ -256,7 +256,7 @@ def methods(answers: Answers) -> Table:
         "Evidence",
         "Energy obtained by",
         "Boundary",
-        "Good for",
+        "Valid for",
         "#Models",
         "#With energy",
         "#With interval",

@@ -65,7 +65,9 @@ def _meaning(test: Mapping[str, Any]) -> str:
         case "primary_key":
             return f"No two rows have the same {', '.join(arguments['columns'])}, and none of them is NULL."
         case "not_negative":
-            return f"{column} is NULL or a finite number that is not negative."
+            return f"{', '.join(arguments['columns'])}: NULL or a finite number that is not negative."
+        case "never_null":
+            return f"{', '.join(arguments['columns'])}: never NULL."
         case "not_null":
             return f"{column} is never NULL."
         case "unique":

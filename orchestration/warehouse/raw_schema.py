@@ -160,7 +160,7 @@ def row_problems(record: type[Record], table: pa.Table, run_id: str) -> Iterator
     versions = {version for version in pc.unique(table["schema_version"]).to_pylist() if version is not None}
     if unknown := sorted(versions - set(range(1, records.SCHEMA_VERSION + 1))):
         yield (
-            f"schema_version {unknown[0]} is not known, this program knows up to {records.SCHEMA_VERSION}; "
+            f"schema_version {unknown[0]} is not known: this program knows up to {records.SCHEMA_VERSION}; "
             "upgrade evalwatt"
         )
     yield from _foreign_rows(record, table, run_id)

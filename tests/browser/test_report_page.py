@@ -181,7 +181,7 @@ def test_a_scenario_follows_grid_and_site(home: Home, opened: Open) -> None:
     assert expected in shown.page.locator("#scenarios-list tr", has_text="as chosen").inner_text()
     assert form.locator("[name=scenario]").input_value() == "as chosen"
     form.locator("[name=pue]").fill("")
-    shown.page.wait_for_function("document.getElementById('scenarios-count').textContent.startsWith('Give a grid')")
+    shown.page.wait_for_function("document.getElementById('scenarios-count').textContent.startsWith('Enter a grid')")
     assert said.inner_text()
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
-from evaluators.catalogue.entries import Catalogue, CatalogueError, Entry, TaskEntry, load
+from evaluators import engines
+from evaluators.catalogue.entries import Catalogue, CatalogueError, Entry, ModelEntry, TaskEntry, load
 from evaluators.catalogue.fields import width_of
 from evaluators.plan_keys import PlanKeys
 from evaluators.spec import suite_version
@@ -251,6 +253,12 @@ def test_unknown_names_list_the_known_ones() -> None:
         catalogue.model("SmolLM2-135M-Instrukt")
     with pytest.raises(CatalogueError, match="mini"):
         catalogue.suite("minni")
+
+
+def test_the_catalogues_engines_are_those_that_can_be_loaded() -> None:
+    known = ", ".join(get_args(get_type_hints(ModelEntry)["engine"]))
+    with pytest.raises(ValueError, match=f"known: {known}$"):
+        engines.load("steam", Path(), dtype="float32", device="cpu", batch_size=1)
 
 
 def test_a_later_field_at_its_default_changes_no_dump() -> None:

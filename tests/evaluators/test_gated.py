@@ -65,7 +65,7 @@ def test_without_a_token_it_names_the_page_and_the_variable(hub: Hub, tmp_path: 
 def test_a_token_without_access_is_not_told_to_set_one(hub: Hub, tmp_path: Path) -> None:
     assert said(hub, tmp_path, STRANGER) == (
         f"locked: {REPO}@{REVISION[:12]} is gated, and the account of HF_TOKEN has no access; accept the terms at "
-        f"{hub.address}/{REPO} with it (some owners grant it by hand), "
+        f"{hub.address}/{REPO} with it (some owners grant it manually), "
         "and let the token read gated repositories"
     )
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from lm_eval.utils import env
 
 from evaluators.catalogue.entries import SuiteEntry, load
 from evaluators.harness.lm_eval_tasks import Harness
@@ -39,6 +40,18 @@ def test_lm_eval_finds_all_tasks_wherever_the_process_runs(tmp_path: Path, monke
     chances = {task.name: task.chance for task in tasks}
     assert chances["mini_boolean"] == pytest.approx(1 / 2)
     assert chances["mini_short_answers"] == 0
+
+
+def test_a_template_is_compiled_once_for_all_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks, _ = Harness(load(PROJECT / "catalogue.yml").suite("mini"), PROJECT, tmp_path / "nltk").load(False)
+    compiled: list[object] = []
+    compile_template = env.compile
+    monkeypatch.setattr(
+        env, "compile", lambda *args, **names: compiled.append(args) or compile_template(*args, **names)
+    )
+    for loaded in tasks:
+        loaded.task.build_all_requests(limit=20)
+    assert len(compiled) == len(set(compiled))
 
 
 def test_no_training_line_is_a_document_of_mini() -> None:

@@ -389,11 +389,11 @@ def edited(change: Callable[[str], str], **options: Any) -> Written:
 @pytest.mark.parametrize(
     ("name", "write", "reason"),
     [
-        ("a.csv", edited(lambda text: text.rstrip("\n")), "does not end with a line break, is it truncated?"),
+        ("a.csv", edited(lambda text: text.rstrip("\n")), "does not end with a line break: is it truncated?"),
         (  # cut behind a quote in the cell, which is doubled
             "a.csv",
             edited(lambda text: text.rstrip("\n")[:-1] + '""', quoting=csv.QUOTE_ALL),
-            "does not end with a line break, is it truncated?",
+            "does not end with a line break: is it truncated?",
         ),
         ("a.csv", edited(lambda text: text.partition("\n")[0] + "\n" + text), "'Average ⬆️' as a scalar of type double"),
         ("a.csv", edited(lambda text: "The leaderboard\n" + text), "cannot be read as .csv"),

@@ -288,9 +288,9 @@ def replayed(energies_kwh: Iterable[float], flags: tuple[str, ...] = (), inferen
     return ReplayMeter(readings())
 
 
-def precise_spec(workplace: Path, budget_s: float | None = None) -> RunSpec:
+def precise_spec(workplace: Path, repeat_for_s: float | None = None) -> RunSpec:
     tiny.save_catalogue(workplace, tasks=TASKS[:1], models=[tiny.model_entry("tiny-base", "model")])
-    return next_spec(workplace).model_copy(update={"until_precise": 0.2, "budget_s": budget_s})
+    return next_spec(workplace).model_copy(update={"until_precise": 0.2, "repeat_for_s": repeat_for_s})
 
 
 def test_a_task_is_repeated_until_its_energy_is_known(workplace: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -334,7 +334,7 @@ def test_the_longest_task_is_repeated_first(workplace: Path) -> None:
 def test_repeating_ends_with_its_budget_and_where_no_energy_counts(
     workplace: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    summary = evaluate(precise_spec(workplace, budget_s=0.0), meter=replayed([0.004] * 9))
+    summary = evaluate(precise_spec(workplace, repeat_for_s=0.0), meter=replayed([0.004] * 9))
     assert len(summary.tasks) == 1
     assert "its energy is still uncertain, and the 0 min for repetitions are over" in capfd.readouterr().err
     spec = precise_spec(workplace).model_copy(update={"force": True})

@@ -44,7 +44,8 @@ from evaluators.energy.capabilities import describe
 meter = make_meter("codecarbon", country_iso_code="USA")
 meter.start()
 meter.stop()
-print(json.dumps([describe("USA", None, None).cpu_method, meter.cpu_method, meter._tracker._hardware[1]._mode]))
+said = describe("codecarbon", "USA", None, None).cpu_method
+print(json.dumps([said, meter.cpu_method, meter._tracker._hardware[1]._mode]))
 meter.close()
 """
 RANGE = 262_143_328_850  # microjoules; then a counter begins again
@@ -111,7 +112,7 @@ def test_a_processor_is_measured_where_each_of_its_packages_can_be_read(tmp_path
     domains, measured = PROCESSORS[processor]
     for name, folder, readable in domains:
         domain(tmp_path, name, folder, readable=readable)
-    found = describe("USA", None, None, rapl=tmp_path)
+    found = describe("codecarbon", "USA", None, None, rapl=tmp_path)
     assert found.cpu_method == ("measured" if measured else OWN_TIME)
     locked = [name for name, _, readable in domains if name.startswith("package") and not readable]
     assert [remedy for remedy in found.remedies if "RAPL" in remedy and "chmod" in remedy] == [

@@ -395,7 +395,7 @@ def test_a_run_lands_its_gpus_energy_and_state(
 
 def test_doctor_says_beforehand_what_is_there(library: Library) -> None:
     def found() -> tuple[str, str]:
-        capabilities = describe("USA", None, None)
+        capabilities = describe("codecarbon", "USA", None, None)
         return capabilities.gpu_method, capabilities.gpu_source
 
     assert found() == ("measured", "NVML: a GPU")
@@ -403,7 +403,7 @@ def test_doctor_says_beforehand_what_is_there(library: Library) -> None:
     assert found()[0] == "integrated"
     library.devices[0].mig = True
     assert found()[0] == "absent"
-    assert any("whole GPU" in remedy for remedy in describe("USA", None, None).remedies)
+    assert any("whole GPU" in remedy for remedy in describe("codecarbon", "USA", None, None).remedies)
     library.devices.clear()
     assert found() == ("absent", "NVML answers, but lists no device")
     library.error = pynvml.NVMLError(pynvml.NVML_ERROR_DRIVER_NOT_LOADED)

@@ -93,7 +93,7 @@ def test_a_killed_process_keeps_its_finished_tasks_and_its_row_has_a_reason(tmp_
     assert "code -9" in killed.stderr
     status, reason = status_in_the_warehouse(tmp_path)["base"]
     assert status == "interrupted"
-    assert "if nobody did that, memory was short" in str(reason)
+    assert "if nobody killed it, memory ran out" in str(reason)
     assert {row["task"] for row in rows(tmp_path, "task_results")} == {"tiny_one"}
 
 

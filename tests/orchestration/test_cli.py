@@ -246,7 +246,9 @@ def test_unforeseen_errors_are_one_line_without_debug(
         cli.main()
 
 
-def test_doctor_tells_methods_and_state(evalwatt: Run, catalogue: Path) -> None:
+def test_doctor_tells_methods_and_state(evalwatt: Run, tmp_path: Path, catalogue: Path) -> None:
+    models = [model_entry("tiny-base", "base")]
+    save_catalogue(tmp_path, tasks=["tiny_one"], models=models, meter="codecarbon")
     code, out, _ = evalwatt("doctor", "--json")
     report = json.loads(out)
     assert code == 0
@@ -257,6 +259,12 @@ def test_doctor_tells_methods_and_state(evalwatt: Run, catalogue: Path) -> None:
     assert report["state"]["published"] is None
     assert report["versions"]["dagster"] == "1.13.27"
     assert evalwatt("doctor")[0] == 0
+
+
+def test_doctor_promises_no_measurement_without_a_meter(evalwatt: Run, catalogue: Path) -> None:
+    energy = json.loads(evalwatt("doctor", "--json")[1])["energy"]
+    assert energy["meter"] == "none"
+    assert {energy[f"{part}_method"] for part in ("cpu", "gpu", "ram")} == {"absent"}
 
 
 def test_doctor_fails_where_the_catalogue_does(evalwatt: Run) -> None:

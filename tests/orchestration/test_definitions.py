@@ -111,7 +111,10 @@ def test_every_check_says_what_it_holds_and_how_to_mend_it(definitions: dg.Defin
     specs = {key: graph.get(key) for key in graph.asset_check_keys}
     assert all(node.description for node in specs.values())
     for name, meaning in (
-        ("not_negative_mart_verbosity_characters", "characters is NULL or a finite number that is not negative."),
+        (
+            "not_negative_mart_verbosity_tokens_out_per_request__characters__joules_per_correct",
+            "tokens_out_per_request, characters, joules_per_correct: NULL or a finite number that is not negative.",
+        ),
         (
             "relationships_fct_task_evaluations_run_id__run_id__ref_fct_evaluation_runs_",
             "run_id is NULL or a run_id of fct_evaluation_runs, where is_valid.",

@@ -266,7 +266,7 @@ def test_where_there_is_no_uv_pip_installs_and_says_why(place: Place) -> None:
     assert why.startswith(
         "set-up: installing with pip, which takes some minutes, because uv failed: ERROR: Could not find"
     )
-    assert " packages in " in ended
+    assert " packages installed in " in ended
     assert done.stderr == ""
     assert {name.replace("_", "-"): version for name, version in place.packages().items()} == WANTED
 

@@ -65,7 +65,7 @@ def test_a_pair_is_compared_on_what_is_known_of_both(home: Home) -> None:
     assert (known["base_score"], known["finetuned_score"]) == pytest.approx((55, 65))
     assert known["documents_paired"] == 20
     assert known["tokens_out_ratio"] == pytest.approx(0.25)
-    assert known["verdict"] == "less, energy repeated too rarely to be sure"
+    assert known["verdict"] == "less, too few repetitions to be sure"
     assert suite["energy_ratio"] is None
     assert suite["verdict_reason"] == "base: 3 of 4 tasks are evaluated"
 
@@ -102,7 +102,7 @@ def test_run_and_message_name_the_tasks(doubtful_night: Night) -> None:
     assert "0.000833 without late, odd" in text
     assert "90 (GPU alone)" in text
     assert "mini, 2 of 4 tasks" in text
-    assert "tuned against base on 2 of 4 tasks (gen, mc): energy per correct answer less" in text
+    assert "tuned against base on 2 of 4 tasks (gen, mc): energy per correct answer: less" in text
     assert "tuned against base: energy per correct answer" not in text
     assert [line.words for line in report.known_lines(home, runs)] == [
         "base on mini: 0.833 Wh for gen, mc; not known for late, odd"

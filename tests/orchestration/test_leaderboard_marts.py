@@ -135,7 +135,7 @@ def test_runs_are_those_of_the_state(marts: duckdb.DuckDBPyConnection) -> None:
         ("c/tune-7b", "o/base-7b", "resolved"),
         ("c/second-7b", "o/base-7b", "resolved"),
         ("c/renamed", "acme-ai/base-7b", "resolved to a renamed repository"),
-        ("c/cycle-a", "c/cycle-a", "its bases lead in a circle"),
+        ("c/cycle-a", "c/cycle-a", "its bases form a cycle"),
         ("c/gone", "c/gone", "the base was removed from the hub"),
         ("c/absent", "c/absent", "the base is not in the table"),
         (CURIOUS, CURIOUS.lower(), "names itself"),
@@ -166,10 +166,10 @@ def test_a_fine_tune_stands_against_its_base(marts: duckdb.DuckDBPyConnection) -
         "from marts.mart_base_vs_finetuned_deltas where basis = 'leaderboard_published' and scope = 'table' "
         "and finetuned_model_id = 'o/Base-7B-Instruct' and as_of = ?"
     )
-    assert marts.execute(query, [THIRD]).fetchall() == [(2.0, 0.0, None, "one row a side", "more, one row a side")]
-    # Neither of the two was ever evaluated again: per run nothing can be told, and the row says so.
+    assert marts.execute(query, [THIRD]).fetchall() == [(2.0, 0.0, None, "one row per side", "more, one row per side")]
+    # Neither of the two was ever evaluated again: per run nothing is known, and the row says so.
     query = query.replace("leaderboard_published", "leaderboard_per_run")
-    assert [row[0::4] for row in marts.execute(query, [THIRD]).fetchall()] == [(None, "cannot be told")]
+    assert [row[0::4] for row in marts.execute(query, [THIRD]).fetchall()] == [(None, "undetermined")]
 
 
 def test_every_claim_has_an_answer_for_every_state_and_basis(marts: duckdb.DuckDBPyConnection) -> None:
@@ -178,7 +178,7 @@ def test_every_claim_has_an_answer_for_every_state_and_basis(marts: duckdb.DuckD
     ).fetchall()
     assert found == [(3 * 2 * 8, 8, True)]
     codes = "select distinct verdict_code, verdict from marts.mart_study_claims where effect is null"
-    assert marts.execute(codes).fetchall() == [("cannot_be_told", "cannot be told")]
+    assert marts.execute(codes).fetchall() == [("undetermined", "undetermined")]
 
 
 def test_scenarios_start_from_the_leaderboards_own(marts: duckdb.DuckDBPyConnection) -> None:

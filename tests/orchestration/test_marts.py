@@ -397,7 +397,7 @@ def test_delta_of_a_task_is_paired(first: duckdb.DuckDBPyConnection) -> None:
     assert row["joules_per_correct_ratio_documents_low"] == pytest.approx(ratio / spread)
     assert row["joules_per_correct_ratio_documents_high"] == pytest.approx(ratio * spread)
     assert row["joules_per_correct_ratio_low"] is None
-    assert row["verdict"] == "less, energy repeated too rarely to be sure"
+    assert row["verdict"] == "less, too few repetitions to be sure"
 
 
 def test_delta_of_a_suite_has_its_tasks_as_strata(first: duckdb.DuckDBPyConnection) -> None:

@@ -173,7 +173,7 @@ def test_a_night_is_told_of_once_when_its_refresh_has_ended(instance: DagsterIns
         + REMEDY,
         "              -> to continue before the next night: `evalwatt evaluate heavy`, then `evalwatt build`",
         "  not begun   late: the night's deadline came first",
-        "              -> `evalwatt run` evaluates it now; otherwise it is due in the next night",
+        "              -> `evalwatt run` evaluates it now; otherwise it is due the next night",
         "  good        good",
         "  sensors     foreign_load: other programs took 47% (python3 46%) (good tiny_five)",
         "              -> `evalwatt evaluate good --force` while no other program runs, then `evalwatt build`",

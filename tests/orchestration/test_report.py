@@ -368,11 +368,11 @@ def test_own_lines_say_what_they_tell_and_not_what_they_cannot(answers: dict[str
         own = question.on(findings.MEASURED)
         if question.section in ("verbosity",) or question.words.startswith("Are small"):
             assert own
-            assert not any(finding.verdict and finding.verdict.code == findings.CANNOT_BE_TOLD for finding in own)
+            assert not any(finding.verdict and finding.verdict.code == findings.UNDETERMINED for finding in own)
     nobody = answers | {name: replace(answers[name], rows=()) for name in ("own_models", "finetunes")}
     (verbosity,) = [question for question in findings.questions(nobody) if question.section == "verbosity"]
     assert {finding.verdict for finding in verbosity.on(findings.MEASURED)} == {
-        findings.Verdict(findings.CANNOT_BE_TOLD, "cannot be told")
+        findings.Verdict(findings.UNDETERMINED, "undetermined")
     }
 
 

@@ -21,4 +21,4 @@ def test_the_script_takes_every_module_and_every_constant_that_it_is_given() -> 
 def test_every_verdict_has_a_mark_and_a_colour() -> None:
     style = (Path(script.__file__).parent / "static" / "report.css").read_text(encoding="utf-8")
     assert set(re.findall(r'data-verdict="(\w+)"', style)) == set(palette.VERDICT_MARKS)
-    assert {*findings.HOLDS, findings.CANNOT_BE_TOLD} <= set(palette.VERDICT_MARKS)
+    assert {*findings.HOLDS, findings.UNDETERMINED} <= set(palette.VERDICT_MARKS)

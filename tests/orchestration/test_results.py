@@ -55,8 +55,8 @@ def test_score_and_energy_of_a_fine_tune_have_a_verdict_each(home: Home, shown: 
     assert {row[2] is None for row in rows} == {True, False}
     for pair, score, p_value, no_interval, energy, reason in rows:
         sure = no_interval if p_value is None else f"p = {p_value:.2g}"
-        assert f"{pair}: score {score} ({sure})\n" in shown
-        assert f"{pair}: energy per correct answer {energy}: {reason}\n" in shown
+        assert f"{pair}: score: {score} ({sure})\n" in shown
+        assert f"{pair}: energy per correct answer: {energy} ({reason})\n" in shown
 
 
 def test_the_last_lines_are_the_answers_the_page_and_what_to_ask(home: Home, shown: str) -> None:

@@ -1,4 +1,4 @@
-"""RUN: the verbs that take a run accept any beginning of its id, Evalwatt's or Dagster's."""
+"""RUN: the verbs that take a run accept any prefix of its id, Evalwatt's or Dagster's."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 
 import duckdb
 import yaml
@@ -10,6 +11,8 @@ import yaml
 from evaluators.records import RECORDS, columns
 from orchestration.home import DBT_PROJECT
 from orchestration.warehouse import raw_schema
+
+RELEASED = Path(__file__).with_name("released_columns.txt")
 
 
 def _lines(tables: dict[str, list[tuple[str, str, bool]]]) -> list[str]:
@@ -83,6 +86,21 @@ def test_every_raw_table_has_a_key_of_columns_that_are_never_null() -> None:
         assert record.key, record.table
         assert not nullable & set(record.key), record.table
         assert set(record.key) <= {c.name for c in columns(record)}
+
+
+def test_columns_of_a_released_schema_version_stay_as_they_are() -> None:
+    """Landings with this version's columns exist: one column more under the same version sends them to quarantine."""
+    header, *released = RELEASED.read_text().splitlines()
+    version = int(header.rsplit(maxsplit=1)[-1])
+    tables = {line.partition(".")[0] for line in released}
+    found = [
+        f"{record.table}.{c.name} {c.type.__name__}{'' if c.nullable else ' not null'}"
+        for record in RECORDS
+        for c in columns(record)
+        if record.table in tables and c.since <= version
+    ]
+    diff = _diff(f"columns of schema version {version}, which is released", released, "records", found)
+    assert not diff, f"a new column belongs to schema version {version + 1}:\n{diff}"
 
 
 def test_a_column_that_came_later_allows_null() -> None:

@@ -122,7 +122,7 @@ def test_official_fine_tunes_emit_twice_as_published_and_not_per_run(marts: duck
     assert reason.startswith("Llama 3.1: 1.97 x; Qwen2.5: 1.82 x;")
     verdict, limit, effect, low, reason = claims["leaderboard_per_run"]
     assert (verdict, limit, round(effect, 2), low) == ("not_supported", "too_few_pairs", 0.81, None)
-    assert "Llama 3.1: cannot be told (base: " in reason
+    assert "Llama 3.1: undetermined (base: " in reason
 
 
 def test_official_against_community(marts: duckdb.DuckDBPyConnection) -> None:

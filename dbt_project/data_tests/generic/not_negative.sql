@@ -1,6 +1,10 @@
-{#- NULL is allowed; NaN and infinity are not. NaN would pass a plain comparison with zero. -#}
-{% test not_negative(model, column_name) %}
+{#- NULL is allowed; NaN and infinity are not. NaN would pass a plain comparison with zero. As never_null, one test for
+    all of a table's columns. -#}
+{% test not_negative(model, columns) %}
     select *
     from {{ model }}
-    where {{ column_name }} < 0 or not isfinite({{ column_name }})
+    where
+        {% for column in columns -%}
+            {{ 'or ' if not loop.first }}{{ column }} < 0 or not isfinite({{ column }})
+        {% endfor %}
 {% endtest %}

@@ -58,7 +58,7 @@ judged as (
         grid.as_of,
         claims.*,
         answers.* exclude (claim_id, basis, as_of, verdict_code, reason_code),
-        coalesce(answers.verdict_code, 'cannot_be_told') as verdict_code,
+        coalesce(answers.verdict_code, 'undetermined') as verdict_code,
         case
             when answers.claim_id is not null then answers.reason_code
             when grid.basis = 'measured' then 'nothing_metered'
@@ -102,7 +102,7 @@ final as (
                     'no ' || coalesce(replace(judged.families, '|', ', ') || ' ', '')
                     || case when judged.families is null and judged.size_class is null then 'such ' else '' end
                     || 'models' || coalesce(' of ' || judged.size_class, '')
-                    || ' are metered here, in one comparability key'
+                    || ' are metered here within one comparability key'
             when 'not_in_the_table' then 'no such rows are in the table'
             else judged.reason
         end as reason,
@@ -127,7 +127,7 @@ final as (
                 when judged.n_months_apart > 0
                     then
                         format(
-                            'submitted more than a month apart, when hardware drifted: {} of {} pairs',
+                            'submitted more than a month apart, while hardware changed: {} of {} pairs',
                             judged.n_months_apart, judged.n_pairs
                         )
             end,

@@ -63,7 +63,7 @@ function controlKey(found) {
 
 function evidenceKey(found) {
   const methods = distinct(found.map((row) => row.energy_methods)).filter(Boolean);
-  const lacking = found.some((row) => row.energy_reason) ? ["windows whose energy cannot be trusted are left out"] : [];
+  const lacking = found.some((row) => row.energy_reason) ? ["windows without a trusted energy are left out"] : [];
   return [...methods, ...lacking].map((words) => [words]);
 }
 

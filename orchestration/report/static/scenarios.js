@@ -102,7 +102,7 @@ function elsewhere(row, site) {
 }
 
 function summary() {
-  if (!chosen) return "Give a grid of at least 0 g per kWh and a PUE of at least 1.";
+  if (!chosen) return "Enter a grid of at least 0 g per kWh and a PUE of at least 1.";
   if (chosen.energy_kwh === null) return `${NOT_KNOWN}: ${chosen.missing_reason}`;
   const site = `${figure(chosen.grid_intensity_g_per_kwh)} g per kWh and a PUE of ${figure(chosen.pue)}`;
   return `${energy(chosen.energy_kwh)} at ${site}: ${mass(chosen.emissions_kg)} of CO₂e.`;

@@ -9,14 +9,14 @@ judged as (
     select
         *,
         case
-            when emissions_ratio is null then 'cannot_be_told'
+            when emissions_ratio is null then 'undetermined'
             when emissions_ratio > 1 then 'more'
             else 'less'
         end as verdict_code,
         case when emissions_ratio is null then 'emissions_not_known' else 'one_row_a_side' end as reason_code,
         case when finetuned_score is null or base_score is null then 'score_not_known' end as score_reason_code,
         'one_row_a_side' as interval_reason_code,
-        'cannot_be_told' as interval_verdict_code
+        'undetermined' as interval_verdict_code
     from pairs
 ),
 
@@ -40,7 +40,7 @@ final as (
         reason_code,
         {{ verdict_in_words('verdict_code', 'reason_code') }} as verdict,
         case verdict_code
-            when 'cannot_be_told' then emissions_reason
+            when 'undetermined' then emissions_reason
             else
                 format(
                     '{:.3g} times the base''s CO2 for the leaderboard''s tasks ({})', emissions_ratio,

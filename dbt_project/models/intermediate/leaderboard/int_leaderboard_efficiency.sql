@@ -35,8 +35,8 @@ final as (
         'nameplate power x hours' as energy_method,
         'gpu nameplate' as boundary,
         leaderboard.emissions_reason as energy_reason,
-        'power by nameplate, of all components together' as gpu_energy_reason,
-        'power by nameplate, not repeated' as energy_interval_reason,
+        'nameplate power of all components together' as gpu_energy_reason,
+        'nameplate power, not repeated' as energy_interval_reason,
         {{ leaderboard_energy_kwh('leaderboard.emissions_kg') }}
         / {{ var('leaderboard_nameplate_kw') }}
         * 3600 as duration_s,

@@ -95,7 +95,7 @@ final as (
         case when not coalesce(ends.is_cycle, false) then coalesce(ends.root_key, reasoned.name_key) end as root_key,
         coalesce(ends.generations, 0) as generations,
         case
-            when ends.is_cycle then 'its bases lead in a circle'
+            when ends.is_cycle then 'its bases form a cycle'
             when reasoned.root_reason is not null then reasoned.root_reason
             when reasoned.is_renamed then 'resolved to a renamed repository'
             else 'resolved'

@@ -37,7 +37,7 @@ own_sizes as (
             else params_published_b
         end as params_b,
         case
-            when params_published_b is null and params_name_b is null then 'neither column nor name say it'
+            when params_published_b is null and params_name_b is null then 'neither the column nor the name states it'
             when params_published_b is null then 'the name; the column has none'
             when params_name_b is null and is_count_doubtful
                 then 'the column counts quantised or adapter weights, and the name states no size'

@@ -130,9 +130,9 @@ final as (
         case
             when reason is not null then reason
             when number <= baseline_nights
-                then format('night {} of {} that the band is made from', number, baseline_nights)
+                then format('baseline night {} of {}', number, baseline_nights)
             else format(
-                'the control takes {:+.1f} % against its first {} nights; up to {:.1f} % are its own noise',
+                'the control''s energy differs by {:+.1f} % from its first {} nights; up to {:.1f} % is noise',
                 100 * (exp(log_average - log_mean) - 1), baseline_nights, 100 * (exp(half_width) - 1)
             )
         end as control_reason

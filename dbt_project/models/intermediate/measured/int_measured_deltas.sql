@@ -119,14 +119,14 @@ judged as (
     select
         *,
         case
-            when joules_per_correct_ratio is null or documents_spread is null then 'cannot_be_told'
+            when joules_per_correct_ratio is null or documents_spread is null then 'undetermined'
             when is_correct_equivalent then 'equivalent'
             when coalesce(joules_per_correct_ratio_high, joules_per_correct_ratio_documents_high) < 1 then 'less'
             when coalesce(joules_per_correct_ratio_low, joules_per_correct_ratio_documents_low) > 1 then 'more'
             else 'no_difference_shown'
         end as verdict_code,
         case
-            when energy_interval_reason_code is not null then 'cannot_be_told'
+            when energy_interval_reason_code is not null then 'undetermined'
             when is_energy_equivalent then 'equivalent'
             when energy_ratio_high < 1 then 'less'
             when energy_ratio_low > 1 then 'more'
@@ -148,7 +148,7 @@ coded as (
     select
         *,
         case
-            when score_test_reason_code is not null then 'cannot_be_told'
+            when score_test_reason_code is not null then 'undetermined'
             when is_score_equivalent then 'equivalent'
             when score_p_adjusted <= 0.05 and score_centre > 0 then 'better'
             when score_p_adjusted <= 0.05 then 'worse'
@@ -178,7 +178,7 @@ final as (
         coded.reason_code,
         {{ verdict_in_words('coded.verdict_code', 'coded.reason_code') }} as verdict,
         case coded.verdict_code
-            when 'cannot_be_told'
+            when 'undetermined'
                 then {{ reason_in_words('coded.reason_code', 'coded.joules_per_correct_reason') }}
             else format(
                 '{:.3g} times the base''s energy per correct answer, 95 % interval {:.3g} to {:.3g} {} {:,} paired '

@@ -140,7 +140,7 @@ judged as (
         plans.tasks_planned,
         compared.is_current,
         case
-            when plans.tasks_planned is null then 'what the suite plans is not known'
+            when plans.tasks_planned is null then 'the suite''s plan is not known'
             when summed.tasks_covered < plans.tasks_planned
                 then summed.tasks_covered || ' of ' || plans.tasks_planned || ' tasks are evaluated'
         end as incomplete_reason

@@ -123,7 +123,7 @@ joined as (
         {{ countable('scoring.energy_kwh', 'scoring.quality_flags') }} as scoring_energy_kwh,
         case
             when runs.run_id is null then 'the run has no end'
-            when models.run_id is null then 'the run has no model, its set-up did not arrive'
+            when models.run_id is null then 'the run has no model: its set-up did not arrive'
             else coalesce(
                 excluded.excluded_reason,
                 format('{} answered {} wrongly: {}', withdrawn.engine, withdrawn.architecture, withdrawn.reason)

@@ -66,7 +66,7 @@ claim_a as (
         n_a,
         n_b,
         case
-            when reason_code = 'too_few_models' then 'cannot_be_told'
+            when reason_code = 'too_few_models' then 'undetermined'
             when n_b > 0 and n_low >= least_share * n_a then 'holds'
             when n_b > 0 or n_low >= least_share * n_a then 'holds_in_direction'
             else 'not_supported'
@@ -76,7 +76,7 @@ claim_a as (
             when reason_code = 'too_few_models'
                 then
                     format(
-                        'community models below {:g} B with known emissions and score: {}, at least {} are needed',
+                        'community models below {:g} B with known emissions and score: {}; at least {} are needed',
                         params_below_b, n_a, least_n
                     )
             else
@@ -176,7 +176,7 @@ claim_b as (
         n as n_a,
         classes as n_b,
         case
-            when reason_code = 'too_few_classes' then 'cannot_be_told'
+            when reason_code = 'too_few_classes' then 'undetermined'
             when
                 fisher - spread > 0
                 and len(list_filter(range(1, len(points_per_kg)), i -> points_per_kg[i + 1] >= points_per_kg[i])) = 0
@@ -189,7 +189,7 @@ claim_b as (
         case
             when reason_code = 'too_few_classes'
                 then
-                    format('size classes with at least {} models: {}, {} are needed', least_n, classes, least_groups)
+                    format('size classes with at least {} models: {}; {} are needed', least_n, classes, least_groups)
             else
                 format(
                     'Spearman size-CO2 {:.2f}, size-score {:.2f}, CO2-score {:.2f}; points per kg by class: ',
@@ -284,7 +284,7 @@ claim_c as (
         coalesce(n_a, 0) as n_a,
         coalesce(n_b, 0) as n_b,
         case
-            when reason_code = 'no_class_with_both_sides' then 'cannot_be_told'
+            when reason_code = 'no_class_with_both_sides' then 'undetermined'
             when log_ratio - {{ z() }} * log_error > 0 and smallest > 1 then 'holds'
             when log_ratio - {{ z() }} * log_error > 0 then 'holds_in_direction'
             when log_ratio + {{ z() }} * log_error < 0 then 'reversed'
@@ -292,7 +292,7 @@ claim_c as (
         end as verdict_code,
         reason_code,
         case
-            when reason_code = 'no_class_with_both_sides' then format('no size class has {} models a side', least_n)
+            when reason_code = 'no_class_with_both_sides' then format('no size class has {} models per side', least_n)
             else 'community over official by class: ' || by_class
         end as reason
     from limited_c

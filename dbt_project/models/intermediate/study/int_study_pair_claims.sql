@@ -46,7 +46,7 @@ summed as (
                     then
                         coalesce(
                             format('{}: {:.2f} x', scoped.family, scoped.ratio),
-                            scoped.family || ': cannot be told (' || coalesce(scoped.ratio_reason, 'not known') || ')'
+                            scoped.family || ': undetermined (' || coalesce(scoped.ratio_reason, 'not known') || ')'
                         )
             end, '; '
             order by scoped.family, scoped.finetuned
@@ -125,7 +125,7 @@ claims_of_pairs as (
         n_known as n_a,
         case when claim_id = 'e' then n_pairs else n_bases end as n_b,
         case
-            when reason_code = 'no_pair_known' then 'cannot_be_told'
+            when reason_code = 'no_pair_known' then 'undetermined'
             when
                 claim_id = 'd' and effect * exp(-spread) >= holds_from and effect * exp(spread) <= holds_to
                 then 'holds'
@@ -225,13 +225,13 @@ claim_f as (
         coalesce(n_known, 0) as n_a,
         coalesce(families, 0) as n_b,
         case
-            when reason_code = 'too_few_families' then 'cannot_be_told'
+            when reason_code = 'too_few_families' then 'undetermined'
             when log_mean - spread <= 0 and log_mean + spread >= 0 and n_above between 1 and families - 1 then 'holds'
             when log_mean - spread <= 0 and log_mean + spread >= 0 then 'holds_in_direction'
             else 'not_supported'
         end as verdict_code,
         reason_code,
-        coalesce(by_family, format('{} pairs, of which no family has {} with a known ratio', n_pairs, least_n))
+        coalesce(by_family, format('{} pairs, but no family has {} with a known ratio', n_pairs, least_n))
             as reason,
         n_pairs,
         n_template_differs,
