@@ -27,16 +27,26 @@ KEPT = Path(__file__).parent / "0.1.0"
 BASE, TUNED = "SmolLM2-135M-Instruct", "SmolLM2-135M-short-answers"
 
 # Sentences may be put better, and a build names itself.
-SENTENCES = ("reason", "note", "definition", "confounders")
+SENTENCES = ("reason", "note", "definition", "rule", "confounders")
 OF_THE_BUILD = {"publication"}
 # Figures that were not known and now are: (mart, column), and why. What was known is the same.
 KNOWN_NOW = {
     ("mart_model_efficiency", f"{phase}_share"): "only scoring or idle windows are in doubt"
     for phase in ("inference", "scoring", "idle", "load", "warmup")
 }
-# Names that a column, and values that a code, have now.
+# Names that a column, and values that a code or a verdict, have now.
 RENAMED = {"evidence": "basis", "evidence_hash": "row_version", "comparison_key": "score_comparability_key"}
-CODES = {"control_flag": {"no control": "no_control", "no figure": "no_figure"}}
+VERDICTS = {
+    "cannot be told": "undetermined",
+    "less, energy repeated too rarely to be sure": "less, too few repetitions to be sure",
+    "more, energy repeated too rarely to be sure": "more, too few repetitions to be sure",
+    "less, one row a side": "less, one row per side",
+    "more, one row a side": "more, one row per side",
+}
+CODES = {
+    "control_flag": {"no control": "no_control", "no figure": "no_figure"},
+    **dict.fromkeys(("verdict", "score_verdict", "energy_verdict"), VERDICTS),
+}
 
 
 @pytest.fixture
