@@ -21,8 +21,9 @@ from lm_eval.api.instance import Instance
 from scipy import stats
 
 from evaluators import engines, environment, machine
+from evaluators.__main__ import main
 from evaluators.catalogue.entries import load
-from evaluators.energy import Reading, quality
+from evaluators.energy import MeterFailed, Reading, quality
 from evaluators.energy.replay import ReplayMeter
 from evaluators.energy.short_windows import countable
 from evaluators.harness.metered import Speed
@@ -329,6 +330,22 @@ def test_the_longest_task_is_repeated_first(workplace: Path) -> None:
         *(("tiny_two", repetition) for repetition in (2, 3, 4, 5)),
         *(("tiny_one", repetition) for repetition in (2, 3, 4, 5)),
     ]
+
+
+def test_a_meter_that_cannot_start_is_a_sentence(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise MeterFailed("the sensor's file is gone; plug it in")
+
+    monkeypatch.setattr("evaluators.process.run.make_meter", fails)
+    spec = next_spec(workplace)
+    file = workplace / "spec.json"
+    file.write_text(spec.model_dump_json())
+    assert main([str(file)]) == 1
+    error = capfd.readouterr().err
+    assert error.endswith(f"{spec.model.name}: the sensor's file is gone; plug it in\n")
+    assert "Traceback" not in error
 
 
 def test_repeating_ends_with_its_budget_and_where_no_energy_counts(
