@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -346,6 +347,22 @@ def test_a_meter_that_cannot_start_is_a_sentence(
     error = capfd.readouterr().err
     assert error.endswith(f"{spec.model.name}: the sensor's file is gone; plug it in\n")
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("cpu", "gpu", "idle_s"), [("measured", "absent", 7), ("modelled", "integrated", 7), ("modelled", "absent", 1)]
+)
+def test_a_sensor_gets_the_idle_time_that_the_settings_ask_for(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, cpu: str, gpu: str, idle_s: float
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("evaluators.process.run.time", SimpleNamespace(sleep=waited.append))
+    spec = next_spec(workplace)
+    spec = spec.model_copy(update={"settings": spec.settings.model_copy(update={"idle_s": 7.0})})
+    meter = replayed([0.004] * 9)
+    meter.cpu_method, meter.gpu_method = cpu, gpu
+    evaluate(spec, meter=meter)
+    assert waited == [idle_s]
 
 
 def test_repeating_ends_with_its_budget_and_where_no_energy_counts(
