@@ -58,9 +58,11 @@ def _content(path: Path) -> str:
 
 def _files(folder: Path) -> Iterator[list[Any]]:
     """Names, sizes and times of a model's files: cheaper than their content, and enough to notice a change."""
-    # `walk` leaves out folders that vanish or cannot be read, where `rglob` raises.
-    below = [Path(at, name) for at, folders, files in os.walk(folder) for name in (*folders, *files)]
-    for path in sorted(below) if folder.is_dir() else [folder] if folder.exists() else []:
+    paths = [folder] if folder.exists() else []
+    if folder.is_dir():  # asked first: it takes a text that can be no path for one that is not there, `walk` raises
+        # `walk` leaves out folders that vanish or cannot be read, where `rglob` raises.
+        paths = sorted(Path(at, name) for at, folders, files in os.walk(folder) for name in (*folders, *files))
+    for path in paths:
         with suppress(OSError):  # deleted after it was listed, or not readable
             status = path.stat()
             yield [path.name, status.st_size, status.st_mtime_ns]
