@@ -6,6 +6,7 @@ Belongs here: what a key covers, and reading it. Does not belong here: what foll
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib.metadata import version
@@ -57,7 +58,11 @@ def _content(path: Path) -> str:
 
 def _files(folder: Path) -> Iterator[list[Any]]:
     """Names, sizes and times of a model's files: cheaper than their content, and enough to notice a change."""
-    for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder] if folder.exists() else []:
-        with suppress(FileNotFoundError):  # it was deleted after it was listed
+    paths = [folder] if folder.exists() else []
+    if folder.is_dir():  # asked first: it takes a text that can be no path for one that is not there, `walk` raises
+        # `walk` leaves out folders that vanish or cannot be read, where `rglob` raises.
+        paths = sorted(Path(at, name) for at, folders, files in os.walk(folder) for name in (*folders, *files))
+    for path in paths:
+        with suppress(OSError):  # deleted after it was listed, or not readable
             status = path.stat()
             yield [path.name, status.st_size, status.st_mtime_ns]

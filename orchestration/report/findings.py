@@ -280,8 +280,8 @@ _CLAIMS = {
     "h": "Llama's base emits more",
 }
 _EFFECTS = {
-    "c": "{} as much score per kg",
-    **dict.fromkeys("defgh", "fine-tunes emit {} their base, geometric mean"),
+    "c": "{} as many points per kg",
+    **dict.fromkeys("defgh", "fine-tunes emit {} as much as their base, geometric mean"),
 }
 
 

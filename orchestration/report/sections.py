@@ -19,8 +19,8 @@ NO_LEADERBOARD = (
 NO_OWN = "Nothing has been evaluated here yet: `evalwatt run` evaluates the catalogue's models."
 FEWEST_REPETITIONS = 3  # needed for an energy with an interval
 NO_INTERVALS = (
-    f"These energies have no intervals, which need {FEWEST_REPETITIONS} repetitions (repetitions: {FEWEST_REPETITIONS} "
-    "in the suite, or evalwatt evaluate MODEL --force --until-precise 5%)."
+    f"These energies have no intervals; an interval takes {FEWEST_REPETITIONS} repetitions (repetitions: "
+    f"{FEWEST_REPETITIONS} in the suite, or evalwatt evaluate MODEL --force --until-precise 5%)."
 )
 NAMEPLATE = "nameplate power × hours"
 
@@ -121,7 +121,8 @@ def _finetunes(answers: Answers) -> Section:
     elif own and all(row["energy_ratio_low"] is None for row in own):
         reasons = sorted({row["energy_interval_reason"] for row in own if row["energy_interval_reason"]})
         notes += (
-            f"Your energy ratios have no interval ({'; '.join(reasons)}); that takes {FEWEST_REPETITIONS} repetitions.",
+            f"Your energy ratios have no interval ({'; '.join(reasons)}); an interval takes {FEWEST_REPETITIONS} "
+            "repetitions.",
         )
     notes += tuple(
         f"{row['finetuned']} against {row['base']}: the energy of the whole suite {row['suite']} is not known, so they "
@@ -149,8 +150,8 @@ def _finetunes(answers: Answers) -> Section:
         list_of="pairs" if pairs else None,
         controls="fine-tunes" if pairs else None,
         queries=("finetunes", "families"),
-        method="Own pairs answer the same documents: the score's interval is paired, the energy's comes from "
-        "repetitions. A leaderboard pair is a single row per side, so it has no interval.",
+        method="Both models of your own pairs answer the same documents: the score's interval is paired, the energy's "
+        "comes from repetitions. A leaderboard pair is a single row per side, so it has no interval.",
     )
 
 
@@ -218,8 +219,8 @@ def _official(answers: Answers) -> Section:
         notes=() if states(answers) else (NO_LEADERBOARD,),
         tables=(tables.providers(answers),) if answers["providers"] else (),
         queries=("providers",),
-        method="Medians over the study's population. `Official at equal size and month` is a regression of log kg on"
-        " size and month of submission: how many times as much an official model emits as a similar "
+        method="Medians over the study's population. `Official at equal size and month` comes from a regression of log"
+        " kg on size and month of submission: it states how many times as much an official model emits as a similar "
         "community model.",
     )
 
@@ -227,7 +228,7 @@ def _official(answers: Answers) -> Section:
 def _verbosity(answers: Answers) -> Section:
     there = bool(answers["verbosity"])
     notes: tuple[str, ...] = (
-        ("The leaderboard's table has no token counts: only own evaluations show verbosity.",)
+        ("The leaderboard's table has no token counts: only your own evaluations show verbosity.",)
         if states(answers)
         else ()
     )

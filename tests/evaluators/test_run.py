@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -21,8 +22,9 @@ from lm_eval.api.instance import Instance
 from scipy import stats
 
 from evaluators import engines, environment, machine
+from evaluators.__main__ import main
 from evaluators.catalogue.entries import load
-from evaluators.energy import Reading, quality
+from evaluators.energy import MeterFailed, Reading, quality
 from evaluators.energy.replay import ReplayMeter
 from evaluators.energy.short_windows import countable
 from evaluators.harness.metered import Speed
@@ -331,6 +333,38 @@ def test_the_longest_task_is_repeated_first(workplace: Path) -> None:
     ]
 
 
+def test_a_meter_that_cannot_start_is_a_sentence(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise MeterFailed("the sensor's file is gone; plug it in")
+
+    monkeypatch.setattr("evaluators.process.run.make_meter", fails)
+    spec = next_spec(workplace)
+    file = workplace / "spec.json"
+    file.write_text(spec.model_dump_json())
+    assert main([str(file)]) == 1
+    error = capfd.readouterr().err
+    assert error.endswith(f"{spec.model.name}: the sensor's file is gone; plug it in\n")
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("cpu", "gpu", "idle_s"), [("measured", "absent", 7), ("modelled", "integrated", 7), ("modelled", "absent", 1)]
+)
+def test_a_sensor_gets_the_idle_time_that_the_settings_ask_for(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, cpu: str, gpu: str, idle_s: float
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("evaluators.process.run.time", SimpleNamespace(sleep=waited.append))
+    spec = next_spec(workplace)
+    spec = spec.model_copy(update={"settings": spec.settings.model_copy(update={"idle_s": 7.0})})
+    meter = replayed([0.004] * 9)
+    meter.cpu_method, meter.gpu_method = cpu, gpu
+    evaluate(spec, meter=meter)
+    assert waited == [idle_s]
+
+
 def test_repeating_ends_with_its_budget_and_where_no_energy_counts(
     workplace: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -340,7 +374,7 @@ def test_repeating_ends_with_its_budget_and_where_no_energy_counts(
     spec = precise_spec(workplace).model_copy(update={"force": True})
     summary = evaluate(spec, meter=replayed([0.004] * 9, flags=("clock_mismatch",)))
     assert len(summary.tasks) == 3
-    assert "every energy is in doubt: the meter's duration" in capfd.readouterr().err
+    assert "every energy is in doubt (the meter's duration" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import psutil
 from dagster import DagsterRunStatus
 
 from orchestration.instance.opening import open_instance
-from tests.support.processes import evaluator, python, wait_until
+from tests.support.processes import evaluator, is_living, python, wait_until
 from tests.support.workplace import HELD_TASK, TASKS, Workplace
 
 EVALUATE = ("-m", "orchestration.cli", "evaluate", "tiny-base")
@@ -35,7 +35,7 @@ def test_05_an_orphan_ends_alone_and_its_successor_takes_over_what_it_landed(hel
             assert {row["task"] for row in place.rows("task_results")} == {TASKS[0]}
             place.let_go()
             assert successor.end() == 0, successor.said
-        assert not _lives(orphan)
+        assert not is_living(orphan)
 
     landed = [(row["task"], row["run_id"]) for row in place.rows("task_results")]
     assert sorted(task for task, _ in landed) == sorted([HELD_TASK, *TASKS]), "a task landed twice"
@@ -59,7 +59,3 @@ def _evaluators(worker: int) -> list[psutil.Process]:
     return [
         p for p in psutil.Process(worker).children(recursive=True) if "orchestration.pipes_evaluator" in p.cmdline()
     ]
-
-
-def _lives(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE

@@ -126,6 +126,7 @@ def test_suites_tasks_and_revisions_as_well(task: str, key: str, sha: str) -> No
 
 @settings(deadline=None, max_examples=100)
 @given(texts=st.fixed_dictionaries(dict.fromkeys(FREE, names)), description=names)
+@example(texts=dict.fromkeys(FREE, "") | {"path": "\x00"}, description="")
 def test_other_texts_arrive_in_the_spec_as_they_were_written(texts: dict[str, str], description: str) -> None:
     changed = document(**texts)
     changed["suites"]["tiny"]["description"] = description

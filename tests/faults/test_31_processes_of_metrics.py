@@ -25,7 +25,7 @@ from evaluators.landing import lifecycle
 from evaluators.process import guard
 from tests.support import tiny
 from tests.support.evaluations import evaluate_all, rows, save_workplace, specs
-from tests.support.processes import Evaluator, evaluator, wait_until
+from tests.support.processes import Evaluator, evaluator, is_living, wait_until
 
 # Each ends with a metric that never ends by itself; `STARTED` appears when its processes run.
 _METRICS = """
@@ -103,7 +103,7 @@ def _tree(evaluator: Evaluator) -> list[psutil.Process]:
 
 
 def _living(tree: list[psutil.Process]) -> list[psutil.Process]:
-    return [one for one in tree if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    return [one for one in tree if is_living(one)]
 
 
 def _spec(folder: Path) -> Path:

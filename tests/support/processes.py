@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
+
 Found = TypeVar("Found")
 
 ROOT = Path(__file__).parents[2]
@@ -140,6 +142,14 @@ def _evaluate(spec: Path, words: Path, before: Callable[[], Any]) -> None:
     before()
     with guarded():
         sys.exit(main([str(spec)]))
+
+
+def is_living(process: psutil.Process) -> bool:
+    """Whether the process runs; it may end while it is asked."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def wait_until(condition: Callable[[], Found], what: str, seconds: float = NET_S) -> Found:
