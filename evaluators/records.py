@@ -220,8 +220,8 @@ class TaskEmission(Window):
     table: ClassVar[str] = "task_emissions"
     key: ClassVar[tuple[str, ...]] = ("run_id", "task", "phase", "repetition")
 
-    # The sum over an evaluation's parts, which several runs may have asked: in the energy of a run or a night,
-    # part_emissions count instead.
+    # The sum over an evaluation's parts, which several runs may have asked, of the whole evaluation or, beside a stop,
+    # of what was asked by then: in the energy of a run or a night, part_emissions count instead.
     is_sum_of_parts: bool | None = field(metadata=_SINCE_6)
 
 
@@ -313,7 +313,8 @@ class PartEmission(Window):
 class Stop(Record):
     """One row per run, repetition and question: why no more of it was asked, and what was known then.
 
-    A question is a task, or a whole suite with the task ''. Differences are the model's score minus the reference's, in
+    A question is a task, or a whole suite with the task ''; a suite's has a row for each of its tasks beside its own,
+    with the suite's reason and what is known of the task. Differences are the model's score minus the reference's, in
     points. P value and interval are valid although the answers were looked at again and again.
     """
 
@@ -341,6 +342,8 @@ class Stop(Record):
     p_value: float | None
     low: float | None  # of the difference's 95 % interval; for a width, of the whole question's score, both in points
     high: float | None
+    full_low: float | None  # of the 95 % interval of the full run's difference, in points; NULL without a reference
+    full_high: float | None  # and for a suite
     looks_json: str  # [{task: {asked, …}}]: the counts at each look, which decided
 
 

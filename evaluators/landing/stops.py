@@ -30,12 +30,13 @@ def landed(root: Path, without: Collection[str] = ()) -> Mapping[str, list[Path]
 
 
 def read(path: Path) -> Stop | None:
-    """The stop in a bundle's directory; None where it is damaged, which the loader quarantines and reports."""
+    """The stop in a bundle's directory, for a suite that of the whole; None where it is damaged, which the loader
+    quarantines and reports."""
     try:
-        (stop,) = bundles.rows(bundles.bundle_at(path), Stop)
+        rows = bundles.rows(bundles.bundle_at(path), Stop)
     except (KeyError, ValueError, OSError, pa.ArrowException):
         return None
-    return stop
+    return min(rows, key=lambda stop: stop.task)
 
 
 def asked_by_task(stop: Stop) -> dict[str, int]:

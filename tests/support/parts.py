@@ -116,6 +116,8 @@ def land_stop(
         p_value=0.01,
         low=-12.0,
         high=-3.0,
+        full_low=-10.0 if weights is None else None,
+        full_high=-4.0 if weights is None else None,
         looks_json=json.dumps([{part.task: {"asked": part.asked} for part in asked}]),
     )
     stop = dataclasses.replace(stop, **changes)

@@ -24,6 +24,8 @@ renamed as (
         p_value,
         low,
         high,
+        full_low,
+        full_high,
         looks_json
     from source
 )
