@@ -288,10 +288,10 @@ def _newest_planned(runs: Sequence[LandedRun], key: str) -> LandedRun | None:
 
 
 def _reference(asked: _Asked, entry: ModelEntry, suite: SuiteEntry) -> ComparedWith | None:
-    """What the entry is compared with, as it is landed; None where nothing of the suite is to be decided, or where
-    there is no reference. A suite that is decided as a whole is compared with a whole one."""
+    """What the entry is compared with, as it is landed; None where there is no reference. A suite that is decided as a
+    whole is compared with a whole one."""
     catalogue, past = asked.catalogue, asked.past
-    model = catalogue.reference(entry, suite).model if plan_until.is_to_be_decided(suite) else None
+    model = catalogue.reference(entry, suite).model
     if model is None:
         return None
     runs = past.of(model, suite.name)

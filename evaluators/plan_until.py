@@ -87,7 +87,7 @@ def answered(
                 continue
             judged = [
                 (stop, _why_not(stop, suite, question, names, reference, landed))
-                for stop in map(stops.read, landed.stops.get(_key(question, names), ()))
+                for stop in map(stops.read, landed.stops.get(key(question, names), ()))
                 if stop is not None
             ]
             answer = next((stop for stop, why_not in reversed(judged) if why_not is None), None)
@@ -142,7 +142,7 @@ def _untils(suite: SuiteEntry) -> list[str | None]:
 def _references(name: str, catalogue: Catalogue) -> set[str]:
     """The models that a model is compared with in its suites."""
     entry = catalogue.model(name)
-    suites = [suite for suite in map(catalogue.suite, entry.suites) if is_to_be_decided(suite)]
+    suites = [suite for suite in map(catalogue.suite, entry.suites) if goes_by_until(suite)]
     found = {catalogue.reference(entry, suite).model for suite in suites}
     return {model for model in found if model is not None and model != name}
 
@@ -159,7 +159,7 @@ def questions(suite: SuiteEntry, tasks: Mapping[str, PlannedTask]) -> Iterator[Q
             yield Question(task, until, {task: planned})
 
 
-def _key(question: Question, names: Mapping[str, str]) -> str:
+def key(question: Question, names: Mapping[str, str]) -> str:
     """The name of the question, as its stops' bundles have it. `names`: its task evaluations by task."""
     if question.task:
         return names[question.task]

@@ -17,7 +17,7 @@ Carbon is not computed here: the landing has kWh, and SQL derives kilograms from
 """
 
 from evaluators.energy.capabilities import EnergyCapabilities, describe
-from evaluators.energy.ledger import Ledger
+from evaluators.energy.ledger import Ledger, sum_of
 from evaluators.energy.windows import OWN_TIME, Meter, MeterFailed, Reading
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Reading",
     "describe",
     "make_meter",
+    "sum_of",
 ]
 
 

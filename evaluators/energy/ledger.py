@@ -5,50 +5,52 @@ Does not belong here: a meter, its readings (`windows`), or what makes a figure 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from evaluators.energy.quality import examine_phase
 from evaluators.energy.windows import GpuState, Meter, Reading
 
 
 class Ledger:
-    """Assigns the meter's windows to phases: one phase is open at a time, and all of it is metered. Tasks may be asked
-    in turns; each has phases of its own."""
+    """Assigns the meter's windows to phases: one phase is open at a time, and all of it is metered."""
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
-        self._task = ""  # the run itself, with its own phases
         self._open: str | None = None
-        self._windows: dict[str, dict[str, list[Reading]]] = {}  # by task and phase
-
-    def turn_to(self, task: str) -> None:
-        """Close the open window, if any. Further ones are the task's."""
-        self.switch(None)
-        self._task = task
+        self._phases: dict[str, list[Reading]] = {}
 
     def switch(self, phase: str | None) -> None:
         """Close the open window, if any, and open one for `phase`; None opens none."""
         if self._open is not None:
-            self._windows.setdefault(self._task, {}).setdefault(self._open, []).append(self._meter.stop())
+            self._phases.setdefault(self._open, []).append(self._meter.stop())
         self._open = phase
         if phase is not None:
             self._meter.start()
 
     def energy_now(self) -> float | None:
         """kWh of all unsettled windows, including the open one; None where it is unknown."""
-        closed = [window.energy_kwh for phases in self._windows.values() for of in phases.values() for window in of]
+        closed = [window.energy_kwh for windows in self._phases.values() for window in windows]
         energies = [*closed, self._meter.energy_now()] if self._open is not None else closed
         known = [energy for energy in energies if energy is not None]
         return sum(known) if len(known) == len(energies) else None
 
     def settle(self) -> dict[str, Reading]:
-        """Close the open window and return the total of each phase of the task, which has none afterwards."""
+        """Close the open window and return every phase's total; the ledger is empty afterwards."""
+        return {phase: examine_phase(reading) for phase, reading in self.settle_part().items()}
+
+    def settle_part(self) -> dict[str, Reading]:
+        """The same of a part of a task: whether it took long enough is asked of all parts together (`sum_of`)."""
         self.switch(None)
-        phases = self._windows.pop(self._task, {})
-        return {phase: examine_phase(_total(windows)) for phase, windows in phases.items()}
+        phases, self._phases = self._phases, {}
+        return {phase: _total(windows) for phase, windows in phases.items()}
 
 
-def _total(windows: list[Reading]) -> Reading:
+def sum_of(parts: Sequence[Reading]) -> Reading:
+    """A phase of a task that was asked in parts, as one phase."""
+    return examine_phase(_total(parts))
+
+
+def _total(windows: Sequence[Reading]) -> Reading:
     """All windows as one reading: sums, first start and last end, every flag, the GPU's worst state."""
     first, last = windows[0], windows[-1]
     return Reading(
@@ -69,13 +71,13 @@ def _total(windows: list[Reading]) -> Reading:
     )
 
 
-def _sum(windows: list[Reading], component: Callable[[Reading], float | None]) -> float | None:
+def _sum(windows: Sequence[Reading], component: Callable[[Reading], float | None]) -> float | None:
     """The sum over all windows; None where it is unknown in one of them."""
     values = [component(window) for window in windows]
     return None if any(value is None for value in values) else sum(value for value in values if value is not None)
 
 
-def _worst(states: list[GpuState]) -> GpuState:
+def _worst(states: Sequence[GpuState]) -> GpuState:
     """The highest temperature, the lowest clock and limit, and whether it was ever throttled, as far as known."""
     return GpuState(
         temperature_c=max((s.temperature_c for s in states if s.temperature_c is not None), default=None),

@@ -5,7 +5,7 @@ few-shot examples. A chunk is one call of lm-eval's `evaluate`, which puts its r
 document once; the task's scores are aggregated at the end, over all documents that were asked.
 
 In a single call for several tasks lm-eval would merge their requests, write at the very end, and lose everything to one
-bad document. Does not belong here: loading tasks (`lm_eval_tasks`), which documents are asked when (`schedule`), and
+bad document. Does not belong here: loading tasks (`lm_eval_tasks`), in which order documents are asked (`order`), and
 what lm-eval's results mean (`outcomes`).
 """
 
@@ -16,8 +16,6 @@ import os
 import random
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -38,18 +36,9 @@ RANDOM_SEED = 0  # of Python's own generator, as lm-eval's command line sets it
 RESAMPLES = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentToAsk:
-    """What is known of a document before it is asked. `place`: its number in the task's data, which becomes its
-    document_id. `passage`: the text that it shares with other documents of the task; None where each has its own."""
-
-    place: int
-    document_hash: str
-    passage: str | None
-
-
 class Asking:
-    """One task that is being asked. `places`: of all its documents. Raises whatever the task's code raises."""
+    """One task that is being asked. `places`: of all its documents in the data, which become their document_id. Raises
+    whatever the task's code raises."""
 
     def __init__(self, loaded: LoadedTask, lm: LM, tokenizer: TemplateLM, seed: int) -> None:
         random.seed(RANDOM_SEED)
@@ -66,15 +55,10 @@ class Asking:
         self._documents: dict[int, Document] = {}
         self._metrics: defaultdict[str, dict[int, dict[str, Any]]] = defaultdict(dict)  # by filter and place
 
-    @cached_property
-    def documents(self) -> tuple[DocumentToAsk, ...]:
-        """All documents of the task, in the data's order."""
-        field = self._loaded.passage_field
-        documents = [self._requests[place][0].doc for place in self.places]
-        return tuple(
-            DocumentToAsk(place, _hash(document), None if field is None else str(document[field]))
-            for place, document in enumerate(documents)
-        )
+    @property
+    def requests(self) -> list[Instance]:
+        """All requests of the task, in the data's order."""
+        return [request for place in self.places for request in self._requests[place]]
 
     def ask(self, places: Collection[int]) -> None:
         """Ask the documents in these places, none of which was asked before, and score the answers. Requests reach the
@@ -93,9 +77,19 @@ class Asking:
         for sample in samples:
             self._metrics[sample["filter"]][sample["doc_id"]] = {key: sample[key] for key in sample["metrics"]}
 
+    def recall(self, document: Document, metrics: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take a document as asked whose answer is known from an earlier run; `metrics` as `metrics` returned them."""
+        self._documents[document.document_id] = document
+        for filter_name, values in metrics.items():
+            self._metrics[filter_name][document.document_id] = dict(values)
+
     def document(self, place: int) -> Document:
         """A document that was asked."""
         return self._documents[place]
+
+    def metrics(self, place: int) -> dict[str, dict[str, Any]]:
+        """What lm-eval has for a document that was asked, by filter and metric: all that the task's scores need."""
+        return {filter_name: of_place[place] for filter_name, of_place in self._metrics.items() if place in of_place}
 
     def outcome(self) -> Outcome:
         """Of all documents that were asked so far."""
@@ -163,6 +157,10 @@ def _built(loaded: LoadedTask, lm: LM, limit: int | None) -> Sequence[Instance]:
     return loaded.task.instances
 
 
-def _hash(document: Any) -> str:
-    """As lm-eval hashes a document once it is scored."""
-    return hash_string(json.dumps(document, indent=2, default=handle_non_serializable, ensure_ascii=False))
+def document_hashes(loaded: LoadedTask) -> list[str]:
+    """Of all documents of a task, in the data's order, as lm-eval hashes a document once it is scored."""
+    documents = [loaded.task.eval_docs[place] for place in range(loaded.documents)]
+    return [
+        hash_string(json.dumps(document, indent=2, default=handle_non_serializable, ensure_ascii=False))
+        for document in documents
+    ]

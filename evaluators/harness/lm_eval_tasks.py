@@ -37,8 +37,7 @@ from evaluators.hashing import digest
 _NOT_IN_TASK_HASH = {"dataset_path", "dataset_name", "dataset_kwargs", "custom_dataset", "metadata", "num_fewshot"}
 _HUB_METRICS = "metrics from the hub are code and never run; use one of lm-eval's, or write a `!function`"
 _AGGREGATIONS = "use one of lm-eval's, such as mean, or write a `!function`"
-# The field of the passage that several documents ask about, by what such tasks have in their names.
-_PASSAGES = {"leaderboard_musr_": "narrative"}
+_WITH_PASSAGES = ("leaderboard_musr_",)  # what tasks whose documents share passages have in their names
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -73,9 +72,14 @@ class LoadedTask:
         return str(self.task.VERSION)
 
     @property
-    def passage_field(self) -> str | None:
-        """The field that several documents may share, which are then right or wrong together; None for most tasks."""
-        return next((field for words, field in _PASSAGES.items() if words in self.name), None)
+    def higher_is_better(self) -> bool:
+        """Of the primary metric."""
+        return self.task.higher_is_better().get(self.metric) is not False
+
+    @property
+    def shares_passages(self) -> bool:
+        """Whether several documents ask about one passage, so that they are right or wrong together."""
+        return any(words in self.name for words in _WITH_PASSAGES)
 
     @property
     def documents(self) -> int:

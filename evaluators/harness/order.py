@@ -13,21 +13,11 @@ from collections.abc import Sequence
 from evaluators.hashing import digest
 
 
-def asking_order(
-    model_key: str, task_hash: str, document_hashes: Sequence[str], passages: Sequence[str] | None = None
-) -> list[int]:
-    """Positions of the documents, in the order in which the model is asked them.
-
-    `passages` names each document's passage where several share one: these are asked one after the other, because they
-    are right or wrong together, and a sample of them is one of passages.
-    """
+def asking_order(model_key: str, task_hash: str, document_hashes: Sequence[str]) -> list[int]:
+    """Positions of the documents, in the order in which the model is asked them."""
     copies = Counter[str]()
     keys = []
     for document in document_hashes:
         keys.append(digest([model_key, task_hash, document, copies[document]]))
         copies[document] += 1
-    if passages is None:
-        return sorted(range(len(keys)), key=keys.__getitem__)
-    of_passage = {passage: digest([model_key, task_hash, passage]) for passage in set(passages)}
-    together = [(of_passage[passage], key) for passage, key in zip(passages, keys, strict=True)]
-    return sorted(range(len(keys)), key=together.__getitem__)
+    return sorted(range(len(keys)), key=keys.__getitem__)

@@ -68,7 +68,7 @@ def task_estimate(pairs: Pairs, total: int) -> Estimate:
     return Estimate(
         100 * paired.difference(pairs),
         100 * paired.standard_error(pairs),
-        100 * math.sqrt(paired.document_variance(pairs) / (total + 2)),
+        100 * math.sqrt(paired.expected_document_variance(pairs, total) / (total + 2)),
     )
 
 

@@ -45,6 +45,13 @@ def document_variance(pairs: Pairs) -> float:
     return (pairs.discordant + 2) / (pairs.asked + 2) - difference(pairs) ** 2
 
 
+def expected_document_variance(pairs: Pairs, total: int) -> float:
+    """The same once all `total` documents are asked, if as large a share of them is discordant. The pairs that are added
+    weigh less then: where all answers agree, the error falls with the number of documents and not with its root."""
+    times = total / pairs.asked
+    return (pairs.discordant * times + 2) / (total + 2) - (pairs.net * times / (total + 2)) ** 2
+
+
 def standard_error(pairs: Pairs) -> float:
     """Standard error of the difference, adjusted as above."""
     return math.sqrt(document_variance(pairs) / (pairs.asked + 2))

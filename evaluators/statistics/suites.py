@@ -32,18 +32,22 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is known of a suite's task at a look: both models' shares of the best score, and the variance of one
-    document's difference."""
+    """What is known of a suite's task at a look: both models' shares of the best score, the variance of one document's
+    difference, and the one that is expected once all documents are asked."""
 
     first: float
     second: float
     document_variance: float
+    expected_variance: float
 
 
-def standing_of_pairs(pairs: Pairs, first_correct: int) -> Standing:
+def standing_of_pairs(pairs: Pairs, first_correct: int, total: int) -> Standing:
     """A task whose documents are right or wrong. `first_correct`: answers of the first model, among those asked."""
     return Standing(
-        first_correct / pairs.asked, (first_correct + pairs.net) / pairs.asked, paired.document_variance(pairs)
+        first_correct / pairs.asked,
+        (first_correct + pairs.net) / pairs.asked,
+        paired.document_variance(pairs),
+        paired.expected_document_variance(pairs, total),
     )
 
 
@@ -51,7 +55,8 @@ def standing_of_whole(first: float, second: float, task: Task) -> Standing:
     """A task that is asked in full beforehand, because its documents are not just right or wrong."""
     if task.variance is None:
         raise ValueError("a task that is asked in full has a known variance")
-    return Standing(first, second, task.variance * _effective(task.total))
+    variance = task.variance * _effective(task.total)
+    return Standing(first, second, variance, variance)
 
 
 def planned_looks(tasks: Sequence[Task]) -> tuple[tuple[int, ...], ...]:
@@ -101,11 +106,10 @@ def estimate(tasks: Sequence[Task], asked: Sequence[int], standings: Sequence[St
     if any(min(each.first, each.second) <= task.chance for task, each in zip(tasks, standings, strict=True)):
         return None
     differences = [each.second - each.first for each in standings]
-    variances = [each.document_variance for each in standings]
     return Estimate(
         sum(weight * difference for weight, difference in zip(_weights(tasks), differences, strict=True)),
-        math.sqrt(_variance(tasks, asked, variances)),
-        math.sqrt(_variance(tasks, [task.total for task in tasks], variances)),
+        math.sqrt(_variance(tasks, asked, [each.document_variance for each in standings])),
+        math.sqrt(_variance(tasks, [task.total for task in tasks], [each.expected_variance for each in standings])),
     )
 
 

@@ -20,11 +20,12 @@ from evaluators import engines
 from evaluators.catalogue.entries import load
 from evaluators.energy import Ledger
 from evaluators.energy.none import NoMeter
-from evaluators.harness.asking import RESAMPLES, Asking, run_task
+from evaluators.harness.asking import RESAMPLES, Asking, document_hashes, run_task
 from evaluators.harness.interruption import Interrupted, Interruption
 from evaluators.harness.lm_eval_tasks import Harness, LoadedTask, TaskUnavailable
 from evaluators.harness.metered import MeteredLM
 from evaluators.harness.outcomes import Outcome
+from evaluators.process.until import as_json
 from tests.support import tiny
 
 SEED = 1234
@@ -246,7 +247,7 @@ def test_a_task_asked_in_chunks_is_the_same_in_the_end(
     requests = Counter(request.doc_id for request in lm.asked)
     lm.asked = []
     asking = Asking(task, lm, engine.lm, SEED)
-    assert [document.document_hash for document in asking.documents] == [d.document_hash for d in whole.documents]
+    assert document_hashes(task) == [d.document_hash for d in whole.documents]
     places = random.Random(1).sample(asking.places, len(asking.places))
     for chunk in (places[:2], [], places[2:3], places[3:]):
         before = len(lm.asked)
@@ -255,6 +256,24 @@ def test_a_task_asked_in_chunks_is_the_same_in_the_end(
         assert all(asking.document(place) == whole.documents[place] for place in chunk)
     assert asking.outcome() == whole
     assert Counter(request.doc_id for request in lm.asked) == requests
+
+
+@pytest.mark.parametrize("name", [name for name in KINDS if name != "votes"])
+def test_answers_of_an_earlier_run_are_as_good_as_new_ones(
+    tasks: dict[str, LoadedTask], engine: engines.Engine, name: str
+) -> None:
+    task, lm = tasks[name], Listening(engine)
+    whole = run_task(task, lm, engine.lm, SEED)
+    earlier = Asking(task, lm, engine.lm, SEED)
+    earlier.ask([1, 4, 8])
+    landed = {place: (earlier.document(place), as_json(earlier.metrics(place))) for place in (1, 4, 8)}
+    later = Asking(task, lm, engine.lm, SEED)
+    for document, metrics in landed.values():
+        later.recall(document, json.loads(metrics))
+    lm.asked = []
+    later.ask([place for place in later.places if place not in landed])
+    assert {request.doc_id for request in lm.asked} == set(later.places) - landed.keys()
+    assert later.outcome() == whole
 
 
 def test_requests_reach_the_model_in_the_datas_order(tasks: dict[str, LoadedTask], engine: engines.Engine) -> None:

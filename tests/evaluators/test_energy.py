@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from evaluators.catalogue.entries import Settings
-from evaluators.energy import OWN_TIME, Ledger, MeterFailed, Reading, make_meter, quality
+from evaluators.energy import OWN_TIME, Ledger, MeterFailed, Reading, make_meter, quality, sum_of
 from evaluators.energy import cpu_time as cpu_times
 from evaluators.energy.codecarbon import CodecarbonMeter
 from evaluators.energy.cpu_time import CpuTime
@@ -234,22 +234,16 @@ def test_a_sensor_may_not_move_in_a_short_window_but_in_a_phase() -> None:
     )
 
 
-def test_tasks_that_are_asked_in_turns_have_phases_of_their_own() -> None:
-    windows = [reading(duration_s=float(2**number)) for number in range(6)]
-    ledger = Ledger(ReplayMeter(windows))
-    for task, phase in (("a", "scoring"), ("a", "inference"), ("b", "inference"), ("a", "inference"), ("b", "scoring")):
-        ledger.turn_to(task)
-        ledger.switch(phase)
-    assert ledger.energy_now() is None, "the replayed meter does not know the open window's"
-    ledger.switch(None)
-    assert ledger.energy_now() == pytest.approx(5 * 0.008)
-    ledger.turn_to("a")
-    assert {phase: total.duration_s for phase, total in ledger.settle().items()} == {"scoring": 1, "inference": 2 + 8}
-    assert ledger.settle() == {}
-    assert ledger.energy_now() == pytest.approx(2 * 0.008)
-    ledger.turn_to("b")
-    assert {phase: total.duration_s for phase, total in ledger.settle().items()} == {"inference": 4, "scoring": 16}
-    assert ledger.energy_now() == 0
+def test_whether_a_part_took_long_enough_is_asked_of_all_parts_together() -> None:
+    ledger = Ledger(ReplayMeter([reading(duration_s=0.6)] * 2))
+    found = []
+    for _ in range(2):
+        ledger.switch("inference")
+        found.append(ledger.settle_part()["inference"])
+    assert [part.flags for part in found] == [(), ()]
+    together = sum_of(found)
+    assert (together.duration_s, together.flags) == (1.2, ())
+    assert sum_of(found[:1]).flags == ("too_short",)
 
 
 def test_where_nothing_is_metered_nothing_is_too_short() -> None:

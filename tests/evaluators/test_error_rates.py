@@ -250,9 +250,9 @@ def stopped_suite(members: tuple[Member, ...], pattern: str, trials: int = TRIAL
         path: list[list[suites.Standing]] = []
         for look, count in enumerate(counts):
             standings = []
-            for asked, answered in zip(count, answers, strict=True):
+            for asked, answered, task in zip(count, answers, tasks, strict=True):
                 gained, lost, both, _ = answered[trial][look]
-                standings.append(suites.standing_of_pairs(Pairs(asked, gained, lost), both + lost))
+                standings.append(suites.standing_of_pairs(Pairs(asked, gained, lost), both + lost, task.total))
             path.append(standings)
             judged = suites.judged(tasks, path, MARGIN)
             if judged.reason is not None:

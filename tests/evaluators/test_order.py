@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-import numpy as np
 import pytest
 from scipy.stats import binom, chisquare
 
@@ -54,13 +53,3 @@ def test_every_document_is_as_likely_in_a_part() -> None:
     together = sum(0 in each and 1 in each for each in parts)
     expected = binom(models, part * (part - 1) / (100 * 99))
     assert 0.001 < expected.cdf(together) < 0.999
-
-
-def test_documents_of_a_passage_are_asked_together() -> None:
-    passages = [f"passage {number % 25}" for number in range(100)]
-    order = asking_order("a model", "a task", DOCUMENTS, passages)
-    assert sorted(order) == list(range(100))
-    asked = [passages[position] for position in order]
-    changes = int(np.sum(np.array(asked[1:]) != np.array(asked[:-1])))
-    assert changes == 24
-    assert asked[::4] != sorted(set(passages))

@@ -43,7 +43,7 @@ def test_the_difference_is_that_of_the_score() -> None:
     """Points between guessing and everything right, weighted: (2 * 8/75 + 1 * 40/400 + 1 * 0) / 4."""
     pairs = [Pairs(100, 10, 2), Pairs(400, 60, 20), Pairs(50, 1, 1)]
     correct = (60, 200, 40)
-    standings = [suites.standing_of_pairs(each, first) for each, first in zip(pairs, correct, strict=True)]
+    standings = [suites.standing_of_pairs(each, first, each.asked) for each, first in zip(pairs, correct, strict=True)]
     found = suites.estimate(TASKS, (100, 400, 50), standings)
     assert found is not None
     assert found.difference == pytest.approx(100 * (2 * 0.08 / 0.75 + 0.1) / 4)
@@ -57,7 +57,7 @@ def test_the_difference_is_that_of_the_score() -> None:
 
 def test_with_a_task_at_chance_there_is_no_difference() -> None:
     tasks, counts = [Task(100, chance=0.25), Task(100, chance=0.25)], (100, 100)
-    above, at_chance, below = Standing(0.5, 0.5, 0.1), Standing(0.5, 0.25, 0.1), Standing(0.2, 0.5, 0.1)
+    above, at_chance, below = (Standing(*shares, 0.1, 0.1) for shares in ((0.5, 0.5), (0.5, 0.25), (0.2, 0.5)))
     assert suites.estimate(tasks, counts, [above, above]) is not None
     assert suites.estimate(tasks, counts, [above, at_chance]) is None
     assert suites.estimate(tasks, counts, [above, below]) is None
@@ -96,7 +96,12 @@ def test_from_answers_to_a_judgement() -> None:
     path = []
     for asked in suites.planned_looks(TASKS):
         pairs = [Pairs(count, round(0.12 * count), round(0.02 * count)) for count in asked]
-        path.append([suites.standing_of_pairs(each, round(0.7 * each.asked)) for each in pairs])
+        path.append(
+            [
+                suites.standing_of_pairs(each, round(0.7 * each.asked), task.total)
+                for each, task in zip(pairs, TASKS, strict=True)
+            ]
+        )
         judged = suites.judged(TASKS, path, MARGIN)
         if judged.reason is not None:
             break
