@@ -17,14 +17,14 @@ from tests.support import tiny
 
 def save(folder: Path, tasks: dict[str, int], suite: dict[str, Any], models: dict[str, dict[str, Any]]) -> None:
     """Tasks with so many documents each, and a suite of them. Of the models, `base` has all answers right, `same` gives
-    the same answers, and `other` answers as it likes."""
+    the same answers, and `other` answers as it likes, which guessing is said to be far below."""
     tiny.save_model(folder / "base")
     tiny.save_model(folder / "same", rms_norm_eps=1.1e-6)  # other weights would be another fingerprint, too
     tiny.save_model(folder / "other", seed=7)
     for number, (task, documents) in enumerate(tasks.items()):
         save_task(folder, task, documents, seed=number)
     entries = [tiny.model_entry(name, name, **changes) for name, changes in models.items()]
-    path = tiny.save_catalogue(folder, tasks=list(tasks), models=entries)
+    path = tiny.save_catalogue(folder, tasks=[{"task": name, "chance": 0.25} for name in tasks], models=entries)
     document = json.loads(path.read_text())
     document["suites"]["tiny"] |= suite
     path.write_text(json.dumps(document))
