@@ -24,8 +24,8 @@ from evaluators.catalogue.entries import SuiteEntry
 from evaluators.engines import TokenCounts
 from evaluators.engines.memory import Memory
 from evaluators.engines.shared_prefix import SharedPrefixLM
+from evaluators.harness.asking import requests_of
 from evaluators.harness.lm_eval_tasks import Harness
-from evaluators.harness.outcomes import requests_of
 from evaluators.statistics import looks
 from tests.support import tiny_models
 from tests.support.equivalence import assert_equal
