@@ -493,17 +493,21 @@ class GateVerdict(Record):
     comparability_key: str
     documents_asked: int
     documents_total: int
+    stop_reason: str | None  # STOP_REASONS; NULL where nobody looked at the answers before all were there
     score_delta: float | None
     score_delta_low: float | None
     score_delta_high: float | None
     score_tested_by: str | None  # the marts' name of the test
     score_p_value: float | None
+    score_equivalent_within: float | None  # points; what looking again and again showed, NULL where nobody looked
     score_reason: str | None
     joules_per_correct_ratio: float | None
     joules_per_correct_ratio_low: float | None
     joules_per_correct_ratio_high: float | None
     joules_per_correct_ratio_documents_low: float | None  # from the documents alone, as if the energy were exact
     joules_per_correct_ratio_documents_high: float | None
+    joules_per_correct_ratio_estimate: float | None  # from a part, which no verdict rests on; NULL for a suite
+    energy_ratio_estimate: float | None  # the same of the energy
     energy_repetitions: int | None  # of the side with fewer
     is_until_precise: bool | None  # repeated until precise, so that the interval is wider
     energy_reason: str | None

@@ -67,7 +67,7 @@ def cli() -> None:
     """What does a point of quality cost? Evaluate language models, meter the energy, query the tables.
 
     State is kept under EVALWATT_HOME (default ./data); the catalogue is EVALWATT_CATALOGUE (default ./catalogue.yml).
-    Exit codes: 0 done, 1 failed, 2 usage error, 130 stopped.
+    Exit codes: 0 done, 1 failed, 2 usage error, 130 stopped; a gate also has 3 (FAIL) and 4 (INCONCLUSIVE).
 
     \b
     Example:

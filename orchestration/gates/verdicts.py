@@ -29,17 +29,21 @@ class Figures:
     comparability_key: str
     documents_asked: int
     documents_total: int
+    stop_reason: str | None
     score_delta: float | None
     score_delta_low: float | None
     score_delta_high: float | None
     score_test: str | None
     score_p_value: float | None
+    score_equivalent_within: float | None
     score_reason: str | None
     joules_per_correct_ratio: float | None
     joules_per_correct_ratio_low: float | None
     joules_per_correct_ratio_high: float | None
     joules_per_correct_ratio_documents_low: float | None
     joules_per_correct_ratio_documents_high: float | None
+    joules_per_correct_ratio_estimate: float | None
+    energy_ratio_estimate: float | None
     energy_repetitions: int | None
     is_until_precise: bool | None
     energy_reason: str | None
@@ -121,7 +125,12 @@ def _score(figures: Figures, margin: float, questions: int) -> tuple[Verdict | N
     if delta is None or low is None or high is None or figures.score_p_value is None:
         return None, None
     estimate = Estimate((low + high) / 2, (high - low) / 2 / _Z, (high - low) / 2 / _Z)
-    verdict = gates.score_verdict(estimate, figures.score_p_value, margin, questions)
+    if figures.stop_reason is None:
+        verdict = gates.score_verdict(estimate, figures.score_p_value, margin, questions)
+    else:  # its p value and its interval hold although the answers were looked at again and again
+        shown = figures.score_equivalent_within
+        is_equivalent = (shown is not None and shown <= margin) or max(-low, high) < margin
+        verdict = "equivalent" if is_equivalent else gates.difference_shown(delta, figures.score_p_value, questions)
     if verdict != "no_difference_shown":
         return verdict, None
     if figures.task == WHOLE_SUITE:
@@ -145,7 +154,6 @@ def _energy(figures: Figures, margin: float, questions: int) -> tuple[EnergyVerd
         max(0.0, variance - documents_variance),
         documents_variance,
         repetitions,
-        is_complete=figures.documents_asked == figures.documents_total,
         is_until_precise=bool(figures.is_until_precise),
     )
     verdict = gates.energy_verdict(energy, margin, questions)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from evaluators.statistics.gates import Outcome
 from evaluators.wording import counted
 from orchestration.gates.asked import Asked
-from orchestration.gates.verdicts import Judged, Published
+from orchestration.gates.verdicts import Figures, Judged, Published
 
 Quantity = Literal["score", "energy per correct answer"]
 
@@ -101,38 +101,44 @@ def _of_question(asked: Asked, judged: Judged) -> Iterator[Line]:
         margin=f"{asked.score_margin:g} points",
         verdict=_in_words(judged.score_verdict),
         outcome=judged.score_outcome,
-        remedy=_score_remedy(judged),
+        remedy=_score_remedy(asked, judged),
     )
     if asked.energy_margin is not None and judged.energy_outcome is not None:
-        ratio = figures.joules_per_correct_ratio
         low, high = figures.joules_per_correct_ratio_low, figures.joules_per_correct_ratio_high
         yield Line(
             task=figures.task,
             quantity="energy per correct answer",
-            figure="not known" if ratio is None else f"{ratio:.3g} times",
+            figure=_ratio(figures),
             interval=_interval(low, high, ".3g", figures.energy_reason),
             margin=f"{100 * (asked.energy_margin - 1):.3g} %",
             verdict=_in_words(judged.energy_verdict),
             outcome=judged.energy_outcome,
-            remedy=_energy_remedy(judged),
+            remedy=_energy_remedy(asked, judged),
         )
 
 
-def _score_remedy(judged: Judged) -> str | None:
+def _score_remedy(asked: Asked, judged: Judged) -> str | None:
     figures, further = judged.figures, judged.further_documents
     if judged.score_outcome != "INCONCLUSIVE":
         return None
-    if further is None:
-        return f"nothing can be said of it: {figures.score_reason}"
     left = figures.documents_total - figures.documents_asked
-    has = "more than there are" if further > left else f"of {left:,} that are left"
-    return f"about {further:,} more documents would decide it, {has}, if the difference stays as it is"
+    rest = f"`evalwatt evaluate {asked.candidate} --suite {asked.suite} --complete` asks the {left:,} that are left"
+    if further is None:
+        return f"nothing can be said of it: {figures.score_reason}" + (f"; {rest}" if left else "")
+    if further > left:
+        rest = "more than there are"
+    elif figures.stop_reason == "given_up":
+        rest += ", which would decide it with a chance below 10 %"
+    return f"about {further:,} more documents would decide it, if the difference stays as it is; {rest}"
 
 
-def _energy_remedy(judged: Judged) -> str | None:
+def _energy_remedy(asked: Asked, judged: Judged) -> str | None:
     figures, further = judged.figures, judged.further_repetitions
     if judged.energy_outcome != "INCONCLUSIVE":
         return None
+    if figures.documents_asked < figures.documents_total:
+        complete = f"`evalwatt evaluate {asked.candidate} --suite {asked.suite} --complete` asks the rest"
+        return f"a part decides no energy; {complete}, and --energy off judges the score alone"
     if further is not None:
         repetitions = (figures.energy_repetitions or 0) + further
         stays = "decide it, if ratio and spread stay as they are" if judged.energy_verdict else "tell how sure it is"
@@ -159,6 +165,16 @@ def _remarks(published: Published, judged: Sequence[Judged], found: Sequence[Lin
 
 def _points(delta: float | None) -> str:
     return "not known" if delta is None else f"{delta:+.1f} points"
+
+
+def _ratio(figures: Figures) -> str:
+    if figures.joules_per_correct_ratio is not None:
+        return f"{figures.joules_per_correct_ratio:.3g} times"
+    if figures.joules_per_correct_ratio_estimate is not None:
+        return f"about {figures.joules_per_correct_ratio_estimate:.3g} times, estimated from a part"
+    if figures.energy_ratio_estimate is not None:
+        return f"not known; energy about {figures.energy_ratio_estimate:.3g} times, estimated from a part"
+    return "not known"
 
 
 def _interval(low: float | None, high: float | None, form: str, reason: str | None) -> str:

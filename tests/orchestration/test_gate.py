@@ -184,16 +184,16 @@ def test_the_warning_about_tuning_begins_where_a_wrong_pass_is_likely() -> None:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A base that says blue, a fine-tune that says green instead, one that says the same, and one that is not there.
+    """A base that says green, a fine-tune that says blue instead, one that says the same, and one that is not there.
 
-    Blue is always right.
+    Green is always right.
     """
     place = tmp_path_factory.mktemp("a place")
     save_model(place / "base")
-    _save_variant(place / "flipped", _say_green_for_blue)
+    _save_variant(place / "flipped", _swap_colours)
     _save_variant(place / "same", lambda weights: weights["lm_head.weight"].mul_(1.001))
     data = save_tasks(place / "tasks", ("tiny_one",), documents=120) / "tiny_one.jsonl"
-    documents = [json.loads(line) | {"gold": 0} for line in data.read_text().splitlines()]
+    documents = [json.loads(line) | {"gold": 1} for line in data.read_text().splitlines()]
     data.write_text("".join(json.dumps(document) + "\n" for document in documents))
     tuned = {"kind": "fine_tuned", "base_model": "base"}
     models = [model_entry(name, name, **tuned) for name in ("flipped", "same")]
@@ -216,7 +216,7 @@ def _save_variant(folder: Path, change: Callable[[dict[str, Any]], object]) -> N
     save_file(weights, file, metadata={"format": "pt"})
 
 
-def _say_green_for_blue(weights: dict[str, Any]) -> None:
+def _swap_colours(weights: dict[str, Any]) -> None:
     blue, green = (3 + WORDS.index(word) for word in ("blue", "green"))  # after the three special tokens
     head = weights["lm_head.weight"]
     head[[blue, green]] = head[[green, blue]]
@@ -306,7 +306,7 @@ def test_what_is_not_shown_passes_only_when_asked_to(place: Path, fresh: subproc
     assert done.returncode == 4, done.stderr
     assert "\nINCONCLUSIVE\n" in done.stdout
     assert "score: about " in done.stdout
-    assert "more than there are, if the difference stays as it is" in done.stdout
+    assert "if the difference stays as it is; more than there are" in done.stdout
     assert "energy per correct answer: nothing can be said of it: " in done.stdout
     done = gate(place, *"same --against flipped --task tiny_one --inconclusive pass".split())
     assert done.returncode == 0, done.stderr

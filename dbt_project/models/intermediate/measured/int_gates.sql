@@ -23,19 +23,26 @@ newest_deltas as (
         deltas.suite,
         deltas.task,
         deltas.comparability_key,
-        deltas.documents_paired as documents_asked,
-        deltas.documents_paired as documents_total,
+        deltas.documents_asked,
+        deltas.documents_total,
+        deltas.stop_reason,
         deltas.score_delta,
         deltas.score_delta_low,
         deltas.score_delta_high,
         deltas.score_test,
         deltas.score_p_value,
+        case
+            when deltas.stop_reason is not null and deltas.score_verdict_code = 'equivalent' then deltas.score_margin
+        end as score_equivalent_within,
         coalesce(deltas.score_reason, deltas.score_interval_reason) as score_reason,
         deltas.joules_per_correct_ratio,
         deltas.joules_per_correct_ratio_low,
         deltas.joules_per_correct_ratio_high,
         deltas.joules_per_correct_ratio_documents_low,
         deltas.joules_per_correct_ratio_documents_high,
+        deltas.joules_per_correct_estimate / nullif(deltas.base_joules_per_correct, 0)
+            as joules_per_correct_ratio_estimate,
+        deltas.energy_kwh_estimate / nullif(deltas.base_energy_kwh, 0) as energy_ratio_estimate,
         deltas.energy_repetitions,
         deltas.is_until_precise,
         case deltas.reason_code
@@ -43,13 +50,15 @@ newest_deltas as (
             else {{ reason_in_words('deltas.reason_code', 'deltas.joules_per_correct_reason') }}
         end as energy_reason
     from deltas
-    inner join models
+    left join models
         on
             deltas.comparability_key = models.comparability_key
             and deltas.finetuned_model_key = models.model_key
     qualify row_number() over (
         partition by deltas.base_model_key, deltas.finetuned_model_key, deltas.suite, deltas.task
-        order by models.run_started_at desc, deltas.comparability_key asc
+        order by
+            deltas.as_of desc, deltas.is_complete desc, models.run_started_at desc nulls last,
+            deltas.comparability_key asc
     ) = 1
 ),
 
@@ -61,17 +70,21 @@ figures as (
         comparability_key,
         documents_asked,
         documents_total,
+        stop_reason,
         score_delta,
         score_delta_low,
         score_delta_high,
         score_test,
         score_p_value,
+        score_equivalent_within,
         score_reason,
         joules_per_correct_ratio,
         joules_per_correct_ratio_low,
         joules_per_correct_ratio_high,
         joules_per_correct_ratio_documents_low,
         joules_per_correct_ratio_documents_high,
+        joules_per_correct_ratio_estimate,
+        energy_ratio_estimate,
         energy_repetitions,
         is_until_precise,
         energy_reason
@@ -83,17 +96,21 @@ figures as (
         newest_deltas.comparability_key,
         newest_deltas.documents_asked,
         newest_deltas.documents_total,
+        newest_deltas.stop_reason,
         newest_deltas.score_delta,
         newest_deltas.score_delta_low,
         newest_deltas.score_delta_high,
         newest_deltas.score_test,
         newest_deltas.score_p_value,
+        newest_deltas.score_equivalent_within,
         newest_deltas.score_reason,
         newest_deltas.joules_per_correct_ratio,
         newest_deltas.joules_per_correct_ratio_low,
         newest_deltas.joules_per_correct_ratio_high,
         newest_deltas.joules_per_correct_ratio_documents_low,
         newest_deltas.joules_per_correct_ratio_documents_high,
+        newest_deltas.joules_per_correct_ratio_estimate,
+        newest_deltas.energy_ratio_estimate,
         newest_deltas.energy_repetitions,
         newest_deltas.is_until_precise,
         newest_deltas.energy_reason
