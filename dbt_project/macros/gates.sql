@@ -12,3 +12,8 @@ up to 5 %: one of 14 does so more likely than not (1 - 0.95^14 = 51 %, with 13 i
             )
     end
 {%- endmacro %}
+
+{#- A reason with the names that the sides have in a gate: the deltas call them base and fine-tuned. -#}
+{% macro reason_of_a_gate(reason) -%}
+    replace(replace({{ reason }}, 'base: ', 'reference: '), 'fine-tuned: ', 'candidate: ')
+{%- endmacro %}

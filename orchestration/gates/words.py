@@ -49,7 +49,7 @@ def text(asked: Asked, published: Published, judged: Sequence[Judged], outcome: 
     width = max(len(line.name) for line in found)
     said = [title(asked)]
     for line in found:
-        figures = f"{line.figure} ({line.interval}), margin {line.margin}"
+        figures = f"{line.figure} (95 % interval: {line.interval}), margin {line.margin}"
         said.append(f"  {line.name:<{width}}  {figures}: {line.verdict}: {line.outcome}")
     said.append(_verdict(asked, outcome))
     return "\n".join([*said, *_remarks(published, judged, found)])
@@ -98,7 +98,7 @@ def _of_question(asked: Asked, judged: Judged) -> Iterator[Line]:
         quantity="score",
         figure=_points(figures.score_delta),
         interval=_interval(figures.score_delta_low, figures.score_delta_high, "+.1f", figures.score_reason),
-        margin=f"{asked.score_margin:g} points",
+        margin=f"{asked.score_margin:g} point{'' if asked.score_margin == 1 else 's'}",
         verdict=_in_words(judged.score_verdict),
         outcome=judged.score_outcome,
         remedy=_score_remedy(asked, judged),
@@ -179,7 +179,7 @@ def _ratio(figures: Figures) -> str:
 
 def _interval(low: float | None, high: float | None, form: str, reason: str | None) -> str:
     if low is None or high is None:
-        return f"interval not known: {reason}"
+        return f"not known: {reason}"
     return f"{low:{form}} to {high:{form}}"
 
 

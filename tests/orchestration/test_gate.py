@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from evaluators.catalogue.entries import CatalogueError, load
+from evaluators.landing.bundles import task_bundle
 from orchestration.gates import GateRefused, GateUndecided, landed, verdicts, words
 from orchestration.gates.asked import WHOLE_SUITE, Asked, ask
 from orchestration.gates.verdicts import Judged
@@ -25,6 +26,7 @@ from orchestration.warehouse import load as warehouse
 from orchestration.warehouse import publication
 from tests.support.dbt_runner import dbt_build
 from tests.support.landing_builder import START, BuiltRun, TaskOutcome
+from tests.support.parts import into_parts, land_stop
 from tests.support.rendered import rendered
 from tests.support.tiny import WORDS, model_entry, save_catalogue, save_model, save_tasks
 
@@ -69,6 +71,44 @@ GATES: dict[str, tuple[Asked, str, str | None, str]] = {
     ),
     "the revision before": (replace(ASKED, reference="cheap", compare_with="last"), "FAIL", "PASS", "FAIL"),
 }
+# Of these a part was asked: 40 documents. What is landed of the stop, and with which model it was compared.
+STOPPED: dict[str, tuple[str, bool, dict[str, Any]]] = {
+    "stopped": ("base", False, {"verdict": "worse", "p_value": 0.01, "low": -12.0, "high": -3.0}),
+    "given up": (
+        "dear",
+        False,
+        {"stop_reason": "given_up", "verdict": "no_difference_shown", "p_value": 0.4, "low": -3.0, "high": 2.0},
+    ),
+    "suite": ("dear", True, {"verdict": "equivalent", "p_value": 0.6, "low": -3.0, "high": 2.5}),
+}
+IN_PART = replace(ASKED, questions=("t",))
+GATES |= {
+    "a part is worse": (replace(IN_PART, candidate="stopped"), "FAIL", "INCONCLUSIVE", "FAIL"),
+    "worse within a repeated interval": (
+        replace(IN_PART, candidate="stopped", score_margin=12.5),
+        "PASS",
+        "INCONCLUSIVE",
+        "INCONCLUSIVE",
+    ),
+    "given up": (
+        replace(IN_PART, candidate="given up", reference="dear", compare_with="dear"),
+        "INCONCLUSIVE",
+        "INCONCLUSIVE",
+        "INCONCLUSIVE",
+    ),
+    "a suite is equivalent": (
+        replace(ASKED, candidate="suite", reference="dear", compare_with="dear", energy_margin=None),
+        "PASS",
+        None,
+        "PASS",
+    ),
+    "a suite is not shown to be within less": (
+        replace(ASKED, candidate="suite", reference="dear", compare_with="dear", score_margin=1.0, energy_margin=None),
+        "INCONCLUSIVE",
+        None,
+        "INCONCLUSIVE",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -86,9 +126,16 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Decided:
         name: BuiltRun(home.landing, name, outcomes, suite="pairs", base=None if name == "base" else "base")
         for name, outcomes in MODELS.items()
     }
-    earlier = replace(runs["cheap"], revision="r0", at=START - timedelta(days=1), outcomes=evaluated(190, 600.0))
-    for run in (earlier, *runs.values()):
-        run.land()
+    earlier = replace(runs["cheap"], revision="r0", at=START - timedelta(days=1), outcomes=evaluated(190, 900.0))
+    earlier.land()
+    landed_as = {name: run.land() for name, run in runs.items()}
+    for name, (reference, is_suite, found) in STOPPED.items():
+        runs[name] = BuiltRun(home.landing, name, evaluated(140, 700.0, 1), suite="pairs", base="base", planned=["t"])
+        run_id = runs[name].land()
+        sides = {"t": (task_bundle(runs[reference].fingerprint("t"), 1), landed_as[reference])}
+        part = into_parts(home.landing, run_id, "t", (40,))
+        stop = {"suite": "pairs", "reference_model_id": reference, **found}
+        land_stop(home.landing, run_id, [part], {"t": 1.0} if is_suite else None, sides, **stop)
     ids = {}
     for name, (asked, *_) in GATES.items():
         reference = earlier if asked.names_an_earlier_revision else runs[asked.reference]
@@ -128,6 +175,16 @@ def test_a_gate_has_the_verdict_that_is_known(built: Decided, name: str) -> None
     assert line.remedy is None if score != "INCONCLUSIVE" else "more documents" in str(line.remedy)
 
 
+def test_a_part_says_what_the_rest_would_bring(built: Decided) -> None:
+    score, energy = words.lines(GATES["given up"][0], built.found["given up"])
+    assert str(score.remedy).endswith("asks the 160 that are left, which would decide it with a chance below 10 %")
+    assert "about " in energy.figure
+    assert energy.figure.endswith("times, estimated from a part")
+    assert "a part decides no energy; `evalwatt evaluate given up --suite pairs --complete`" in str(energy.remedy)
+    pairs = "select * from marts.mart_base_vs_finetuned_deltas where finetuned_model_id in ('given up', 'suite')"
+    assert not rows(built.home, pairs), "they were compared with what is not their base"
+
+
 def test_the_remedies_decide(built: Decided) -> None:
     (each,) = built.found["one repetition"]
     assert (each.further_documents, each.further_repetitions) == (None, 2)
@@ -135,7 +192,7 @@ def test_the_remedies_decide(built: Decided) -> None:
     assert (score.remedy, energy.verdict) == (None, "cannot be told")
     assert "2 more repetitions of both" in str(energy.remedy)
     assert "repetitions: 3 in the suite" in str(energy.remedy)
-    assert energy.interval == "interval not known: fine-tuned: one repetition"
+    assert energy.interval == "not known: candidate: one repetition"
 
 
 def test_a_decided_gate_keeps_its_figures_and_is_counted(built: Decided) -> None:
@@ -297,7 +354,7 @@ def test_an_equal_model_passes_and_nothing_is_evaluated_twice(
     assert "base on tiny: not due" in done.stderr
     head, line, verdict = done.stdout.splitlines()
     assert head == "same against base on tiny"
-    assert line == "  score  +0.0 points (-4.5 to +4.5), margin 5 points: equivalent: PASS"
+    assert line == "  score  +0.0 points (95 % interval: -4.5 to +4.5), margin 5 points: equivalent: PASS"
     assert verdict == "PASS"
 
 

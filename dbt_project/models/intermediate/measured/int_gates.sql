@@ -34,7 +34,7 @@ newest_deltas as (
         case
             when deltas.stop_reason is not null and deltas.score_verdict_code = 'equivalent' then deltas.score_margin
         end as score_equivalent_within,
-        coalesce(deltas.score_reason, deltas.score_interval_reason) as score_reason,
+        {{ reason_of_a_gate('coalesce(deltas.score_reason, deltas.score_interval_reason)') }} as score_reason,
         deltas.joules_per_correct_ratio,
         deltas.joules_per_correct_ratio_low,
         deltas.joules_per_correct_ratio_high,
@@ -46,8 +46,8 @@ newest_deltas as (
         deltas.energy_repetitions,
         deltas.is_until_precise,
         case deltas.reason_code
-            when 'too_few_repetitions' then deltas.energy_interval_reason
-            else {{ reason_in_words('deltas.reason_code', 'deltas.joules_per_correct_reason') }}
+            when 'too_few_repetitions' then {{ reason_of_a_gate('deltas.energy_interval_reason') }}
+            else {{ reason_in_words('deltas.reason_code', reason_of_a_gate('deltas.joules_per_correct_reason')) }}
         end as energy_reason
     from deltas
     left join models

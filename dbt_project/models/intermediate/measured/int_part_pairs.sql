@@ -56,7 +56,7 @@ pairs as (
         base.repetition as base_repetition,
         base.suite as base_suite,
         base.run_started_at as base_run_started_at,
-        newest.base_model_id is not distinct from base.model_id as is_lineage,
+        coalesce(newest.base_model_id = base.model_id, false) as is_lineage,
         base.score_comparability_key = newest.whole_score_comparability_key
         and base.metric = newest.metric
         and base.filter = newest.filter as is_same_question
