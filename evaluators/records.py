@@ -35,6 +35,8 @@ UNTIL = ("decided", "width")
 STOP_REASONS = ("claim", "given_up", "width", "all", "budget")
 VERDICTS = ("better", "worse", "equivalent", "no_difference_shown")
 SCORE_TESTS = ("repeated_mcnemar", "repeated_normal")
+OUTCOMES = ("PASS", "FAIL", "INCONCLUSIVE")
+ENERGY_VERDICTS = ("less", "more", "equivalent", "no_difference_shown")
 
 EMISSIONS_NOT_KNOWN = -1.0  # the leaderboard's own mark of a row whose evaluation time is missing
 
@@ -441,6 +443,77 @@ class Calibration(Record):
     calibrated_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Gate(Record):
+    """One row per gate and question: is a candidate worse than a reference, or does it cost more?
+
+    A question is a task, or the whole suite with the task ''. It is landed before it is answered, because the marts
+    compare the two models for that reason.
+    """
+
+    table: ClassVar[str] = "gates"
+    key: ClassVar[tuple[str, ...]] = ("gate_id", "task")
+
+    gate_id: str  # a ULID: sorts by time
+    task: str
+    schema_version: int
+    suite: str
+    candidate_model_id: str
+    candidate_model_key: str
+    compare_with: str  # as asked: base, last or a model's name
+    reference_model_id: str
+    reference_model_key: str
+    score_margin_points: float  # within which two scores are equivalent
+    energy_margin: float | None  # the largest ratio of energies per correct answer that is equivalent; NULL: not judged
+    passes_inconclusive: bool  # what is not shown lets the candidate through
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GateVerdict(Record):
+    """One row per decided gate and question: the figures that decided, and what they showed.
+
+    Differences are the candidate's score minus the reference's, in points; ratios the candidate's energy per correct
+    answer over the reference's. A gate that could not be decided has none.
+    """
+
+    table: ClassVar[str] = "gate_verdicts"
+    key: ClassVar[tuple[str, ...]] = ("gate_id", "task")
+
+    gate_id: str
+    task: str
+    schema_version: int
+    outcome: str  # OUTCOMES; of the gate, all its questions together
+    score_outcome: str  # OUTCOMES
+    score_verdict: str | None  # VERDICTS; NULL where score_reason says why there is none
+    energy_outcome: str | None  # OUTCOMES; NULL: not judged
+    energy_verdict: str | None  # ENERGY_VERDICTS; NULL where energy_reason says why there is none, or not judged
+    further_documents: int | None  # that would decide the score if the difference stays; NULL: decided, or not known
+    further_repetitions: int | None  # that would decide the energy if ratio and spread stay; NULL likewise
+    comparability_key: str
+    documents_asked: int
+    documents_total: int
+    stop_reason: str | None  # STOP_REASONS; NULL where nobody looked at the answers before all were there
+    score_delta: float | None
+    score_delta_low: float | None
+    score_delta_high: float | None
+    score_tested_by: str | None  # the marts' name of the test
+    score_p_value: float | None
+    score_equivalent_within: float | None  # points; what looking again and again showed, NULL where nobody looked
+    score_reason: str | None
+    joules_per_correct_ratio: float | None
+    joules_per_correct_ratio_low: float | None
+    joules_per_correct_ratio_high: float | None
+    joules_per_correct_ratio_documents_low: float | None  # from the documents alone, as if the energy were exact
+    joules_per_correct_ratio_documents_high: float | None
+    joules_per_correct_ratio_estimate: float | None  # from a part, which no verdict rests on; NULL for a suite
+    energy_ratio_estimate: float | None  # the same of the energy
+    energy_repetitions: int | None  # of the side with fewer
+    is_until_precise: bool | None  # repeated until precise, so that the interval is wider
+    energy_reason: str | None
+    decided_at: datetime
+
+
 RECORDS: tuple[type[Record], ...] = (
     Model,
     EvaluationRun,
@@ -454,6 +527,8 @@ RECORDS: tuple[type[Record], ...] = (
     LeaderboardSnapshot,
     Exclusion,
     Calibration,
+    Gate,
+    GateVerdict,
 )
 BY_TABLE: dict[str, type[Record]] = {record.table: record for record in RECORDS}
 

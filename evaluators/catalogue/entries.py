@@ -259,6 +259,11 @@ class Catalogue:
             raise CatalogueError("\n".join(f"suite {name}: {text}" for name, text in problems))
         return replace(self, suites=suites)
 
+    def compared_with(self, reference: str, margin: float | None = None) -> Catalogue:
+        """The catalogue with another reference in all its suites and, where one is given, another margin in points."""
+        update = {"compare_with": reference} | ({} if margin is None else {"margin": margin})
+        return replace(self, suites={name: suite.model_copy(update=update) for name, suite in self.suites.items()})
+
     def lineage(self, entry: ModelEntry) -> Iterator[ModelEntry]:
         """The entries that `base_model` leads to, nearest first; there are no cycles."""
         entries = {model.name: model for model in self.models}

@@ -8,6 +8,7 @@
     landing/<run_id>/<bundle>/<table>.<sha-256>.parquet    rows that became durable together
     landing/open-llm-leaderboard@<date>/state/…            a state; complete by itself, without run.json and end
     landing/exclusions/<id>/…, landing/calibrations/<id>/… people's decisions, one bundle each (`decisions`)
+    landing/gates/<id>/…, landing/gate_verdicts/<id>/…     what a gate was asked, and its verdict
 
 A bundle appears by one rename, after everything in it was fsynced, so a reader sees all of it or nothing. A task
 evaluation is one bundle, named by its fingerprint and repetition, so a directory name shows whether it is done. One
@@ -35,7 +36,7 @@ import pyarrow.parquet as pq
 
 from evaluators.durable import TEMPORARY, fsync_directory, write_durably
 from evaluators.hashing import digest
-from evaluators.records import Calibration, Exclusion, Record, columns
+from evaluators.records import Calibration, Exclusion, Gate, GateVerdict, Record, columns
 
 Row = TypeVar("Row", bound=Record)
 
@@ -47,7 +48,7 @@ LOCK_FILE = "lock"
 SETUP_BUNDLE = "setup"  # the model as it was loaded, and the energies until its first task
 END_BUNDLE = "end"
 STATE_BUNDLE = "state"
-DECISIONS = (Exclusion.table, Calibration.table)  # directories that hold a bundle per decision
+DECISIONS = tuple(record.table for record in (Exclusion, Calibration, Gate, GateVerdict))  # a bundle per decision
 RUN_ID_LENGTH = 26
 _PART = re.compile(r"part-([0-9a-f]{32})-(\d+)-(\d+)")
 _STOP = re.compile(r"stop-([0-9a-f]{32})")

@@ -2,6 +2,10 @@
 
 Each quantity is decided by itself, from its verdict, and then all together. Nothing that was not shown passes: whether
 an inconclusive gate lets somebody through is for whoever asks to say. Exit codes are the command line's.
+
+A gate with several questions fails if one of them does, so that each may err by a part of the 5 % only (Bonferroni). It
+passes only if all do, which needs no such part (Berger 1982, Multiparameter hypothesis testing and acceptance sampling,
+Technometrics 24(4), 295-300).
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 
 from evaluators.statistics import brownian, looks
 from evaluators.statistics.decided import Estimate, Verdict
@@ -61,21 +65,43 @@ def of_all(*outcomes: Outcome) -> Outcome:
     return "INCONCLUSIVE" if "INCONCLUSIVE" in outcomes or not outcomes else "PASS"
 
 
-def energy_verdict(energy: EnergyRatio, margin: float) -> EnergyVerdict:
+def score_verdict(estimate: Estimate, p_value: float, margin: float, questions: int = 1) -> Verdict:
+    """As the marts have it (`int_measured_deltas`), of a pair that was looked at once. The p value is that of the pair
+    alone, so that the verdict does not depend on which other models a warehouse happens to hold."""
+    if abs(estimate.difference) + float(ndtri(1 - looks.EQUIVALENCE_LEVEL / 2)) * estimate.error < margin:
+        return "equivalent"
+    return difference_shown(estimate.difference, p_value, questions)
+
+
+def difference_shown(difference: float, p_value: float, questions: int = 1) -> Verdict:
+    """Whether a p value shows a difference, and which; it may be a repeated one."""
+    if difference > 0 and p_value <= looks.LEVEL:
+        return "better"
+    return "worse" if difference < 0 and p_value <= looks.LEVEL / questions else "no_difference_shown"
+
+
+def energy_verdict(energy: EnergyRatio, margin: float, questions: int = 1) -> EnergyVerdict:
     """As the marts have it (`int_measured_deltas`). `margin`: the largest ratio that is equivalent, and its inverse the
     smallest. A part of a question, or too few repetitions, tells nothing."""
     if not energy.is_complete or energy.repetitions < FEWEST_REPETITIONS:
         return "cannot_be_told"
     error = math.sqrt(energy.energy_variance + energy.documents_variance)
-    two_sided, one_sided = (0.99, 0.975) if energy.is_until_precise else (0.975, 0.95)
-    freedom = min(energy.repetitions - 1, _MOST_FREEDOM)
-    reach, inner_reach = (float(stdtrit(freedom, quantile)) * error for quantile in (two_sided, one_sided))
+    tail, inner_tail = (0.01, 0.025) if energy.is_until_precise else (0.025, 0.05)
     logarithm = math.log(energy.ratio)
-    if abs(logarithm) + inner_reach < math.log(margin):
+
+    def reach(tail: float) -> float:
+        return student_quantile(energy.repetitions, 1 - tail) * error
+
+    if abs(logarithm) + reach(inner_tail) < math.log(margin):
         return "equivalent"
-    if logarithm + reach < 0:
+    if logarithm + reach(tail) < 0:
         return "less"
-    return "more" if logarithm - reach > 0 else "no_difference_shown"
+    return "more" if logarithm - reach(tail / questions) > 0 else "no_difference_shown"
+
+
+def student_quantile(repetitions: int, quantile: float) -> float:
+    """Of the mean of so many repetitions."""
+    return float(stdtrit(min(repetitions - 1, _MOST_FREEDOM), quantile))
 
 
 def further_documents(estimate: Estimate, asked: int, margin: float, planned: tuple[float, ...] = (1.0,)) -> int:
@@ -93,7 +119,7 @@ def further_information(estimate: Estimate, margin: float, planned: tuple[float,
     return max(0.0, _needed_information(estimate, margin, planned) - 1)
 
 
-def further_repetitions(energy: EnergyRatio, margin: float) -> int | None:
+def further_repetitions(energy: EnergyRatio, margin: float, questions: int = 1) -> int | None:
     """How many more repetitions would decide the energy, if ratio and spread stay as they are. None where no number up
     to 31 would: more documents may, or the ratio is as good as the margin."""
     for repetitions in range(energy.repetitions, _MOST_REPETITIONS + 1):
@@ -105,7 +131,7 @@ def further_repetitions(energy: EnergyRatio, margin: float) -> int | None:
             energy.is_complete,
             energy.is_until_precise,
         )
-        if energy_verdict(repeated, margin) not in ("no_difference_shown", "cannot_be_told"):
+        if energy_verdict(repeated, margin, questions) not in ("no_difference_shown", "cannot_be_told"):
             return repetitions - energy.repetitions
     return None
 

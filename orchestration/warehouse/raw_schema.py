@@ -64,6 +64,11 @@ ENUMERATIONS: dict[str, tuple[str, ...]] = {
     "stop_reason": records.STOP_REASONS,
     "verdict": records.VERDICTS,
     "score_test": records.SCORE_TESTS,
+    "score_verdict": records.VERDICTS,
+    "energy_verdict": records.ENERGY_VERDICTS,
+    "outcome": records.OUTCOMES,
+    "score_outcome": records.OUTCOMES,
+    "energy_outcome": records.OUTCOMES,
 }
 
 # Every other number is an energy, a duration, a size or a count, and cannot be negative.
@@ -73,6 +78,7 @@ SIGNED: dict[type[Record], frozenset[str]] = {
     records.Sample: frozenset({"score"}),
     records.PartSample: frozenset({"score"}),
     records.Stop: frozenset({"low", "high", "full_low", "full_high"}),
+    records.GateVerdict: frozenset({"score_delta", "score_delta_low", "score_delta_high"}),
     LeaderboardSnapshot: frozenset({"params_b"}),  # zero or below means unknown to the leaderboard
 }
 

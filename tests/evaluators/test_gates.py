@@ -65,6 +65,27 @@ def test_an_energy_that_was_looked_at_again_and_again_needs_more() -> None:
     assert gates.energy_verdict(looked_at, ENERGY_MARGIN) == "no_difference_shown"
 
 
+@pytest.mark.parametrize(
+    ("estimate", "p_value", "questions", "verdict"),
+    [
+        (Estimate(-1.0, 0.5, 0.5), 0.03, 1, "equivalent"),  # worse by less than the margin passes
+        (Estimate(-3.0, 1.0, 1.0), 0.03, 1, "worse"),
+        (Estimate(-3.0, 1.0, 1.0), 0.03, 2, "no_difference_shown"),  # one of two may err by half as much
+        (Estimate(3.0, 1.0, 1.0), 0.03, 2, "better"),  # what passes needs no part of the 5 %
+        (Estimate(-3.0, 1.0, 1.0), 0.06, 1, "no_difference_shown"),
+    ],
+)
+def test_a_score_that_was_looked_at_once(estimate: Estimate, p_value: float, questions: int, verdict: Verdict) -> None:
+    assert gates.score_verdict(estimate, p_value, MARGIN, questions) == verdict
+
+
+def test_one_of_several_energies_fails_later() -> None:
+    energy = EnergyRatio(1.2, 2e-3, 1e-3, 5)
+    assert gates.energy_verdict(energy, ENERGY_MARGIN) == "more"
+    assert gates.energy_verdict(energy, ENERGY_MARGIN, questions=6) == "no_difference_shown"
+    assert gates.energy_verdict(EnergyRatio(0.8, 2e-3, 1e-3, 5), ENERGY_MARGIN, questions=6) == "less"
+
+
 @given(st.integers(32, 5000), st.floats(0, 0.4), st.floats(0, 0.4), st.sampled_from([0.5, 2.0, 5.0]))
 def test_as_many_more_documents_of_the_kind_decide_a_score(
     asked: int, gained: float, lost: float, margin: float

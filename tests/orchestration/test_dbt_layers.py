@@ -49,6 +49,7 @@ WITHOUT_FRESHNESS = {
     **dict.fromkeys(("models", "task_results", "task_emissions", "samples"), WITH_ITS_RUN),
     **dict.fromkeys(("parts", "part_samples", "part_emissions", "stops"), WITH_ITS_RUN),
     **dict.fromkeys(("exclusions", "calibrations"), "a person's decision comes when it comes"),
+    **dict.fromkeys(("gates", "gate_verdicts"), "a gate is asked when somebody ships a model"),
     "leaderboard_snapshots": "the leaderboard has ended: no newer state will come",
     "loads": "a rebuild loads what is old",
 }

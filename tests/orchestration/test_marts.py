@@ -47,6 +47,7 @@ MARTS = (
     "mart_pareto_frontier",
     "mart_provider_comparison",
     "mart_study_claims",
+    "mart_gates",
 )
 
 

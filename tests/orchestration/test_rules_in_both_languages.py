@@ -49,6 +49,8 @@ from evaluators.statistics import brownian, decided, gates, looks, mcnemar, pair
 from evaluators.statistics.paired import Pairs
 from evaluators.summary import TaskSummary
 from orchestration.exports import boamps
+from orchestration.gates import verdicts
+from orchestration.gates.asked import Asked
 from orchestration.home import DBT_PROJECT
 from orchestration.report import cells, findings, palette, sections, tables
 from tests.support.landing_builder import START, BuiltRun, TaskOutcome
@@ -542,3 +544,69 @@ def test_how_much_was_asked_in_words(sql: Ask, stop_reason: str | None, verdict:
     assert "62 of 1,200 documents asked" in told
     assert (rest in told) == (rest in words)
     assert f"{decided.GIVEN_UP_BELOW:.0%}" == "10%"
+
+
+# What a gate decides by the marts' figures is what the marts say of them.
+
+MARGINS = [{"quantity": "score", "margin": 2.0}, {"quantity": "energy", "margin": 1.05}]
+MARGINS += [{"quantity": "joules_per_correct", "margin": 1.1}]
+SEED = csv.DictReader((DBT_PROJECT / "seeds" / "student_t.csv").open(encoding="utf-8"))
+STUDENT_T = [{name: float(value) for name, value in row.items()} for row in SEED]
+# Columns of int_compared_sides that decide nothing here.
+UNSAID = "suite as_of is_lineage tasks_compared tasks_paired judged_documents is_counted tokens_ratio "
+UNSAID += "stop_p_value stop_low stop_high stop_margin full_delta_low full_delta_high documents_total "
+UNSAID += "energy_kwh_estimate energy_kwh_estimate_low energy_kwh_estimate_high joules_per_correct_estimate "
+UNSAID += "joules_per_correct_estimate_low joules_per_correct_estimate_high "
+UNSAID += "tokens_log_variance base_tokens_out_per_request finetuned_tokens_out_per_request"
+WORDS = "energy_method score_reason score_reason_code score_test_reason score_test_reason_code energy_interval_reason "
+WORDS += "energy_interval_reason_code tokens_interval_reason tokens_interval_reason_code joules_per_correct_reason "
+WORDS += "joules_per_correct_reason_code stop_reason stop_score_test stop_verdict_code"
+# Of the sides: centre, error and p value of the score; ratio, both variances, repetitions and whether until precise.
+PAIRS: dict[str, tuple[float, float, float, float, float, float, int, bool]] = {
+    "better, less": (5.0, 1.0, 1e-4, 0.7, 1e-3, 1e-3, 5, False),
+    "worse, more": (-5.0, 1.0, 1e-4, 1.5, 1e-3, 1e-3, 5, False),
+    "equivalent, both": (-0.5, 0.5, 0.04, 1.01, 1e-5, 1e-4, 3, False),
+    "nothing shown": (-1.5, 1.0, 0.2, 1.08, 1e-2, 1e-3, 4, False),
+    "more, if not looked at": (0.0, 5.0, 1.0, 1.2, 3e-3, 1e-3, 5, False),
+    "nothing, as looked at": (0.0, 5.0, 1.0, 1.2, 3e-3, 1e-3, 5, True),
+    "beyond the seed": (0.0, 5.0, 1.0, 1.2, 1e-3, 1e-3, 40, False),
+    "not repeated": (-5.0, 1.0, 0.05, 1.2, 0.0, 1e-3, 1, False),
+}
+
+
+@pytest.mark.parametrize("case", PAIRS)
+@pytest.mark.parametrize("scope", ["task", "suite"])
+def test_verdicts_of_a_gate(sql: Ask, case: str, scope: str) -> None:
+    centre, error, p_value, ratio, energy_variance, documents_variance, repetitions, is_until_precise = PAIRS[case]
+    if scope == "suite":  # whose p value is that of the difference and its error
+        p_value = math.erfc(abs(centre) / error / math.sqrt(2))
+    energies = {"base_energy_kwh": 1.0, "finetuned_energy_kwh": ratio, "energy_log_variance": energy_variance}
+    joules = {"base_joules_per_correct": 1.0, "finetuned_joules_per_correct": ratio}
+    sides: dict[str, Any] = dict.fromkeys(UNSAID.split())
+    sides |= {"comparability_key": "c", "base_model_key": "b", "finetuned_model_key": "f", "scope": scope, "task": "t"}
+    sides |= {"base_score": 50.0, "finetuned_score": 50 + centre, "task_centre": centre, "task_error": error}
+    sides |= {"score_variance": error**2, "mcnemar_p_value": p_value, "is_binary": True, **energies, **joules}
+    sides |= {"correct_log_variance": documents_variance, "correct_energy_log_variance": energy_variance}
+    sides |= {"energy_repetitions": repetitions, "is_until_precise": is_until_precise, "documents": 100}
+    sides |= {"documents_asked": 100, "is_complete": True}
+    given = {
+        "sides": [sides],
+        "int_measured_efficiency": [{"comparability_key": "c", "model_key": "b", "tasks_planned": 1}],
+        "int_metered_models": [{"model_key": key, "model_id": key, "kind": "", "family": ""} for key in "bf"],
+        "student_t": STUDENT_T,
+        "equivalence_margins": MARGINS,
+    }
+    figures = [name for name in verdicts.Figures.__slots__ if not name.startswith("documents_")]
+    decided_elsewhere = {"score_reason", "energy_reason", "score_equivalent_within"}
+    decided_elsewhere |= {"joules_per_correct_ratio_estimate", "energy_ratio_estimate"}
+    columns = [name for name in figures if name not in decided_elsewhere]
+    words = ", ".join(f"null::varchar as {word}" for word in WORDS.split())
+    query = f"create or replace view int_compared_sides as select *, {words} from sides; "
+    query += "create or replace view int_part_deltas as select * from int_compared_sides where false; "
+    query += f"select score_verdict_code, verdict_code, {', '.join(columns)} from ({model('int_measured_deltas')})"
+    ((score, energy, *values),) = sql(query, **given)
+    known = dict.fromkeys(figures) | dict(zip(columns, values, strict=True))
+    asked = Asked("f", "base", "b", "s", ("t",), 2.0, 1.1, passes_inconclusive=False)
+    (judged,) = verdicts.judge([verdicts.Figures(**known, documents_asked=100, documents_total=100)], asked)
+    assert judged.score_verdict == score
+    assert judged.energy_verdict == (energy if repetitions >= gates.FEWEST_REPETITIONS else None)

@@ -3,7 +3,9 @@
 ) }}
 
 with measured as (
-    select * from {{ ref('int_measured_deltas') }}
+    select * exclude (energy_repetitions, is_until_precise, is_lineage)
+    from {{ ref('int_measured_deltas') }}
+    where is_lineage
 ),
 
 leaderboard as (

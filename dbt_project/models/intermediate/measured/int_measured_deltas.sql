@@ -145,15 +145,17 @@ judged as (
             when energy_ratio_low > 1 then 'more'
             else 'no_difference_shown'
         end as energy_verdict_code,
-        {{ benjamini_hochberg_step('score_p_value', 'whole_comparability_key, scope') }} as score_p_step,
-        count(score_p_value) over (partition by whole_comparability_key, scope) as score_family
+        -- What only a gate asks for is no member of the family that everybody sees.
+        {{ benjamini_hochberg_step('score_p_value', 'whole_comparability_key, scope, is_lineage') }} as score_p_step,
+        count(score_p_value) over (partition by whole_comparability_key, scope, is_lineage) as score_family
     from bounded
 ),
 
 adjusted as (
     select
         *,
-        {{ benjamini_hochberg('score_p_value', 'score_p_step', 'whole_comparability_key, scope') }} as score_p_adjusted
+        {{ benjamini_hochberg('score_p_value', 'score_p_step', 'whole_comparability_key, scope, is_lineage') }}
+            as score_p_adjusted
     from judged
 ),
 
@@ -271,6 +273,9 @@ final as (
         coded.joules_per_correct_estimate,
         coded.joules_per_correct_estimate_low,
         coded.joules_per_correct_estimate_high,
+        coded.energy_repetitions,
+        coded.is_until_precise,
+        coded.is_lineage,
         {{ comparability_hash('coded.comparability_key') }} as comparability_hash
     from coded
     inner join models as base on coded.base_model_key = base.model_key

@@ -23,6 +23,7 @@ tasks as (
         'task' as scope,
         pairs.task,
         pairs.base_model_key,
+        pairs.is_lineage,
         evaluations.model_key as finetuned_model_key,
         evaluations.comparability_key,
         evaluations.whole_comparability_key,

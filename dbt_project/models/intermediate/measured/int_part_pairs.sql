@@ -25,6 +25,10 @@ documents as (
     select * from {{ ref('int_documents') }}
 ),
 
+gates as (
+    select * from {{ ref('stg_gates') }}
+),
+
 -- As among complete evaluations, a model's newest revision is compared.
 newest as (
     select evaluations.*
@@ -52,6 +56,7 @@ pairs as (
         base.repetition as base_repetition,
         base.suite as base_suite,
         base.run_started_at as base_run_started_at,
+        coalesce(newest.base_model_id = base.model_id, false) as is_lineage,
         base.score_comparability_key = newest.whole_score_comparability_key
         and base.metric = newest.metric
         and base.filter = newest.filter as is_same_question
@@ -66,8 +71,15 @@ pairs as (
             stopped.reference_run_id = base.run_id
             and stopped.task = base.task
             and stopped.reference_repetition = base.repetition
-            and newest.base_model_id = base.model_id
             and newest.model_key != base.model_key
+    where
+        newest.base_model_id = base.model_id
+        or (newest.model_key, base.model_key) in (
+            select
+                gates.candidate_model_key,
+                gates.reference_model_key
+            from gates
+        )
 ),
 
 answered as (

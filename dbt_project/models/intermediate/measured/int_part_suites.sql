@@ -21,6 +21,10 @@ whole_evaluations as (
     where is_valid
 ),
 
+gates as (
+    select * from {{ ref('stg_gates') }}
+),
+
 newest_whole as (
     select *
     from whole_evaluations
@@ -39,7 +43,7 @@ tasks as (
         parts.run_id as part_run_id,
         pairs.task is not null as is_paired,
         parts.model_key as finetuned_model_key,
-        parts.base_model_id = base.model_id as is_with_its_base,
+        parts.base_model_id = base.model_id as is_lineage,
         parts.comparability_key,
         parts.whole_comparability_key,
         parts.suite,
@@ -79,7 +83,7 @@ summed as (
         max(base_model_key) as base_model_key,
         count(distinct base_model_key) = 1 and count(*) = count(base_model_key) as is_one_base,
         max(finetuned_model_key) as finetuned_model_key,
-        coalesce(bool_and(is_with_its_base), false) as is_with_its_base,
+        coalesce(bool_and(is_lineage), false) as is_lineage,
         arg_max(comparability_key, part_run_id) as comparability_key,
         arg_max(whole_comparability_key, part_run_id) as whole_comparability_key,
         arg_max(suite, part_run_id) as suite,
@@ -105,7 +109,7 @@ final as (
         'suite' as scope,
         '' as task,
         summed.run_id as stop_run_id,
-        summed.* exclude (run_id, is_part, is_one_base, is_with_its_base, documents_asked, is_scored, is_same_question),
+        summed.* exclude (run_id, is_part, is_one_base, documents_asked, is_scored, is_same_question),
         case
             when not summed.is_same_question then 'asked_differently'
             when not summed.is_scored then 'score_not_known'
@@ -117,7 +121,18 @@ final as (
             summed.run_id = stops.run_id
             and summed.repetition = stops.repetition
             and summed.documents_asked = stops.documents_asked
-    where summed.is_part and summed.is_one_base and summed.is_with_its_base
+    where
+        summed.is_part
+        and summed.is_one_base
+        and (
+            summed.is_lineage
+            or (summed.finetuned_model_key, summed.base_model_key) in (
+                select
+                    gates.candidate_model_key,
+                    gates.reference_model_key
+                from gates
+            )
+        )
 )
 
 select * from final
