@@ -1,6 +1,6 @@
-{#- How a task was evaluated, from the relations `runs`, `inference` and `methods` of int_task_evaluations. -#}
-{% macro setting() -%}
-    concat_ws(
+{#- How a run evaluates, from the relation `runs`. -#}
+{% macro run_setting() -%}
+    nullif(concat_ws(
         ' | ',
         'machine=' || runs.machine_id,
         'device=' || runs.device || ' (' || runs.device_name || ')',
@@ -9,7 +9,15 @@
         'batch=' || runs.batch_policy,
         'threads=' || runs.threads || coalesce(' ' || runs.thread_policy, ''),
         'harness=' || runs.harness_version,
-        'meter=' || runs.meter || ' ' || runs.meter_version,
+        'meter=' || runs.meter || ' ' || runs.meter_version
+    ), '')
+{%- endmacro %}
+
+{#- How a task was evaluated, from the relations `runs`, `inference` and `methods` of int_task_evaluations. -#}
+{% macro setting() -%}
+    concat_ws(
+        ' | ',
+        {{ run_setting() }},
         'boundary=' || coalesce(inference.boundary, 'none'),
         'methods=' || coalesce(methods.energy_method, 'none')
     )
@@ -23,8 +31,18 @@ task's few-shot setting and limit.
     {{ setting }} || ' | suite=' || {{ suite }} || '@' || {{ suite_version }}
 {%- endmacro %}
 
+{#- The key of an evaluation of which only a part was asked: it is compared with no complete one. -#}
+{% macro asked_in_part(comparability_key) -%}
+    {{ comparability_key }} || ' | asked=part'
+{%- endmacro %}
+
 {% macro comparability_hash(comparability_key) -%}
     left(sha256({{ comparability_key }}), 16)
+{%- endmacro %}
+
+{#- An aggregate over a suite's tasks: the suite's question, which is their evaluations and shares of the weight. -#}
+{% macro question(fingerprint, weight_share) -%}
+    string_agg({{ fingerprint }} || ' ' || round({{ weight_share }}, 9), ', ' order by task)
 {%- endmacro %}
 
 {#- Rank among the current models of the same comparability key; NULL without a value. -#}

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from evaluators.landing import bundles
+from evaluators.landing import bundles, parts
 from evaluators.records import (
     COUNTABLE_FLAGS,
     SCHEMA_VERSION,
@@ -24,7 +24,6 @@ from evaluators.records import (
     Exclusion,
     PartEmission,
     TaskEmission,
-    Window,
 )
 
 # Only the wall meter covers the start of the process: where that is much of the run, the factor is meaningless.
@@ -78,8 +77,7 @@ def calibrate(root: Path, measured_kwh: float, run_id: str | None, calibrated_by
     if run is None or run.status != "completed":
         state = "has not ended" if run is None else f"is {run.status}"
         raise DecisionRefused(f"{run_id} {state}; calibrate with a run that completed under both meters")
-    windows: list[Window] = [w for w in _landed(root, run_id, TaskEmission) if not w.is_sum_of_parts]
-    windows += _landed(root, run_id, PartEmission)
+    windows = parts.metered(_landed(root, run_id, TaskEmission), _landed(root, run_id, PartEmission))
     ways = {(w.boundary, w.cpu_method, w.gpu_method, w.ram_method) for w in windows}
     energies = [w.energy_kwh for w in windows if w.energy_kwh is not None]
     if len(ways) != 1 or len(energies) != len(windows):

@@ -8,8 +8,9 @@ why no more was asked (`stops`), and scores.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from evaluators.landing import bundles, withdrawn
-from evaluators.records import Part, PartEmission, PartSample
+from evaluators.records import Part, PartEmission, PartSample, TaskEmission, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +95,24 @@ def read(parts: Sequence[LandedPart]) -> Answers:
         tuple(sample for _, sample in sorted(samples.items())),
         tuple(row for answers in counting for row in answers.emissions),
     )
+
+
+def metered(emissions: Iterable[TaskEmission], parts: Iterable[PartEmission]) -> list[Window]:
+    """A run's windows, each energy once: a sum of parts was used when they were asked, perhaps by earlier runs.
+
+    Whether other programs took too much shows only in the sum of a task's windows. Its other flags are the parts' own,
+    or about the sum alone.
+    """
+    whole: list[TaskEmission] = []
+    crowded: dict[tuple[str, str, int], str] = {}
+    for window in emissions:
+        if not window.is_sum_of_parts:
+            whole.append(window)
+        elif "foreign_load" in (window.quality_flags or ""):
+            crowded[_phase(window)] = "foreign_load"
+    asked = [dataclasses.replace(part, quality_flags=part.quality_flags or crowded.get(_phase(part))) for part in parts]
+    return [*whole, *asked]
+
+
+def _phase(window: Window) -> tuple[str, str, int]:
+    return window.task, window.phase, window.repetition

@@ -13,8 +13,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluators.landing import bundles
-from evaluators.records import EvaluationRun, Model, TaskEmission, TaskResult
+from evaluators.landing import bundles, parts
+from evaluators.records import EvaluationRun, Model, PartEmission, TaskEmission, TaskResult, Window
 
 if TYPE_CHECKING:
     import duckdb
@@ -101,7 +101,7 @@ class TaskEvaluation:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run with its valid evaluations and all its windows (phases of the run and of its tasks).
+    """A run with its valid evaluations and all its windows (phases of the run, of its tasks and of their parts).
 
     Energy and emissions (CO2e) are sums over all windows, None if one of them is not known.
     """
@@ -109,7 +109,7 @@ class Run:
     run: EvaluationRun
     model: Model
     evaluations: tuple[TaskEvaluation, ...]
-    windows: tuple[TaskEmission, ...]
+    windows: tuple[Window, ...]
     energy_kwh: float | None
     emissions_kg: float | None
     energy_reason: str | None
@@ -150,6 +150,9 @@ def read(
         if not valid:
             yield Left(f"run {run}", evaluations[0].invalid_reason or "not valid")
             continue
+        for part in evaluations:
+            if not part.is_valid:  # of a run that also has complete evaluations
+                yield Left(f"{part.task} of run {run}", part.invalid_reason or "not valid")
         landed = {record: list(_landed(root, run, record)) for record in (EvaluationRun, Model)}
         if not all(landed.values()):
             yield Left(f"run {run}", f"it is published, but not landed under {root}")
@@ -160,7 +163,8 @@ def read(
 def _whole(
     connection: duckdb.DuckDBPyConnection, root: Path, run: EvaluationRun, model: Model, valid: Sequence[Evaluation]
 ) -> Run:
-    results, windows = list(_landed(root, run.run_id, TaskResult)), list(_landed(root, run.run_id, TaskEmission))
+    results, emissions = list(_landed(root, run.run_id, TaskResult)), list(_landed(root, run.run_id, TaskEmission))
+    windows = parts.metered(emissions, _landed(root, run.run_id, PartEmission))
     hashes: dict[tuple[str, int], str] = {}
     for repetition in {evaluation.repetition for evaluation in valid}:
         found = connection.execute(_TASK_HASHES, {"run": run.run_id, "repetition": repetition}).fetchall()
@@ -170,7 +174,7 @@ def _whole(
         key = (evaluation.task, evaluation.repetition)
         own = tuple(result for result in results if (result.task, result.repetition) == key)
         one_filter = len({result.filter for result in own}) == 1
-        (inference,) = (w for w in windows if (w.task, w.repetition, w.phase) == (*key, "inference"))
+        (inference,) = (w for w in emissions if (w.task, w.repetition, w.phase) == (*key, "inference"))
         return TaskEvaluation(evaluation, own, inference, hashes.get(key) if one_filter else None)
 
     (figures,) = connection.execute(_RUN, {"run": run.run_id}).fetchall()

@@ -72,7 +72,7 @@ SIGNED: dict[type[Record], frozenset[str]] = {
     records.TaskResult: frozenset({"value", "chance"}),
     records.Sample: frozenset({"score"}),
     records.PartSample: frozenset({"score"}),
-    records.Stop: frozenset({"low", "high"}),
+    records.Stop: frozenset({"low", "high", "full_low", "full_high"}),
     LeaderboardSnapshot: frozenset({"params_b"}),  # zero or below means unknown to the leaderboard
 }
 

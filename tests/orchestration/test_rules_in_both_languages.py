@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 import math
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import timedelta
 from itertools import groupby, product
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +24,7 @@ import yaml
 from evaluators import plan
 from evaluators.energy import Reading, quality
 from evaluators.energy.short_windows import countable
+from evaluators.landing import bundles, parts, stops, withdrawn
 from evaluators.landing.decisions import exclude, excluded_runs, include_again
 from evaluators.landing.withdrawn import WITHDRAWN
 from evaluators.process import repetitions
@@ -33,16 +36,21 @@ from evaluators.records import (
     METHODS,
     PHASES,
     PROVIDERS,
+    STOP_REASONS,
+    VERDICTS,
     LeaderboardSnapshot,
+    Part,
+    Stop,
     columns,
 )
-from evaluators.statistics import brownian, gates, looks, mcnemar, paired
+from evaluators.statistics import brownian, decided, gates, looks, mcnemar, paired
 from evaluators.statistics.paired import Pairs
 from evaluators.summary import TaskSummary
 from orchestration.exports import boamps
 from orchestration.home import DBT_PROJECT
 from orchestration.report import cells, findings, palette, sections, tables
-from tests.support.landing_builder import BuiltRun, TaskOutcome
+from tests.support.landing_builder import START, BuiltRun, TaskOutcome
+from tests.support.parts import into_parts
 from tests.support.readings import reading
 from tests.support.rendered import model, rendered
 
@@ -90,6 +98,9 @@ def test_phases() -> None:
         ("mart_emissions_history", "control_flag", findings.CONTROL),
         ("mart_emissions_history", "control_flag", (*palette.CONTROL_MARKS, "no_control")),
         ("mart_study_claims", "verdict_code", palette.VERDICT_MARKS),
+        ("fct_task_evaluations", "stop_reason", STOP_REASONS),
+        ("mart_base_vs_finetuned_deltas", "stop_reason", STOP_REASONS),
+        ("mart_base_vs_finetuned_deltas", "score_verdict_code", (*VERDICTS, "not_decided_yet", "undetermined")),
     ],
 )
 def test_codes(mart: str, column: str, codes: Collection[str]) -> None:
@@ -391,3 +402,96 @@ def test_conditions_that_a_plan_warns_of_part_energies(sql: Ask, changed: dict[s
 def _seed(name: str) -> list[Case]:
     with (DBT_PROJECT / "seeds" / f"{name}.csv").open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+# Which answers of a part count, and how much was asked for a verdict.
+
+
+@pytest.mark.parametrize(
+    ("chunks", "is_excluded", "is_wrong", "counts"),
+    [
+        pytest.param(((0, 4), (4, 12)), (), (), "000011111111", id="continued by another run"),
+        pytest.param(((0, 8), (0, 4, 6)), (), (), "11111100", id="asked again"),
+        pytest.param(((0, 8), (4, 12)), (0,), (), "----11111111", id="the older is excluded"),
+        pytest.param(((0, 8), (4, 12)), (1,), (), "00000000", id="the newer is excluded"),
+        pytest.param(((0, 8), (4, 12)), (), (1,), "00000000", id="the newer was answered wrongly"),
+        pytest.param(((0, 8),), (0,), (), "", id="nothing is left"),
+    ],
+)
+def test_the_newest_answer_that_counts_at_each_place(
+    sql: Ask,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    chunks: Sequence[tuple[int, ...]],
+    is_excluded: Collection[int],
+    is_wrong: Collection[int],
+    counts: str,
+) -> None:
+    architecture = "LlamaForCausalLM"  # of the builder's models
+    monkeypatch.setattr(withdrawn, "WITHDRAWN", {("wrong", architecture): "it was"})
+    monkeypatch.setattr(withdrawn, "_ARCHITECTURES", {architecture})
+    runs: list[str] = []
+    for number, (start, *ends) in enumerate(chunks):
+        task = TaskOutcome("t", [True] * 12, 1.0)
+        run_id = BuiltRun(tmp_path, "m", [task], at=START + timedelta(hours=number)).land()
+        asked = into_parts(tmp_path, run_id, "t", ends, start=start)
+        engine = {"engine": "wrong" if number in is_wrong else "right"}
+        (tmp_path / run_id / bundles.RUN_FILE).write_text(json.dumps(engine))
+        runs.append(run_id)
+    for number in is_excluded:
+        exclude(tmp_path, runs[number], "the fan failed", "ann")
+    expected = {place: runs[int(run)] for place, run in enumerate(counts) if run != "-"}
+    found = parts.landed(tmp_path, excluded_runs(tmp_path)).get(asked.evaluation, ())
+    assert {place: part.run_id for place, part in parts.asked(found).items()} == expected
+
+    places = sql(
+        f"""
+        with int_run_validity as ({model("int_run_validity")})
+        select place, run_id from ({model("int_asked_places")}) order by place
+        """,
+        stg_parts=[
+            {column.name: getattr(row, column.name) for column in columns(Part)}
+            for run_id in runs
+            for bundle in bundles.bundles(tmp_path, run_id)
+            if bundles.places_in(bundle.name)
+            for row in bundles.rows(bundle, Part)
+        ],
+        stg_evaluation_runs=[
+            {"run_id": run_id, "engine": "wrong" if number in is_wrong else "right"}
+            for number, run_id in enumerate(runs)
+        ],
+        stg_models=[{"run_id": run_id, "architecture": architecture} for run_id in runs],
+        withdrawn_answers=[{"engine": "wrong", "architecture": architecture, "reason": "it was"}],
+        int_excluded_runs=[
+            {"run_id": run_id, "excluded_reason": "the fan failed"} for run_id in [*excluded_runs(tmp_path), "another"]
+        ],
+    )
+    assert dict(places) == expected
+
+
+@pytest.mark.parametrize(
+    ("stop_reason", "verdict", "words"),
+    [
+        ("claim", "worse", "62 of 1,200 asked"),
+        ("given_up", "no_difference_shown", "62 of 1,200 asked; the rest would show one with a chance below 10 %"),
+        ("given_up", None, "62 of 1,200 asked"),
+        ("all", "no_difference_shown", "62 of 1,200 asked"),
+        ("budget", None, "62 of 1,200 asked; the time was up"),
+        (None, "worse", None),
+    ],
+)
+def test_how_much_was_asked_in_words(sql: Ask, stop_reason: str | None, verdict: str | None, words: str | None) -> None:
+    ((found,),) = sql(
+        "select {{ asked_in_words('stop_reason', 'verdict::varchar', '62', '1200') }} from given",
+        given=[{"stop_reason": stop_reason, "verdict": verdict}],
+    )
+    assert found == words
+    if stop_reason is None or words is None:
+        return
+    stop = dict.fromkeys(column.name for column in columns(Stop)) | {"until": "decided", "stop_reason": stop_reason}
+    counts = {"documents_asked": 62, "documents_total": 1200, "margin_points": 2.0, "reference_model_id": "base"}
+    told = stops.finding(Stop(**stop | counts | {"verdict": verdict}))
+    rest = "the rest would show one with a chance below 10 %"
+    assert "62 of 1,200 documents asked" in told
+    assert (rest in told) == (rest in words)
+    assert f"{decided.GIVEN_UP_BELOW:.0%}" == "10%"

@@ -18,7 +18,10 @@ final as (
         finetuned_model_key as finetuned_eval_name
     from measured
     union all by name
-    select * from leaderboard
+    select
+        *,
+        true as is_complete
+    from leaderboard
 )
 
 select * from final
