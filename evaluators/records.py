@@ -198,7 +198,7 @@ class Window(Record):
     tokens_computed: int | None = field(metadata=_SINCE_2)  # what the engine forwarded, padding included
     tokens_padding: int | None = field(metadata=_SINCE_2)  # of tokens_computed, those that no request needs
     tokens_shared: int | None = field(metadata=_SINCE_2)  # served from the cache: unshared - (computed - padding)
-    tokens_distinct: int | None = field(metadata=_SINCE_2)  # the minimum: each distinct prefix once
+    tokens_distinct: int | None = field(metadata=_SINCE_2)  # the minimum: see docs/measurement.md
     own_cpu_s: float | None = field(metadata=_SINCE_3)  # CPU time of the evaluator in the window; NULL: unknown
     foreign_cpu_s: float | None = field(metadata=_SINCE_3)  # CPU time of every other process of the machine
     foreign_programs: str | None = field(metadata=_SINCE_5)  # that took most of it, with shares of the machine's time

@@ -39,6 +39,17 @@ def read(path: Path) -> Stop | None:
     return min(rows, key=lambda stop: stop.task)
 
 
+def of_run(root: Path, run_id: str) -> list[Stop]:
+    """The stops that a run landed, for a suite that of the whole; of several repetitions the first one's, because they
+    differ only in their energies."""
+    named = (bundle for bundle in bundles.bundles(root, run_id) if bundles.question_in(bundle.name) is not None)
+    found = sorted(filter(None, (read(bundle.path) for bundle in named)), key=lambda stop: stop.repetition)
+    by_question: dict[tuple[str, str], Stop] = {}
+    for stop in found:
+        by_question.setdefault((stop.suite, stop.task), stop)
+    return [by_question[question] for question in sorted(by_question)]
+
+
 def asked_by_task(stop: Stop) -> dict[str, int]:
     """How many documents of each task were asked when the question was stopped."""
     return {task: counts["asked"] for task, counts in json.loads(stop.looks_json)[-1].items()}
