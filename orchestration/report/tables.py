@@ -203,7 +203,7 @@ def _verdict(row: Row | None) -> Cell:
         ("What else differs", row["confounders"]),
     ]
     if row["evidence_through"]:
-        details.append(("Newest state used", row["evidence_through"]))
+        details.append(("Data through", row["evidence_through"]))
     kept = tuple((name, str(value)) for name, value in details if value)
     return Cell(effect, row["verdict"], verdict=Verdict.of(row), details=kept)
 
