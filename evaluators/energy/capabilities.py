@@ -63,10 +63,10 @@ def _cpu(rapl: Path, remedies: list[str]) -> tuple[str, str]:
     if measures_processor(rapl):
         return "measured", f"RAPL: {', '.join(found)} under {rapl}"
     if not found:
-        return OWN_TIME, "own CPU time x rated power (no RAPL package here; usual in virtual machines)"
+        return OWN_TIME, "the evaluator's own CPU time x rated power (no RAPL package here; usual in virtual machines)"
     unreadable = ", ".join(name for name, readable in found.items() if not readable)
     remedies.append(f"RAPL cannot be read here for {unreadable}: sudo chmod a+r {rapl}/intel-rapl:*/energy_uj")
-    return OWN_TIME, f"own CPU time x rated power (RAPL is there, but cannot be read for {unreadable})"
+    return OWN_TIME, f"the evaluator's own CPU time x rated power (RAPL is there, but cannot be read for {unreadable})"
 
 
 def _gpu(remedies: list[str]) -> tuple[str, str]:
@@ -93,5 +93,5 @@ def _gpu(remedies: list[str]) -> tuple[str, str]:
 
 
 def _ram(cpu_method: str) -> tuple[str, str]:
-    how = "by own share of the machine's CPU time" if cpu_method == OWN_TIME else "from the installed size"
+    how = "by the evaluator's share of the machine's CPU time" if cpu_method == OWN_TIME else "from the installed size"
     return memory_method(cpu_method), f"codecarbon: watts per memory module, {how}"

@@ -28,7 +28,7 @@ GPU_TOLERANCE = 0.05
 GPU_SLACK_S = 0.2
 
 MEANINGS = {
-    "too_short": f"the window is shorter than {SHORTEST_WINDOW_S:g} s, ten updates of the sensor",
+    "too_short": f"the window is shorter than {SHORTEST_WINDOW_S:g} s, too short for its energy to be trusted",
     "meter_failed": "the meter gave no answer for the window",
     "negative": "a counter went backwards",
     "not_finite": "the meter answered NaN or infinity",

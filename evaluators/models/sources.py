@@ -130,7 +130,7 @@ def _prepare(
         )
         folder = store.once(
             _key(*made_from, *_beside_the_weights(ground)),
-            f"{entry.name}: training an adapter with {entry.recipe}, once",
+            f"{entry.name}: training an adapter with {entry.recipe} (done once)",
             lambda target: train_adapter(script, ground.path, target, RECIPE_SEED),
             Former(_key(*made_from), _inputs(ground)),
         )
@@ -158,7 +158,7 @@ def _prepare(
 def _from_gguf(entry: ModelEntry, store: Store, file: Path, digest: str, reference: str) -> LocalModel:
     folder = store.once(
         _key("gguf", digest),
-        f"{entry.name}: converting {file.name} to safetensors, once",
+        f"{entry.name}: converting {file.name} to safetensors (done once)",
         lambda target: convert_gguf(file, target),
     )
     return LocalModel(folder, f"sha256:{digest}", None, reference)
@@ -175,7 +175,7 @@ def _merged(
     own = () if entry.source == "recipe" else (*beside(adapter), *copied_in_a_merge(adapter))  # a recipe's are pinned
     folder = store.once(
         _key(*made_from, config, digest_of(copied_in_a_merge(adapter)), *_beside_the_weights(base)),
-        f"{entry.name}: merging the adapter into {entry.base_model}, once",
+        f"{entry.name}: merging the adapter into {entry.base_model} (done once)",
         lambda target: merge_adapter(base.path, adapter, target),
         Former(_key(*made_from), (*_inputs(base), *own)),
     )

@@ -12,7 +12,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 
-from scipy import stats
+from scipy.special import stdtrit
 
 from evaluators.energy import quality
 from evaluators.energy.short_windows import countable, further_windows
@@ -84,7 +84,7 @@ def relative_half_width(energies_kwh: Sequence[float]) -> float | None:
         return None
     error = statistics.stdev(energies_kwh) / math.sqrt(repetitions) / statistics.fmean(energies_kwh)
     freedom = min(repetitions - 1, 30)  # the last row of the seed student_t
-    return math.expm1(float(stats.t.ppf((1 + LOOKED_AT_LEVEL) / 2, freedom)) * error)
+    return math.expm1(float(stdtrit(freedom, (1 + LOOKED_AT_LEVEL) / 2)) * error)
 
 
 def reason_to_stop(

@@ -54,7 +54,7 @@ def show_published(home: Home, console: Console, report: Path | None) -> None:
         notes += ["Leaderboard: no state imported yet; `evalwatt import-leaderboard hub` imports its newest state"]
     lines = [*notes, "", *verdicts] if verdicts else notes
     lines += [f"Report:    {report}"] if report is not None else []
-    lines += [f'Ask more:  {_command()} sql "select * from marts.mart_model_efficiency"']
+    lines += [f'Query:     {_command()} sql "select * from marts.mart_model_efficiency"']
     console.print("\n" + "\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 

@@ -28,7 +28,7 @@ _REFRESH_GRACE = timedelta(hours=2)  # after the deadline; a refresh waits up to
 @dg.sensor(
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Sends one message per night when its refresh has ended: what is good, what is not, and what to do.",
+    description="Sends one message per night when its refresh has ended: what succeeded, what did not, and what to do.",
 )
 def night_message(context: dg.SensorEvaluationContext, paths: Paths) -> dg.SkipReason:
     settings, now = paths.catalogue().settings, datetime.now(UTC)

@@ -79,14 +79,15 @@ def report(
     if (missing := size - len(models)) > 0:  # a night in the foreground has no size
         lines.append(Line("not begun", f"{missing} of {size} models were never queued", _NOW))
     landed = [run_id for model in models for run_id in model.run_ids]
-    doubts = list(_sensor_lines(home, landed))
+    doubts = list(_doubt_lines(home, landed))
     lines += doubts
     lines += ended.lines(home, landed)
-    good = sum(model.outcome == "good" for model in models)
+    succeeded = sum(model.outcome == "succeeded" for model in models)
     published = f"build {ended.build_id} was published" if ended.build_id else "nothing new was published"
     of = max(size, len(models) + len(not_begun))
-    evaluated = f"{good} of {of} models good{', energies in doubt' if doubts else ''}" if of else "nothing was due"
-    headline = f"{title(night, settings)}: {evaluated}, {published}"
+    evaluated = f"{succeeded} of {of} models succeeded" if of else "nothing was due"
+    in_doubt = ", energies in doubt" if doubts else ""
+    headline = f"{title(night, settings)}: {evaluated}{in_doubt}, {published}"
     return Message(datetime.fromisoformat(night), headline, tuple(lines))
 
 
@@ -124,7 +125,7 @@ class _Model:
     """How a model's evaluation ended tonight. `run_ids` are Evalwatt's."""
 
     name: str
-    outcome: str  # good, failed, over budget, not begun, canceled, running
+    outcome: str  # succeeded, failed, over budget, not begun, canceled, running
     words: str
     run_ids: tuple[str, ...]
     budget_notes: str | None
@@ -148,7 +149,7 @@ class _Model:
 def _outcome(run: dg.DagsterRun, metadata: Mapping[str, Any], reason: str) -> tuple[str, str]:
     status = run.status
     if status == dg.DagsterRunStatus.SUCCESS:
-        return "good", ""
+        return "succeeded", ""
     if CANCEL_TAG in run.tags and status == dg.DagsterRunStatus.FAILURE:
         return "canceled", "stopped by `evalwatt cancel`; what was finished is kept"
     if status == dg.DagsterRunStatus.FAILURE:
@@ -189,8 +190,8 @@ def _model_lines(models: Sequence[_Model], not_begun: Collection[str]) -> Iterat
                 yield Line(outcome, f"{model.name}: {model.words}", by_name, ((model.name, None),))
     for name in not_begun:
         yield Line("not begun", f"{name}: canceled by `evalwatt cancel`", _NOW, ((name, None),))
-    if good := [model.name for model in models if model.outcome == "good"]:
-        yield Line("good", ", ".join(good))
+    if succeeded := [model.name for model in models if model.outcome == "succeeded"]:
+        yield Line("succeeded", ", ".join(succeeded))
     for model in models:
         if model.budget_notes:
             remedy = "`evalwatt doctor` shows what is metered here; give the entry a `budget: {time: …}`"
@@ -208,7 +209,7 @@ def asked_lines(home: Home, runs: Iterable[tuple[str, str]]) -> Iterator[Line]:
             yield Line("asked", f"{model} on {suite}: {'; '.join(shown)}{more}")
 
 
-def _sensor_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
+def _doubt_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
     """The night's energies in doubt, one line per flag."""
     flagged: dict[str, list[tuple[str, str]]] = {}
     sentences: dict[str, str] = {}  # the first task's also describes the others
@@ -231,7 +232,7 @@ def _sensor_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
         remedy = quality.REMEDIES.get(flag, "`evalwatt doctor` shows what is metered here and how")
         models = {model for model, _ in tasks}
         remedy = remedy.replace("MODEL", models.pop()) if len(models) == 1 else remedy
-        yield Line("sensors", words, remedy, tuple(tasks))
+        yield Line("in doubt", words, remedy, tuple(tasks))
 
 
 class Refreshed:

@@ -123,7 +123,7 @@ def arrows() -> Layers:
 
 def families() -> Layers:
     """Dataset: ratios (family, group, x, colour, fill): emissions of fine-tunes relative to their base."""
-    x = _log("x", "Median emissions, times the base's", "figure")
+    x = _log("x", "Median emissions relative to the base", "figure")
     rows = _rows("ratios").encode(
         y=alt.Y("family:N", title=None, axis=alt.Axis(grid=False, domain=False, ticks=False)), yOffset="group:N"
     )

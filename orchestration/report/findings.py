@@ -14,7 +14,7 @@ from orchestration.report import formats
 from orchestration.report.queries import Answer, Row
 
 MEASURED, PUBLISHED, PER_RUN = "measured", "leaderboard_published", "leaderboard_per_run"
-BASES = {PUBLISHED: "Leaderboard, as published", PER_RUN: "Leaderboard, per run", MEASURED: "Own evaluations"}
+BASES = {PUBLISHED: "Leaderboard, as published", PER_RUN: "Leaderboard, per run", MEASURED: "Your evaluations"}
 HOLDS, UNDETERMINED = ("holds", "holds_in_direction"), "undetermined"  # codes of a claim's verdict
 PHASES = ("idle", "load", "warmup", "inference", "scoring")
 SUITE, KNOWN_TASKS = "suite", "known_tasks"  # scopes of a pair: all tasks, or those with known energies
@@ -55,7 +55,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one basis says about a claim; `state` is the leaderboard's, None for own evaluations."""
+    """What one basis says about a claim; `state` is the leaderboard's, None for your evaluations."""
 
     basis: str
     state: date | None
@@ -130,14 +130,14 @@ def tonight(answers: Answers) -> tuple[str, list[Figure]]:
     metered = [row for row in own if row["joules_per_correct"] is not None]
     cheap = min(metered, key=lambda row: row["joules_per_correct"], default=None)
     if best is not None and len(own) > 1:
-        sentence += (
-            f"; of the {len(own)} models compared, {best['model']} scores highest{_closeness(best, own, 'score')}"
-        )
+        sentence += f"; of the {len(own)} models compared, {best['model']} scores "
+        sentence += ("higher" if len(own) == 2 else "highest") + _closeness(best, own, "score")
         if cheap is not None and len(metered) > 1:
             subject = "" if best["model"] == cheap["model"] else f"{cheap['model']} "
             if len(metered) < len(own):
                 subject = f"of the {len(metered)} with a known energy, {cheap['model']} "
-            sentence += f" and {subject}needs the least energy per correct answer{_sureness(cheap, own)}"
+            amount = "less" if len(metered) == 2 else "the least"
+            sentence += f" and {subject}needs {amount} energy per correct answer{_sureness(cheap, own)}"
     flags = ", ".join(sorted({CONTROL[row["control_flag"]] for row in rows}))
     return f"{sentence}.", [
         _best(best),
@@ -225,8 +225,8 @@ def _without_own(answers: Answers) -> tuple[str, list[Figure]]:
     known = [row["emissions_kg"] for row in newest if row["emissions_kg"] is not None]
     claims = answers["claims"].where(basis=PER_RUN, as_of=held[-1])
     holds = [row for row in claims if row["verdict_code"] in HOLDS]
-    of = f"state of {day(held[-1])}"
-    return f"{remedy}. The leaderboard's table of {day(held[-1])} has {len(newest):,} models.", [
+    of = f"as of {day(held[-1])}"
+    return f"{remedy}. The leaderboard's table as of {day(held[-1])} has {len(newest):,} models.", [
         Figure("Models", f"{len(newest):,}", of, "Open LLM Leaderboard v2"),
         Figure("On the frontier", f"{len(frontier)}", of, "no other model scores as much for as little"),
         Figure(
@@ -272,12 +272,12 @@ def _findings(answers: Answers, claims: str) -> list[Finding]:
 _CLAIMS = {
     "a": "some small models suffice",
     "b": "returns diminish",
-    "c": "community is more efficient",
-    "d": "community emits about as much as its base",
-    "e": "official emits twice its base",
+    "c": "community models are more efficient",
+    "d": "community fine-tunes emit about as much as their base",
+    "e": "official fine-tunes emit twice as much as their base",
     "f": "no clear pattern",
-    "g": "Qwen2's base emits more",
-    "h": "Llama's base emits more",
+    "g": "Qwen2's base models emit more",
+    "h": "Llama's base models emit more",
 }
 _EFFECTS = {
     "c": "{} as many points per kg",
@@ -331,7 +331,7 @@ def _own_verbosity(answers: Answers) -> list[Finding]:
             MEASURED,
             None,
             None,
-            f"{row['finetuned']}: {formats.ratio(row['tokens_out_ratio'])} its base's tokens, "
+            f"{row['finetuned']}: {formats.ratio(row['tokens_out_ratio'])} as many tokens as its base, "
             f"{_per_correct(known.get((row['base'], row['finetuned']), row))}",
         )
         for row in pairs
@@ -342,9 +342,9 @@ def _own_verbosity(answers: Answers) -> list[Finding]:
 def _per_correct(row: Row) -> str:
     if row["joules_per_correct_ratio"] is None:
         return f"energy per correct answer not known ({row['verdict_reason']})"
-    on = f"on {tasks_compared(row)} " if row["scope"] == KNOWN_TASKS else ""
+    on = f" on {tasks_compared(row)}" if row["scope"] == KNOWN_TASKS else ""
     ratio = formats.ratio(row["joules_per_correct_ratio"])
-    return f"{on}{ratio} its energy per correct answer: {row['verdict']} ({row['energy_method']})"
+    return f"{ratio} as much energy per correct answer{on}: {row['verdict']} ({row['energy_method']})"
 
 
 def day(value: date) -> str:

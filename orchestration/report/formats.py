@@ -38,13 +38,13 @@ def number(value: float | None, digits: int = DIGITS) -> str:
 
 
 def without(windows: Mapping[str, int], seconds: float) -> str:
-    """The windows missing from a sum, by phase: `without 2 scoring windows of 0.41 s together`; empty for none."""
+    """The windows missing from a sum, by phase: `without 2 scoring windows (0.41 s in total)`; empty for none."""
     *others, last = [f"{count} {phase}" for phase, count in windows.items() if count] or [""]
     if not last:
         return ""
     kinds = f"{', '.join(others)} and {last}" if others else last
-    noun, together = ("windows", " together") if sum(windows.values()) > 1 else ("window", "")
-    return f"without {kinds} {noun} of {number(seconds, 2)}\u00a0s{together}"
+    noun, total = ("windows", " in total") if sum(windows.values()) > 1 else ("window", "")
+    return f"without {kinds} {noun} ({number(seconds, 2)}\u00a0s{total})"
 
 
 def points(value: float | None) -> str:

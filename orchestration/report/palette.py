@@ -15,7 +15,7 @@ GROUPS = {
     "official": {"colour": ORANGE, "words": "official release of the publisher"},
     "official, other": {"colour": YELLOW, "words": "other official"},
     "community": {"colour": BLUE, "words": "community"},
-    "own": {"colour": GREEN, "words": "own"},
+    "own": {"colour": GREEN, "words": "yours"},
 }
 
 # The phases in stacking order, from below.

@@ -88,14 +88,14 @@ def _frontier(answers: Answers) -> Section:
         id="frontier",
         name="Frontier",
         title="Score against energy",
-        lead="Up and to the left is better. The line connects the models that no other beats: none scores as much for "
-        "as little.",
+        lead="Up and to the left is better. The line connects the frontier: models that no other beats on one axis "
+        "without losing on the other.",
         charts=(Chart("frontier", "frontier", "Score against the energy of evaluating"),) if rows else (),
         notes=notes,
         list_of="models" if rows else None,
         controls="frontier" if rows else None,
         queries=("own_models", "leaderboard_models"),
-        method="Own models: gross inference energy of the suite, by the method on the axis, within one comparability "
+        method="Your models: gross inference energy of the suite, by the method on the axis, within one comparability "
         f"key. Leaderboard: {_multiplied(answers)}, not measured; `as published` sums repeated evaluations, `per run` "
         "is one of them, inferred from the sequence of states.",
     )
@@ -135,10 +135,10 @@ def _finetunes(answers: Answers) -> Section:
         charts.append(
             Chart("arrows", "arrows", "From the base to the fine-tune", "○ base, ● fine-tune, lines: 95 % intervals")
         )
-    reading = "● per run, ○ as published, ○ alone: not known per run; left of the line: less than the base"
+    reading = "● per run, ○ as published (alone if not known per run); left of the line: less than the base"
     for place, size_class in family_charts(answers).items():
         if answers["families"].where(size_class=size_class):
-            charts.append(Chart(place, "families", f"{size_class}: median emissions against the base's", reading))
+            charts.append(Chart(place, "families", f"{size_class}: median emissions relative to the base", reading))
     return Section(
         id="fine-tunes",
         name="Fine-tunes",
@@ -150,8 +150,8 @@ def _finetunes(answers: Answers) -> Section:
         list_of="pairs" if pairs else None,
         controls="fine-tunes" if pairs else None,
         queries=("finetunes", "families"),
-        method="Both models of your own pairs answer the same documents: the score's interval is paired, the energy's "
-        "comes from repetitions. A leaderboard pair is a single row per side, so it has no interval.",
+        method="Both models of a pair of yours answer the same documents: the score's interval is paired, the energy's "
+        "comes from repetitions. A leaderboard pair has a single row per side, so it has no interval.",
     )
 
 
@@ -169,8 +169,8 @@ def _size(answers: Answers) -> Section:
             Chart(
                 "marginal",
                 "marginal",
-                "Points gained per kilogram towards the next class",
-                "points gained between the medians of two classes",
+                "Points gained per kilogram from one class to the next",
+                "between the medians of the two classes",
             ),
         ]
     if any(row["n"] for row in answers["sizes"].where(basis=MEASURED)):
@@ -178,8 +178,8 @@ def _size(answers: Answers) -> Section:
             Chart(
                 "own-sizes",
                 "sizes",
-                "Own models by size class",
-                f"box: middle half, bar: median, ◆ mean; ●: single models of classes with fewer than {FEWEST_IN_A_BOX}",
+                "Your models by size class",
+                f"box: middle half, bar: median, ◆ mean; ●: each model, in classes with fewer than {FEWEST_IN_A_BOX}",
             )
         )
     return Section(
@@ -191,7 +191,7 @@ def _size(answers: Answers) -> Section:
         notes=_absent(answers),
         tables=tuple(tables.sizes(answers)),
         queries=("sizes",),
-        method="The study's population, classed by the parameters in the leaderboard's table; own models by the "
+        method="The study's population is classed by the parameters in the leaderboard's table, your models by the "
         "parameters counted in their weights. The smallest models that can do anything at all have the most points per "
         "kg, so look at the score too.",
     )
@@ -214,14 +214,14 @@ def _official(answers: Answers) -> Section:
         id="official",
         name="Providers",
         title="Official against community",
-        lead="Who gets more points out of a kilogram: the publishers of the base models, or the community?",
+        lead="Which models score more points per kilogram: those of the base models' publishers, or the community's?",
         charts=charts,
         notes=() if states(answers) else (NO_LEADERBOARD,),
         tables=(tables.providers(answers),) if answers["providers"] else (),
         queries=("providers",),
         method="Medians over the study's population. `Official at equal size and month` comes from a regression of log"
-        " kg on size and month of submission: it states how many times as much an official model emits as a similar "
-        "community model.",
+        " kg on size and month of submission: an official model's emissions, divided by those of a similar community "
+        "model.",
     )
 
 
@@ -248,7 +248,7 @@ def _verbosity(answers: Answers) -> Section:
                 "verbosity",
                 "verbosity",
                 "Tokens written against energy per correct answer",
-                "one colour per task; dashes connect a base and its fine-tune",
+                "one colour per task; a dashed line connects a base and its fine-tune",
             ),
         )
         if there
@@ -266,12 +266,13 @@ def _claims(answers: Answers) -> Section:
         id="claims",
         name="Claims",
         title="The study's claims",
-        lead="CO₂ Emissions and Models Performance (Hugging Face, 9 January 2025), tested on three kinds of evidence.",
+        lead="CO₂ Emissions and Models Performance (Hugging Face, 9 January 2025), tested on three bases: the "
+        "leaderboard as published, the leaderboard per run, and your evaluations.",
         notes=_absent(answers),
         tables=(tables.claims(answers),) if answers["claims"] else (),
         queries=("claims",),
-        method="Each verdict follows the rule in its row. `As published`, the table's CO₂ sums repeated evaluations, "
-        "which official models have more often than others; `per run` counts one evaluation each.",
+        method="Each verdict follows the rule in its row. `As published`: the table's CO₂, which sums repeated "
+        "evaluations; official models were repeated more often than others. `Per run`: one evaluation of each model.",
     )
 
 
@@ -280,18 +281,18 @@ def _nights(answers: Answers) -> Section:
     return Section(
         id="nights",
         name="Nights",
-        title="Emissions of the nights",
-        lead="The energy of every night on each machine, and whether its control workload was as steady as before. "
-        "Sums include repetitions.",
-        charts=(Chart("nights", "nights", "Energy of every night by phase", "marks: control workload"),)
+        title="Emissions by night",
+        lead="The energy of each night on each machine, and whether the control workload was steady. Sums include "
+        "repetitions.",
+        charts=(Chart("nights", "nights", "Energy of each night by phase", "marks: control workload"),)
         if there
         else (),
         notes=() if there else (NO_OWN,),
         tables=(tables.nights(answers),) if there else (),
         controls="nights" if there else None,
         queries=("nights",),
-        method="Gross energy of all phases of all runs that started on the date (UTC). A sum lists the windows missing "
-        "from it because their energy cannot be trusted. The control workload runs in scheduled nights only.",
+        method="Gross energy of all phases of all runs that started on the date (UTC). A sum leaves out windows "
+        "with an energy that cannot be trusted, and says how many. The control workload runs in scheduled nights only.",
     )
 
 

@@ -28,12 +28,12 @@ FEWEST_FOR_MEDIAN = 6  # models needed for a median with an interval
 
 
 def sizes(answers: Answers) -> list[Table]:
-    """The leaderboard's classes and own ones in separate tables, because their kilograms come from different work."""
+    """The leaderboard's classes and yours in separate tables, because their kilograms come from different work."""
     own = answers["sizes"].where(basis=MEASURED)
     listed = [row for row in answers["sizes"] if row["basis"] != MEASURED]
     return [
         _sizes("Emissions and scores by size class", listed),
-        _sizes("Emissions and scores of own models by size class", own),
+        _sizes("Emissions and scores of your models by size class", own),
     ]
 
 
@@ -41,7 +41,7 @@ def _sizes(caption: str, found: list[Row]) -> Table:
     columns = cells.columns(
         "Class",
         "#Models",
-        "Evidence",
+        "Basis",
         "#Mean",
         "#Median",
         "#Mean score",
@@ -50,12 +50,12 @@ def _sizes(caption: str, found: list[Row]) -> Table:
     )
     rows = []
     for row in found:
-        evidence = BASES[row["basis"]] + (f": {row['suite']}, {cells.machine(row)}" if row["basis"] == MEASURED else "")
+        basis = BASES[row["basis"]] + (f": {row['suite']}, {cells.machine(row)}" if row["basis"] == MEASURED else "")
         if row["n"]:
             line = (
                 Cell(row["bucket"], row["bucket_order"]),
                 cells.figure(row["n"]),
-                Cell(evidence, evidence),
+                Cell(basis, basis),
                 cells.mass(row["emissions_kg_mean"]),
                 cells.mass(row["emissions_kg_median"]),
                 Cell(formats.points(row["score_mean"]), row["score_mean"]),
@@ -70,7 +70,7 @@ def providers(answers: Answers) -> Table:
     columns = cells.columns(
         "Class",
         "Provider",
-        "Evidence",
+        "Basis",
         "#Models",
         "#Median kg",
         "#Median score",
@@ -112,10 +112,10 @@ def families(answers: Answers) -> Table:
         "Group",
         "#Models, as published",
         "#Median, as published",
-        "#Median, times the base's",
+        "#Median relative to the base, as published",
         "#Models, per run",
         "#Median, per run",
-        "#Median, times the base's, per run",
+        "#Median relative to the base, per run",
     )
     lines: dict[tuple[Any, ...], dict[str, Row]] = {}
     for row in answers["families"]:
@@ -151,7 +151,7 @@ def verbosity(answers: Answers) -> Table:
         "#J per answer",
         "#J per correct answer",
         "#Score",
-        "Evidence",
+        "Suite, machine and method",
     )
     rows = []
     for row in answers["verbosity"]:
@@ -188,12 +188,12 @@ def claims(answers: Answers) -> Table:
         line = [Cell(f"({claim}) {any_row['statement']}", claim, details=what)]
         line += [_verdict(of.get(basis)) for basis in BASES]
         rows.append((as_of, tuple(line)))
-    return Table("The study's claims on each kind of evidence", columns, tuple(rows))
+    return Table("The study's claims on each basis", columns, tuple(rows))
 
 
 def _verdict(row: Row | None) -> Cell:
     if row is None:
-        return Cell("no evidence yet")
+        return Cell("no data yet")
     effect = ""
     if row["effect"] is not None and row["verdict_code"] != UNDETERMINED:
         effect = formats.effect(row["effect_unit"], row["effect"], row["effect_low"], row["effect_high"])
@@ -203,7 +203,7 @@ def _verdict(row: Row | None) -> Cell:
         ("What else differs", row["confounders"]),
     ]
     if row["evidence_through"]:
-        details.append(("Evidence through", row["evidence_through"]))
+        details.append(("Data through", row["evidence_through"]))
     kept = tuple((name, str(value)) for name, value in details if value)
     return Cell(effect, row["verdict"], verdict=Verdict.of(row), details=kept)
 
@@ -253,7 +253,7 @@ def _known(kwh: float | None, lacking: str) -> Cell:
 
 def methods(answers: Answers) -> Table:
     columns = cells.columns(
-        "Evidence",
+        "Basis",
         "Energy obtained by",
         "Boundary",
         "Valid for",

@@ -1,4 +1,4 @@
-"""The tags that say what an asset rests on: own metered evaluations, the leaderboard's table, or both."""
+"""The tags that say what an asset rests on: your metered evaluations, the leaderboard's table, or both."""
 
 from __future__ import annotations
 

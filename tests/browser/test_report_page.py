@@ -373,7 +373,7 @@ def test_tables_sort_by_keyboard_and_what_is_not_known_comes_last(home: Home, op
 def test_the_first_stop_skips_to_the_content(home: Home, opened: Open) -> None:
     shown = opened(home.report_page)
     shown.page.keyboard.press("Tab")
-    assert shown.page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    assert shown.page.evaluate("document.activeElement.textContent") == "Skip to content"
 
 
 def test_a_query_is_copied_as_it_is(home: Home, opened: Open) -> None:
@@ -437,7 +437,7 @@ def test_what_is_known_is_drawn_and_what_is_missing_is_named(
     home, _ = doubtful_night
     shown = opened(report.write(home.marts, tmp_path))
     evidence = shown.page.locator("#frontier-controls [name=evidence]")
-    evidence.select_option(label="Own: mini, m1, bfloat16")
+    evidence.select_option(label="Your evaluations: mini, m1, bfloat16")
     shown.all_drawn()
     assert "833\u00a0mWh without late, odd" in shown.page.locator("#models tr", has_text="base").last.inner_text()
     took = sum(row["energy_known_kwh"] for row in shown.rows("nights") if row["machine"] == "m1")
@@ -447,7 +447,7 @@ def test_what_is_known_is_drawn_and_what_is_missing_is_named(
     assert "all of mini" in suite
     assert "2 of 4 tasks of mini: gen, mc" in known
     # No model here has an energy of all components: an empty frame says of each what there is.
-    evidence.select_option(label="Own: mini, g1, bfloat16")
+    evidence.select_option(label="Your evaluations: mini, g1, bfloat16")
     nothing = shown.page.locator("#frontier-chart .nothing")
     nothing.wait_for()
     assert "large: gen: flagged foreign_load; mc: flagged foreign_load" in nothing.inner_text()

@@ -27,9 +27,9 @@ LINES = (
     Line("failed", "bad: it broke", "fix it, then `evalwatt evaluate bad`", (("bad", None),)),
     Line("not begun", "late: the deadline came first", "`evalwatt run` evaluates it now", (("late", None),)),
     Line("failed", "half: two suites broke", "fix it, then `evalwatt evaluate half`", (("half", None),)),
-    Line("good", "steady"),
-    Line("sensors", "stuck: no change (steady t)", "`evalwatt evaluate steady --force`", (("steady", "t"),)),
-    Line("sensors", "foreign_load: others (busy t)", "`evalwatt evaluate busy --force`", (("busy", "t"),)),
+    Line("succeeded", "steady"),
+    Line("in doubt", "stuck: no change (steady t)", "`evalwatt evaluate steady --force`", (("steady", "t"),)),
+    Line("in doubt", "foreign_load: others (busy t)", "`evalwatt evaluate busy --force`", (("busy", "t"),)),
     Line("unpublished", "a test failed", "fix the cause, then `evalwatt build`", ()),
     Line("budget", "heavy: not enforced", "give the entry a budget"),
 )
@@ -57,7 +57,7 @@ def test_what_was_followed_is_asked_for_no_more(tmp_path: Path) -> None:
     run("half", before, status="failed", suite="second", suite_version="s")
     run("steady", before, flags="stuck")
     run("busy", before, flags="foreign_load")
-    message = Message(NIGHT, "Night of X: 1 of 4 models good", LINES)
+    message = Message(NIGHT, "Night of X: 1 of 4 models succeeded", LINES)
     kept = keep(home, message) / "message.json"
     after = datetime.now(UTC) + timedelta(seconds=1)
     assert message.text() in said(tmp_path), "nothing is published yet"
@@ -78,16 +78,16 @@ def test_what_was_followed_is_asked_for_no_more(tmp_path: Path) -> None:
     text = said(tmp_path)
     assert not any(words in text for words in done)
     assert all(line.words in text for line in LINES if line.words not in done)
-    assert "  done        failed, sensors, unpublished: done and published since" in text
+    assert "  done        failed, in doubt, unpublished: done and published since" in text
 
     values = json.loads(kept.read_text())
     kept.write_text(json.dumps(values | {"lines": [line for line in values["lines"] if line["words"] in done]}))
     text = said(tmp_path)
     assert (
-        "Night of X: everything its message asked for (failed, sensors, unpublished) has been done and published since"
+        "Night of X: everything its message asked for (failed, in doubt, unpublished) has been done and published since"
         in text
     )
-    assert "1 of 4 models good" not in text
+    assert "1 of 4 models succeeded" not in text
     assert "->" not in text
 
     # An earlier version did not keep when it spoke: nothing is guessed.

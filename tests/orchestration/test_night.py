@@ -150,11 +150,11 @@ def test_a_canceled_night_publishes_what_is_good_and_a_second_one_repeats_nothin
     assert Path(answer["published"]).is_file()
     assert "<h1" in Path(answer["report"]).read_text(encoding="utf-8")
     told = answer["message"].splitlines()
-    assert f"1 of 4 models good, build {Path(answer['published']).parent.name} was published" in told[0]
+    assert f"1 of 4 models succeeded, build {Path(answer['published']).parent.name} was published" in told[0]
     assert any(line.startswith("  failed      gone: tiny: ") and "nowhere" in line for line in told)
     assert "  canceled    slow-1: stopped by `evalwatt cancel`; what was finished is kept" in told
     assert "  not begun   slow-2: canceled by `evalwatt cancel`" in told
-    assert "  good        base" in told
+    assert "  succeeded   base" in told
     assert "never queued" not in answer["message"], "a night in the foreground has no queue"
     assert answer["message"] in err, "it is told once, in the log"
 

@@ -167,7 +167,8 @@ def test_a_night_is_told_of_once_when_its_refresh_has_ended(instance: DagsterIns
     running = refresh(instance, DagsterRunStatus.STARTED, **{WAITED_TAG: "waited 3 min 20 s"})
     assert look(instance, paths) == "no night has ended since the last message"
     end(instance, running, DagsterRunStatus.FAILURE)
-    headline = f"Night of {NIGHT:%Y-%m-%d %H:%M} UTC: 1 of 4 models good, energies in doubt, nothing new was published"
+    night = f"Night of {NIGHT:%Y-%m-%d %H:%M} UTC"
+    headline = f"{night}: 1 of 4 models succeeded, energies in doubt, nothing new was published"
     assert look(instance, paths) == headline
     refresh(instance, DagsterRunStatus.FAILURE)
     assert look(instance, paths) == "no night has ended since the last message"
@@ -180,13 +181,13 @@ def test_a_night_is_told_of_once_when_its_refresh_has_ended(instance: DagsterIns
         "              -> to continue before the next night: `evalwatt evaluate heavy`, then `evalwatt build`",
         "  not begun   late: the night's deadline came first",
         "              -> `evalwatt run` evaluates it now; otherwise it is due the next night",
-        "  good        good",
+        "  succeeded   good",
         "  asked       good on tiny: tiny_five: worse than base, 40 of 200 documents asked",
-        "  sensors     foreign_load: other programs took 47% (python3 46%) (good tiny_five)",
+        "  in doubt    foreign_load: other programs took 47% (python3 46%) (good tiny_five)",
         "              -> `evalwatt evaluate good --force` while no other program runs, then `evalwatt build`",
-        "  sensors     stuck: a sensor did not change although the component was in use (good tiny_one)",
+        "  in doubt    stuck: a sensor did not change although the component was in use (good tiny_one)",
         "              -> `evalwatt doctor` shows what is metered here and how",
-        f"  sensors     too_short: {quality.MEANINGS['too_short']} (good tiny_four)",
+        f"  in doubt    too_short: {quality.MEANINGS['too_short']} (good tiny_four)",
         f"              -> {quality.REMEDIES['too_short']}",
         "  refresh     waited 3 min 20 s for another refresh of this EVALWATT_HOME",
         "              -> `evalwatt build`, when the other refresh has ended",

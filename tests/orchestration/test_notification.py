@@ -26,18 +26,18 @@ from orchestration.nights.notification import deliver, deliveries
 
 MESSAGE = Message(
     datetime(2026, 3, 1, 2, tzinfo=UTC),
-    "Night of 2026-03-01 02:00 UTC: 1 of 2 models good, nothing new was published",
+    "Night of 2026-03-01 02:00 UTC: 1 of 2 models succeeded, nothing new was published",
     (
         Line("failed", "gone: no folder\nof that name", "`evalwatt evaluate gone`, then `evalwatt build`"),
-        Line("good", "base"),
+        Line("succeeded", "base"),
     ),
 )
 TEXT = """\
-Night of 2026-03-01 02:00 UTC: 1 of 2 models good, nothing new was published
+Night of 2026-03-01 02:00 UTC: 1 of 2 models succeeded, nothing new was published
   failed      gone: no folder
               of that name
               -> `evalwatt evaluate gone`, then `evalwatt build`
-  good        base"""
+  succeeded   base"""
 
 
 @pytest.fixture

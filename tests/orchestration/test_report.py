@@ -265,7 +265,7 @@ def test_windows_without_an_energy_are_counted_and_hide_nothing(answers: dict[st
     sentence, figures = findings.tonight(partly)
     known, kg = (sum(row[of] for row in night) for of in ("energy_known_kwh", "emissions_known_kg"))
     seconds = formats.number(len(night) / 2, 2)
-    words = f"without 1 idle and {2 * len(night)} scoring windows of {seconds}\u00a0s together"
+    words = f"without 1 idle and {2 * len(night)} scoring windows ({seconds}\u00a0s in total)"
     took = f"{formats.energy(known)} (cpu modelled, ram modelled) and emitting {formats.mass(kg)} of CO₂e"
     assert f", using {took}, {words}" in sentence
     assert figures[2].value == formats.energy(known)
@@ -275,7 +275,7 @@ def test_windows_without_an_energy_are_counted_and_hide_nothing(answers: dict[st
     for _, cells in table.rows:
         cell = dict(zip(titles, cells, strict=True))
         assert cell["Scoring"].text.endswith("without 2 windows")
-        assert "scoring windows of 0.50\u00a0s together" in cell["All"].text
+        assert "scoring windows (0.50\u00a0s in total)" in cell["All"].text
 
 
 def test_a_pair_falls_back_to_the_tasks_whose_energies_are_known(answers: dict[str, Answer]) -> None:
@@ -291,7 +291,8 @@ def test_a_pair_falls_back_to_the_tasks_whose_energies_are_known(answers: dict[s
     partly = answers | {"finetunes": replace(answers["finetunes"], rows=rows)}
     partly = changed(partly, "own_models", lambda row: row | {"joules_per_correct": None})
     told = [finding.words for question in findings.questions(partly) for finding in question.on(findings.MEASURED)]
-    said = "tuned: 0.125\u00a0× its base's tokens, on 1 of 2 tasks (mc) 1.20\u00a0× its energy per correct answer: more"
+    said = "tuned: 0.125\u00a0× as many tokens as its base, "
+    said += "1.20\u00a0× as much energy per correct answer on 1 of 2 tasks (mc): more"
     assert any(words.startswith(said) for words in told)
     least = findings.tonight(partly)[1][1]
     assert (least.value, least.of) == ("100 J", "base, against tuned, on 1 of 2 tasks (mc)")
@@ -320,6 +321,28 @@ def test_the_best_score_is_no_winner_where_intervals_overlap(answers: dict[str, 
             ),
         )
         assert ("scores highest (the interval overlaps that of" in findings.tonight(bounded)[0]) == overlaps
+
+
+@pytest.mark.parametrize(
+    ("models", "metered", "highest", "least"),
+    [
+        (2, 2, "of the 2 models compared, m1 scores higher", "and m0 needs less energy per correct answer"),
+        (3, 2, "of the 3 models compared, m2 scores highest", "of the 2 with a known energy, m0 needs less energy"),
+        (3, 3, "of the 3 models compared, m2 scores highest", "and m0 needs the least energy per correct answer"),
+    ],
+)
+def test_of_two_models_one_is_higher_and_of_three_one_is_highest(
+    answers: dict[str, Answer], models: int, metered: int, highest: str, least: str
+) -> None:
+    row = min(answers["own_models"], key=lambda row: row["headline_rank"])
+    rows = [
+        row | {"model": f"m{n}", "score": 50.0 + n, "joules_per_correct": 1.0 + n if n < metered else None}
+        for n in range(models)
+    ]
+    own = replace(answers["own_models"], rows=tuple(tuple(each.values()) for each in rows))
+    sentence = findings.tonight(answers | {"own_models": own})[0]
+    assert highest in sentence
+    assert least in sentence
 
 
 @pytest.mark.parametrize(
@@ -437,7 +460,7 @@ def test_own_size_classes_have_a_table_of_their_own(answers: dict[str, Answer]) 
     both = replace(answers["sizes"], rows=(*answers["sizes"].rows, tuple(listed.values())))
     table, ours = tables.sizes(answers | {"sizes": both})
     assert [cells[2].text for _, cells in table.rows] == ["Leaderboard, per run"]
-    assert {cells[2].text.partition(":")[0] for _, cells in ours.rows} == {"Own evaluations"}
+    assert {cells[2].text.partition(":")[0] for _, cells in ours.rows} == {"Your evaluations"}
 
 
 def test_what_an_energy_is_good_for_names_the_calibration(answers: dict[str, Answer]) -> None:
@@ -502,7 +525,7 @@ def test_a_fine_tunes_figures_are_what_was_landed(answers: dict[str, Answer]) ->
     assert row["joules_per_correct_ratio"] == pytest.approx((1500 / 13) / (5000 / 11))
     assert row["tokens_out_ratio"] == pytest.approx(2.5 / 20)
     told = [finding.words for question in findings.questions(answers) for finding in question.on(findings.MEASURED)]
-    assert any("0.254\u00a0× its energy per correct answer" in words for words in told)
+    assert any("0.254\u00a0× as much energy per correct answer" in words for words in told)
 
 
 def test_every_own_model_with_both_figures_is_on_the_frontier_or_beaten(answers: dict[str, Answer]) -> None:

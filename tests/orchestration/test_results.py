@@ -63,7 +63,7 @@ def test_the_last_lines_are_the_answers_the_page_and_what_to_ask(home: Home, sho
     *_, answer, report, ask = shown.splitlines()
     assert " against " in answer
     assert report == f"Report:    {home.report_page}"
-    assert ask.startswith("Ask more:  ")
+    assert ask.startswith("Query:     ")
     command = shlex.split(ask.partition(":")[2])
     assert command[1:] == ["sql", "select * from marts.mart_model_efficiency"]
     assert command[0] == "evalwatt" or Path(command[0]).samefile(Path(sys.executable).with_name("evalwatt"))

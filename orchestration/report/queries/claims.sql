@@ -1,4 +1,4 @@
--- The study's claims, on own evaluations and on the leaderboard's table as published and per run.
+-- The study's claims, on your evaluations and on the leaderboard's table as published and per run.
 select
     claim_id,
     basis,

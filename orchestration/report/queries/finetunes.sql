@@ -1,4 +1,4 @@
--- Fine-tuned models against their bases: own pairs by document, leaderboard pairs with one row per side. The scope
+-- Fine-tuned models against their bases: your pairs by document, leaderboard pairs with one row per side. The scope
 -- known_tasks covers the tasks with known energies on both sides if the suite's energy is not known.
 select
     deltas.basis,

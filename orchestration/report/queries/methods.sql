@@ -1,4 +1,4 @@
--- How energies were obtained, and which may be compared: own models as they are now, the leaderboard's on the study's
+-- How energies were obtained, and which may be compared: your models as they are now, the leaderboard's on the study's
 -- day and in the newest imported state.
 select
     basis,

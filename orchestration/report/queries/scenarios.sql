@@ -1,4 +1,4 @@
--- The same kWh on other grids and sites: own models one by one, the leaderboard's newest state in sums.
+-- The same kWh on other grids and sites: your models one by one, the leaderboard's newest state in sums.
 select
     basis,
     suite,

@@ -1,4 +1,4 @@
--- Emissions and scores by size class: own models with counted parameters, the study's population with published ones.
+-- Emissions and scores by size class: your models with counted parameters, the study's population with published ones.
 select
     basis,
     as_of,

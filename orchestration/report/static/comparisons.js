@@ -63,8 +63,8 @@ function familiesChart(id, sizeClass) {
     tip: ({ row }) => [
       `${row.family}, ${row.model_group}`,
       [
-        ["Evidence", BASES[row.basis]],
-        ["Median, times the base's", ratio(row.emissions_ratio_median)],
+        ["Basis", BASES[row.basis]],
+        ["Median relative to the base", ratio(row.emissions_ratio_median)],
         ["Median", mass(row.emissions_kg_median)],
         ["Models", figure(row.n)],
         ["Median score", points(row.score_median)],
@@ -140,7 +140,7 @@ function classTip(row) {
   return [
     row.bucket,
     [
-      ["Evidence", BASES[row.basis]],
+      ["Basis", BASES[row.basis]],
       ["Models", figure(row.n)],
       ["Mean", mass(row.emissions_kg_mean)],
       ["Median", mass(row.emissions_kg_median)],
@@ -170,7 +170,7 @@ function marginalChart() {
     tip: ({ row, step }) => [
       step,
       [
-        ["Evidence", BASES[row.basis]],
+        ["Basis", BASES[row.basis]],
         ["Points per kg", figure(row.marginal_score_per_kg)],
       ],
     ],
@@ -205,7 +205,7 @@ function providersChart() {
     tip: ({ row }) => [
       `${row.bucket}, ${row.provider}`,
       [
-        ["Evidence", BASES[row.basis]],
+        ["Basis", BASES[row.basis]],
         ["Points per kg", figure(row.score_per_kg_median)],
         ["95 %", range(row.score_per_kg_median_low, row.score_per_kg_median_high)],
         ["Models", figure(row.n)],

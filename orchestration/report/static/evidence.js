@@ -9,7 +9,7 @@ export const LISTED = [PER_RUN, PUBLISHED]; // of the leaderboard, the preferred
 
 export const isOwn = (evidence) => !LISTED.includes(evidence);
 
-// Own comparability keys, the headline key of the claims first.
+// Your comparability keys, the headline key of the claims first.
 export function byHeadline(keys) {
   const rank = new Map(rows("own_models").map((row) => [row.comparability_key, row.headline_rank]));
   const place = (key) => rank.get(key) ?? Number.MAX_VALUE;
@@ -28,7 +28,7 @@ export function evidences(query) {
 
 function shortName(key) {
   const [suite] = keyPart(key, "suite").split("@");
-  return `Own: ${suite}, ${keyPart(key, "machine")}, ${keyPart(key, "precision")}`;
+  return `${BASES[MEASURED]}: ${suite}, ${keyPart(key, "machine")}, ${keyPart(key, "precision")}`;
 }
 
 function longName(key, i) {

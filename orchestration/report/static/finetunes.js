@@ -189,13 +189,13 @@ function facts(row, of) {
   ];
   return [
     ["Base", row.base],
-    ["Of", of],
+    [isOwn(row.basis) ? "Task" : "Family", of],
     ["Tasks", row.scope === KNOWN_TASKS ? row.tasks_compared : ""],
     ["Points", gained(row.score_delta)],
     ["95 %", range(row.score_delta_low, row.score_delta_high, points)],
     ["Energy", `${energies}, ${ratio(row.energy_ratio)}`],
     ["95 %", range(row.energy_ratio_low, row.energy_ratio_high)],
-    ["How", row.energy_method],
+    ["Energy obtained by", row.energy_method],
     ...(isOwn(row.basis) ? verdicts : [["CO₂e is", row.verdict]]),
   ];
 }

@@ -110,10 +110,10 @@ function summary() {
   const reasons = distinct(without.map((row) => row.missing_reason ?? NOT_KNOWN)).join("; ");
   const of = `${counted(shown.length)} of ${counted(models.length)} models`;
   const missing = without.length ? `; ${without.length} without a figure, not in the chart (${reasons})` : "";
-  return `${of}, ${shown.filter(isOnIt).length} on the frontier of all${missing}.${withoutInterval()}`;
+  return `${of}, ${shown.filter(isOnIt).length} on the frontier of all models${missing}.${withoutInterval()}`;
 }
 
-// What own energies lack without repetitions.
+// What your energies lack without repetitions.
 function withoutInterval() {
   if (!isOwn(form.elements.evidence.value) || models.some((row) => row.energy_kwh_low !== null)) return "";
   return ` ${NO_INTERVALS}`;
@@ -217,7 +217,7 @@ function frontierChart() {
     opacity: opacity(row, known.length),
     order: colourOf(row) === OTHER ? 0 : 1,
   }));
-  const others = known.some((row) => colourOf(row) === OTHER) ? [["other families, or not known", OTHER]] : [];
+  const others = known.some((row) => colourOf(row) === OTHER) ? [["other or unknown families", OTHER]] : [];
   const line = steps.length > 1 ? "; line: the frontier of all models" : "";
   showKey("frontier", [...colours, ...others, [`area: parameters${line}`]]);
   return {
@@ -246,7 +246,7 @@ function ownFacts(row) {
     ["Score", points(row.score)],
     ["Energy", energy(row.cost)],
     ["CO₂e", mass(row.emissions_kg)],
-    ["How", row.energy_method],
+    ["Energy obtained by", row.energy_method],
     ...facts(row),
     ["J per correct answer", joules(row.joules_per_correct)],
     ["Frontier", place(row)],
@@ -258,7 +258,7 @@ function listedFacts(row) {
     ["Score", points(row.score)],
     ["CO₂e", mass(row.cost)],
     ["Energy", energy(row.energy_kwh)],
-    ["How", NAMEPLATE],
+    ["Energy obtained by", NAMEPLATE],
     ...facts(row),
     ["Frontier", place(row)],
   ];

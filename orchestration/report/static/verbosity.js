@@ -1,4 +1,4 @@
-// Tokens that own models write, against the energy of a correct answer; one comparability key at a time.
+// Tokens that your models write, against the energy of a correct answer; one comparability key at a time.
 
 import { chart, redraw } from "./charts.js";
 import { OTHER } from "./constants.js";
@@ -51,7 +51,7 @@ function verbosityChart(key) {
         ["95 %", range(row.tokens_out_per_request_low, row.tokens_out_per_request_high)],
         ["Per correct answer", joules(row.joules_per_correct)],
         ["Score", points(row.score)],
-        ["How", keyPart(row.comparability_key, "methods")],
+        ["Energy obtained by", keyPart(row.comparability_key, "methods")],
       ],
     ],
   };
