@@ -146,16 +146,16 @@ class _Run:
         landed = withdrawn.counted(spec.landing, excluded_runs(spec.landing))
         model, own, why = as_landed(facts, landed)
         self.record = dataclasses.replace(self.record, model_key=model.key)
-        wanted = [(repetition, task) for repetition in range(1, spec.suite.repetitions + 1) for task in tasks]
         tally.planned = {task.name: _plan_of(task, model, spec.suite.repetitions) for task in tasks}
         tally.planned |= {name: {"evaluation": "", "weight": 0.0} for name in tally.failures}
         self._write_tasks_file()
-        evaluations = [{task.name: _bundle(task, model, n) for task in tasks} for n in range(1, spec.suite.repetitions + 1)]
+        numbers = range(1, spec.suite.repetitions + 1)
+        evaluations = [{task.name: _bundle(task, model, number) for task in tasks} for number in numbers]
         landed_here = self._landed(landed, own, [name for of in evaluations for name in of.values()])
         done = set(landed_here.evaluations)
         if plan_until.goes_by_until(spec.suite) and not spec.complete:
             done |= plan_until.answered(spec.suite, tally.planned, spec.reference, landed_here).runs.keys()
-        due = [(n, task) for n, task in wanted if _bundle(task, model, n) not in done]
+        due = [(n, task) for n in numbers for task in tasks if evaluations[n - 1][task.name] not in done]
         tally.reused = [task.name for task in tasks if all(task is not of for _, of in due)]
         for reason in dict.fromkeys(tally.failures.values()):
             names = ", ".join(name for name, of in tally.failures.items() if of == reason)

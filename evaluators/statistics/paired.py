@@ -46,8 +46,8 @@ def document_variance(pairs: Pairs) -> float:
 
 
 def expected_document_variance(pairs: Pairs, total: int) -> float:
-    """The same once all `total` documents are asked, if as large a share of them is discordant. The pairs that are added
-    weigh less then: where all answers agree, the error falls with the number of documents and not with its root."""
+    """The same once all `total` documents are asked, if as large a share of them is discordant: the pairs that are
+    added weigh less then. Where all answers agree, the error falls with the number of documents, not with its root."""
     times = total / pairs.asked
     return (pairs.discordant * times + 2) / (total + 2) - (pairs.net * times / (total + 2)) ** 2
 

@@ -100,7 +100,8 @@ def _other_nights(home: Home) -> None:
 
 
 def _decide(home: Home) -> None:
-    """A gate asks about the fine-tune. The base's second night is left out, and m2's run was seen by a wall meter: 36.6 kJ, where 30.5 were metered."""
+    """A gate asks about the fine-tune. The base's second night is left out, and m2's run was seen by a wall meter: 36.6
+    kJ, where 30.5 were metered."""
     ids = [run_id for run_id in sorted(path.name for path in home.landing.iterdir()) if len(run_id) == 26]
     ends = {run_id: next(b for b in bundles(home.landing, run_id) if b.name == END_BUNDLE) for run_id in ids}
     rows = {run_id: pq.read_table(end.files["evaluation_runs"]).to_pylist()[0] for run_id, end in ends.items()}
