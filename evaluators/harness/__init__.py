@@ -2,7 +2,6 @@
 
     lm_eval_tasks.py   a suite's tasks, as lm-eval loads them and as the suite configures them
     order.py           the order in which documents are asked where a part may do
-    schedule.py        which documents are asked before each look at the answers
     asking.py          asking one task, all of it or chunk by chunk
     outcomes.py        its scores and samples
     metered.py         an engine as lm-eval's model, metered by phase
