@@ -4,8 +4,8 @@ The catalogue's first model is compared with its fine-tune, and with an adapter 
 name, which is asked in another order. Both are asked until it is decided, and everything, in one process and one after
 the other. Tasks are lm-eval's own on the benchmark data of EVALWATT_TEST_DATA: ARC, judged as one suite; three tasks of
 BBH with short prompts, and GSM8K answered with a number alone, each judged by itself. ARC and GSM8K are random samples:
-all of it, and GSM8K's reasoning, would take hours on two cores. BBH is no suite here, because a small model is at chance
-in it, where a suite's score stops falling and nothing is decided.
+all of it, and GSM8K's reasoning, would take hours on two cores. BBH is no suite here, because a small model is at
+chance in it, where a suite's score stops falling and nothing is decided.
 """
 
 from __future__ import annotations
