@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.until import Landed, compared, landed
+from evaluators.landing import bundles
+from evaluators.records import Sample, TaskEmission, TaskResult
 from tests.support.landing_builder import START, BuiltRun, TaskOutcome
 from tests.support.parts import into_parts, land_stop
 
@@ -59,6 +61,25 @@ def test_a_suite_is_compared_as_a_whole(tmp_path: Path) -> None:
     # of 200 documents; 3/4 of -20 points, from chance to everything right
     assert row[1:6] == ("all of tiny", "200", "0.35", "0.35", "0.35")
     assert row[-2:] == ("-20.0", "worse")
+
+
+def test_what_was_asked_to_the_end_counts_its_parts_once(tmp_path: Path) -> None:
+    run = _run(tmp_path, "tuned", ALIKE, ALIKE)
+    run_id = run.land()
+    (bundle,) = (
+        each for each in bundles.bundles(tmp_path, run_id) if each.name == bundles.task_bundle(run.fingerprint("mc"), 1)
+    )
+    rows = [*bundles.rows(bundle, TaskResult), *bundles.rows(bundle, Sample)]
+    sums = [dataclasses.replace(window, is_sum_of_parts=True) for window in bundles.rows(bundle, TaskEmission)]
+    into_parts(tmp_path, run_id, "mc", [40, TOTAL])
+    bundles.write_bundle(tmp_path, run_id, bundle.name, [*rows, *sums])
+    found = landed(tmp_path, run_id)
+    assert (
+        found.used["mc"].duration_s
+        == pytest.approx(found.used["gen"].duration_s)
+        == sum(each.duration_s for each in sums)
+    )
+    assert found.used.keys() == {"mc", "gen"}, "idle, load and warm-up are no task's"
 
 
 def test_an_unknown_energy_has_no_ratio(tmp_path: Path) -> None:
