@@ -100,16 +100,17 @@ def read(parts: Sequence[LandedPart]) -> Answers:
 def metered(emissions: Iterable[TaskEmission], parts: Iterable[PartEmission]) -> list[Window]:
     """A run's windows, each energy once: a sum of parts was used when they were asked, perhaps by earlier runs.
 
-    Whether a part's window was too short, or beside other programs, shows only in the sum of the task's windows.
+    Whether other programs took too much shows only in the sum of a task's windows. Its other flags are the parts' own,
+    or about the sum alone.
     """
     whole: list[TaskEmission] = []
-    doubts: dict[tuple[str, str, int], str | None] = {}
+    crowded: dict[tuple[str, str, int], str] = {}
     for window in emissions:
-        if window.is_sum_of_parts:
-            doubts[_phase(window)] = window.quality_flags
-        else:
+        if not window.is_sum_of_parts:
             whole.append(window)
-    asked = [dataclasses.replace(part, quality_flags=part.quality_flags or doubts.get(_phase(part))) for part in parts]
+        elif "foreign_load" in (window.quality_flags or ""):
+            crowded[_phase(window)] = "foreign_load"
+    asked = [dataclasses.replace(part, quality_flags=part.quality_flags or crowded.get(_phase(part))) for part in parts]
     return [*whole, *asked]
 
 

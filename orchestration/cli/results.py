@@ -30,7 +30,7 @@ _MODELS = """
 _DELTAS = """
     select finetuned_model_id, base_model_id, suite, scope, tasks_paired, tasks_planned, tasks_compared, score_delta,
         score_delta_low, score_delta_high, energy_ratio, tokens_out_ratio, joules_per_correct_ratio, score_verdict,
-        score_verdict_reason, score_interval_reason, score_p_adjusted, verdict, verdict_reason,
+        score_interval_reason, score_p_adjusted, verdict, verdict_reason,
         scope = 'known_tasks'
         or count(*) over (partition by comparability_key, finetuned_model_key, base_model_key) = 1 as says_energy
     from marts.mart_base_vs_finetuned_deltas
@@ -123,11 +123,8 @@ def _verdicts(row: Row) -> Iterator[str]:
     pair = f"{row['finetuned_model_id']} against {row['base_model_id']}"
     if row["scope"] == "suite":
         p_value = row["score_p_adjusted"]
-        how_sure = [
-            row["score_interval_reason"] if p_value is None else f"p = {p_value:.2g}",
-            row["score_verdict_reason"],
-        ]
-        yield f"{pair}: score: {row['score_verdict']} ({', '.join(filter(None, how_sure))})"
+        how_sure = row["score_interval_reason"] if p_value is None else f"p = {p_value:.2g}"
+        yield f"{pair}: score: {row['score_verdict']} ({how_sure})"
     else:
         pair = f"{pair} on {_part(row)} ({row['tasks_compared']})"
     if row["says_energy"]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -17,11 +16,9 @@ from typing import Any
 
 import duckdb
 import pytest
-from rich.console import Console
 
 from evaluators.landing.bundles import bundles, is_task_bundle, rows, task_bundle
 from evaluators.records import TaskResult
-from orchestration.cli.results import show_published
 from orchestration.exports import codecarbon, published_runs
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
@@ -369,10 +366,3 @@ def test_a_suite_of_which_a_part_was_asked(ask: Ask) -> None:
         2,
         mc["comparability_key"],
     )
-
-
-def test_the_command_line_says_how_much_was_asked(homes: dict[str, Home]) -> None:
-    text = io.StringIO()
-    show_published(homes["parts"], Console(file=text, width=200), None)
-    assert re.search(r"mixed against base: score: worse \(p = 0\.0\d+, 18 of 30 asked\)", text.getvalue())
-    assert "mixed against base: energy per correct answer: undetermined (only a part was asked)" in text.getvalue()

@@ -92,11 +92,12 @@ def _land(
             )
             for place in range(first, end)
         ]
-        rows += [PartEmission(**_share(emission, share), **places) for emission in emissions]
+        asked = (end - first) / len(samples)
+        rows += [PartEmission(**_share(emission, share, asked), **places) for emission in emissions]
         bundles.write_bundle(landing, result.run_id, bundles.part_bundle(evaluation, first, end - 1), rows)
-    sums = tuple(TaskEmission(**_share(emission, used), is_sum_of_parts=True) for emission in emissions)
-    asked, total = ends[-1], len(samples)
-    return InParts(result.run_id, result.task, evaluation, result.fingerprint, asked, total, (*results, *samples), sums)
+    whole, asked = (*results, *samples), ends[-1] / len(samples)
+    sums = tuple(TaskEmission(**_share(emission, used, asked), is_sum_of_parts=True) for emission in emissions)
+    return InParts(result.run_id, result.task, evaluation, result.fingerprint, ends[-1], len(samples), whole, sums)
 
 
 def complete(landing: Path, part: InParts) -> None:
@@ -174,10 +175,13 @@ def _values(record: Record) -> dict[str, Any]:
     return {column.name: getattr(record, column.name) for column in columns(type(record))}
 
 
-def _share(emission: TaskEmission, share: float) -> dict[str, Any]:
-    """A window's values, of which a part of the documents has that share."""
+def _share(emission: TaskEmission, used: float, asked: float) -> dict[str, Any]:
+    """The values of a window that used a share of the task's energy and time, for a share of its documents."""
     values = _values(emission)
     del values["is_sum_of_parts"]
-    for name in ("duration_s", *(name for name in values if name.endswith("energy_kwh"))):
-        values[name] = None if values[name] is None else values[name] * share
+    for name, value in values.items():
+        if value is not None and (name == "duration_s" or name.endswith("energy_kwh")):
+            values[name] = value * used
+        elif value is not None and (name == "requests" or name.startswith("tokens_")):
+            values[name] = round(value * asked)
     return values

@@ -17,10 +17,15 @@ whole_windows as (
     from {{ ref('stg_task_emissions') }}
 ),
 
--- Whether a part's window was too short, or beside other programs, shows only in the sum of the task's windows.
+-- Whether other programs took too much shows only in the sum of a task's windows. Its other flags are the parts' own,
+-- or about the sum alone.
 part_windows as (
     select
-        parts.* replace (coalesce(parts.quality_flags, sums.quality_flags) as quality_flags),
+        parts.* replace (
+            coalesce(
+                parts.quality_flags, case when contains(sums.quality_flags, 'foreign_load') then 'foreign_load' end
+            ) as quality_flags
+        ),
         parts.first_place || '-' || parts.last_place as part
     from {{ ref('stg_part_emissions') }} as parts
     left join whole_windows as sums

@@ -90,8 +90,7 @@ final as (
     select
         * exclude (gpu_doubts),
         case
-            when not is_one_setting then 'its parts were asked in different settings'
-            when quality_flags is null and energy_kwh is null then 'no stop has summed the energies of its parts'
+            when not is_summed then 'no stop has summed the energies of its parts'
             else {{ uncounted_reason('energy_kwh', 'quality_flags') }}
         end as energy_reason,
         case

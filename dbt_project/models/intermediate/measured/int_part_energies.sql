@@ -11,39 +11,18 @@ stops as (
     where scope = 'task' and is_newest
 ),
 
-sums as (
-    select
-        *,
-        {{ energy_method() }} as energy_method
-    from {{ ref('stg_task_emissions') }}
-    where is_sum_of_parts
+stopped as (
+    select distinct
+        run_id,
+        task,
+        repetition,
+        fingerprint
+    from {{ ref('int_stopped_tasks') }}
 ),
 
 windows as (
     select * from {{ ref('stg_part_emissions') }}
     where phase = 'inference'
-),
-
-runs as (
-    select
-        run_id,
-        {{ run_setting() }} as setting
-    from {{ ref('stg_evaluation_runs') }} as runs
-),
-
--- A stop describes what is asked unless more was asked since, or a run of which a part counted is excluded.
-stopped as (
-    select
-        questions.*,
-        stops.run_id as stop_run_id,
-        stops.stop_reason,
-        stops.score_test
-    from questions
-    left join stops
-        on
-            questions.fingerprint = stops.question
-            and questions.repetition = stops.repetition
-            and questions.documents_asked = stops.documents_asked
 ),
 
 parts as (
@@ -57,78 +36,101 @@ parts as (
     from places
 ),
 
-metered as (
+-- A document's variance, from parts that are sums of unequally many documents: the squares of their means' distances to
+-- the mean of all, weighted by their documents.
+spread as (
     select
-        parts.*,
-        runs.setting,
-        windows.energy_kwh,
-        {{ is_usable('windows.energy_kwh', 'windows.quality_flags') }} as is_usable
+        parts.task,
+        parts.fingerprint,
+        parts.repetition,
+        count(*) as parts,
+        sum(windows.requests) as requests,
+        bool_and({{ is_usable('windows.energy_kwh', 'windows.quality_flags') }}) as is_each_usable,
+        greatest(
+            sum(pow(windows.energy_kwh, 2) / parts.documents order by parts.first_place)
+            - pow(sum(windows.energy_kwh order by parts.first_place), 2) / sum(parts.documents),
+            0
+        ) / nullif(count(*) - 1, 0) as document_variance
     from parts
-    inner join runs on parts.run_id = runs.run_id
     left join windows
         on
             parts.run_id = windows.run_id
             and parts.task = windows.task
             and parts.repetition = windows.repetition
             and parts.first_place = windows.first_place
+    group by parts.task, parts.fingerprint, parts.repetition
 ),
 
--- A document's variance, from parts that are sums of unequally many documents: the squares of their means' distances to
--- the mean of all, weighted by their documents.
-spread as (
+sums as (
     select
-        task,
-        fingerprint,
-        repetition,
-        count(*) as parts,
-        bool_and(is_usable) as is_each_usable,
-        count(distinct setting) = 1 as is_one_setting,
-        greatest(
-            sum(pow(energy_kwh, 2) / documents order by first_place)
-            - pow(sum(energy_kwh order by first_place), 2) / sum(documents),
-            0
-        ) / nullif(count(*) - 1, 0) as document_variance
-    from metered
-    group by task, fingerprint, repetition
+        emissions.*,
+        stopped.fingerprint,
+        {{ energy_method() }} as energy_method
+    from {{ ref('stg_task_emissions') }} as emissions
+    inner join stopped
+        on
+            emissions.run_id = stopped.run_id
+            and emissions.task = stopped.task
+            and emissions.repetition = stopped.repetition
+    where emissions.is_sum_of_parts
+),
+
+-- The newest sum of just these parts: not of fewer, and not of one that no longer counts.
+summed as (
+    select sums.*
+    from sums
+    inner join spread
+        on
+            sums.task = spread.task
+            and sums.fingerprint = spread.fingerprint
+            and sums.repetition = spread.repetition
+            and sums.requests = spread.requests
+    where sums.phase = 'inference'
+    qualify row_number() over (partition by sums.task, sums.fingerprint, sums.repetition order by sums.run_id desc) = 1
 ),
 
 final as (
     select
-        stopped.task,
-        stopped.fingerprint,
-        stopped.repetition,
-        stopped.stop_run_id,
-        stopped.stop_reason,
-        stopped.score_test,
+        questions.task,
+        questions.fingerprint,
+        questions.repetition,
+        stops.run_id as stop_run_id,
+        stops.stop_reason,
+        stops.score_test,
         spread.parts,
         spread.is_each_usable,
-        spread.is_one_setting,
         spread.document_variance,
+        inference.run_id is not null as is_summed,
         inference.* exclude (
-            run_id, task, repetition, phase, cpu_method, gpu_method, ram_method, energy_method, boundary, quality_note,
-            is_sum_of_parts
+            run_id, task, fingerprint, repetition, phase, cpu_method, gpu_method, ram_method, energy_method, boundary,
+            quality_note, is_sum_of_parts
         ),
         coalesce(inference.energy_method, 'none') as energy_method,
         coalesce(inference.boundary, 'none') as boundary,
         {{ gpu_doubts('inference') }} as gpu_doubts,
         {{ countable('scoring.energy_kwh', 'scoring.quality_flags') }} as scoring_energy_kwh
-    from stopped
+    from questions
     inner join spread
         on
-            stopped.task = spread.task
-            and stopped.fingerprint = spread.fingerprint
-            and stopped.repetition = spread.repetition
-    left join sums as inference
+            questions.task = spread.task
+            and questions.fingerprint = spread.fingerprint
+            and questions.repetition = spread.repetition
+    -- A stop describes what is asked unless more was asked since, or a part no longer counts.
+    left join stops
         on
-            stopped.stop_run_id = inference.run_id
-            and stopped.task = inference.task
-            and stopped.repetition = inference.repetition
-            and inference.phase = 'inference'
+            questions.fingerprint = stops.question
+            and questions.repetition = stops.repetition
+            and questions.documents_asked = stops.documents_asked
+    left join summed as inference
+        on
+            questions.task = inference.task
+            and questions.fingerprint = inference.fingerprint
+            and questions.repetition = inference.repetition
     left join sums as scoring
         on
-            stopped.stop_run_id = scoring.run_id
-            and stopped.task = scoring.task
-            and stopped.repetition = scoring.repetition
+            inference.run_id = scoring.run_id
+            and inference.task = scoring.task
+            and inference.repetition = scoring.repetition
             and scoring.phase = 'scoring'
 )
 
