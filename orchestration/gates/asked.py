@@ -67,10 +67,8 @@ def _suite(catalogue: Catalogue, entry: ModelEntry, named: str | None) -> str:
 
 
 def _reference(catalogue: Catalogue, entry: ModelEntry, suite: str, compare_with: str) -> str:
-    if compare_with == entry.name:
+    if compare_with not in (BASE, LAST) and catalogue.model(compare_with) == entry:
         raise GateRefused(f"{entry.name} is the candidate itself; --against {LAST} names its revision before this one")
-    if compare_with not in (BASE, LAST):
-        catalogue.model(compare_with)
     asked = catalogue.compared_with(compare_with)
     found = asked.reference(entry, asked.suite(suite))
     if found.model is None:

@@ -54,7 +54,11 @@ WITHOUT_FRESHNESS = {
     "loads": "a rebuild loads what is old",
 }
 NOT_IN_THE_DIMENSION = {
-    ("fct_evaluation_runs", "model_key"): "of a run whose set-up did not arrive only the key is known"
+    ("fct_evaluation_runs", "model_key"): "of a run whose set-up did not arrive only the key is known",
+    **{
+        ("mart_gates", f"{side}_model_key"): "a run that is lost or in quarantine must not stop the publication"
+        for side in ("candidate", "reference")
+    },
 }
 MANY_PARENTS = {
     "int_task_evaluations": "it is where all that was landed of a task evaluation comes together",

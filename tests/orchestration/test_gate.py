@@ -18,6 +18,10 @@ import yaml
 
 from evaluators.catalogue.entries import CatalogueError, load
 from evaluators.landing.bundles import task_bundle
+from evaluators.spec import suite_version
+from orchestration.cli import gate as command
+from orchestration.defs.evaluations import EvaluationConfig
+from orchestration.foreground import Outcome
 from orchestration.gates import GateRefused, GateUndecided, landed, verdicts, words
 from orchestration.gates.asked import WHOLE_SUITE, Asked, ask
 from orchestration.gates.verdicts import Judged
@@ -157,7 +161,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Decided:
 def _publish(home: Home) -> None:
     assert not warehouse.load(home).quarantined
     selected = ("+mart_gates", "+dim_models", "+mart_base_vs_finetuned_deltas")
-    dbt_build(home, "--exclude-resource-type", "unit_test", "--select", *selected)
+    # Without the tests that also need other marts.
+    dbt_build(home, "--exclude-resource-type", "unit_test", "--indirect-selection", "cautious", "--select", *selected)
     publication.publish(home, checks={"passed": 1, "failed": 0})
 
 
@@ -312,6 +317,25 @@ def test_unknown_names_are_refused(place: Path, names: tuple[str, ...]) -> None:
         asked(place, *names)
 
 
+def test_the_reference_comes_first_and_whole_and_the_gate_says_how_much_is_asked(place: Path, tmp_path: Path) -> None:
+    started: list[tuple[str, Mapping[str, Any]]] = []
+
+    class Recorder:
+        def evaluate(self, model: str, config: Mapping[str, Any], tags: Mapping[str, str]) -> Outcome:
+            started.append((model, config))
+            return Outcome("", succeeded=True, reasons=())
+
+    catalogue, question = load(place / "catalogue.yml"), replace(asked(place, "same", "flipped"), score_margin=3.0)
+    command._evaluated(Recorder(), Home(tmp_path), catalogue, question)  # type: ignore[arg-type]
+    (reference, whole), (candidate, config) = started
+    assert (reference, whole) == ("flipped", {"suites": ["tiny"], "complete": True})
+    assert (candidate, config) == ("same", {"suites": ["tiny"], "compare_with": "flipped", "margin": 3.0})
+    EvaluationConfig(**config)
+    suite = catalogue.compared_with("flipped", 3.0).suite("tiny")
+    assert (suite.compare_with, suite.margin_points) == ("flipped", 3.0)
+    assert suite_version(suite) == suite_version(catalogue.suite("tiny")), "it enters no key"
+
+
 # The command, on real models.
 
 
@@ -382,6 +406,7 @@ def test_what_cannot_be_evaluated_is_neither_worse_nor_inconclusive(
         done = gate(place, *said.split())
         assert (done.returncode, done.stdout) == (1, ""), said
         assert problem in done.stderr
+        assert "unexpected" not in done.stderr
 
 
 @pytest.mark.parametrize(

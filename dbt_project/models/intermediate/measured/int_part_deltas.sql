@@ -56,23 +56,41 @@ tasks as (
             and pairs.repetition = evaluations.repetition
 ),
 
+gates as (
+    select * from {{ ref('stg_gates') }}
+),
+
+-- As among complete evaluations, a model is compared with its base, or with what a gate asks for.
 compared as (
     select * from tasks
     union all by name
     select * from suites
 ),
 
+of_interest as (
+    select *
+    from compared
+    where
+        is_lineage
+        or (finetuned_model_key, base_model_key) in (
+            select
+                gates.candidate_model_key,
+                gates.reference_model_key
+            from gates
+        )
+),
+
 judged as (
     select
-        compared.* exclude (run_started_at, repetition, stop_run_id, score_test_reason_code),
-        (compared.run_started_at at time zone 'UTC')::date as as_of,
+        of_interest.* exclude (run_started_at, repetition, stop_run_id, score_test_reason_code),
+        (of_interest.run_started_at at time zone 'UTC')::date as as_of,
         false as is_complete,
         stops.documents_asked,
         stops.documents_total,
         stops.stop_reason,
         stops.verdict_code as stop_verdict_code,
         coalesce(
-            compared.score_test_reason_code,
+            of_interest.score_test_reason_code,
             case
                 when stops.until = 'width' then 'asked_until_width'
                 when stops.p_value is null then 'no_mean_over_documents'
@@ -88,19 +106,19 @@ judged as (
         base.energy_kwh as base_energy_kwh,
         base.tokens_out_per_request as base_tokens_out_per_request,
         base.joules_per_correct as base_joules_per_correct
-    from compared
+    from of_interest
     inner join stops
         on
-            compared.stop_run_id = stops.run_id
-            and compared.scope = stops.scope
-            and compared.task = stops.task
-            and compared.repetition = stops.repetition
+            of_interest.stop_run_id = stops.run_id
+            and of_interest.scope = stops.scope
+            and of_interest.task = stops.task
+            and of_interest.repetition = stops.repetition
     left join sides as base
         on
-            compared.whole_comparability_key = base.comparability_key
-            and compared.base_model_key = base.model_key
-            and compared.scope = base.scope
-            and compared.task = base.task
+            of_interest.whole_comparability_key = base.comparability_key
+            and of_interest.base_model_key = base.model_key
+            and of_interest.scope = base.scope
+            and of_interest.task = base.task
             and base.paired_with = ''
 ),
 

@@ -25,10 +25,6 @@ documents as (
     select * from {{ ref('int_documents') }}
 ),
 
-gates as (
-    select * from {{ ref('stg_gates') }}
-),
-
 -- As among complete evaluations, a model's newest revision is compared.
 newest as (
     select evaluations.*
@@ -72,14 +68,6 @@ pairs as (
             and stopped.task = base.task
             and stopped.reference_repetition = base.repetition
             and newest.model_key != base.model_key
-    where
-        newest.base_model_id = base.model_id
-        or (newest.model_key, base.model_key) in (
-            select
-                gates.candidate_model_key,
-                gates.reference_model_key
-            from gates
-        )
 ),
 
 answered as (

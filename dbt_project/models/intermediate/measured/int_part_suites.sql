@@ -21,10 +21,6 @@ whole_evaluations as (
     where is_valid
 ),
 
-gates as (
-    select * from {{ ref('stg_gates') }}
-),
-
 newest_whole as (
     select *
     from whole_evaluations
@@ -128,18 +124,7 @@ final as (
             summed.run_id = stops.run_id
             and summed.repetition = stops.repetition
             and summed.documents_asked = stops.documents_asked
-    where
-        summed.is_part
-        and summed.is_one_base
-        and (
-            summed.is_lineage
-            or (summed.finetuned_model_key, summed.base_model_key) in (
-                select
-                    gates.candidate_model_key,
-                    gates.reference_model_key
-                from gates
-            )
-        )
+    where summed.is_part and summed.is_one_base
 )
 
 select * from final
