@@ -138,7 +138,7 @@ def a_night(instance: DagsterInstance, paths: Paths) -> None:
 
 
 def in_parts(task: str) -> InParts:
-    return InParts(task, bundles.task_bundle(task, 1), task, asked=40, total=200)
+    return InParts("", task, bundles.task_bundle(task, 1), task, asked=40, total=200, whole=(), sums=())
 
 
 def task_summary(task: str, duration_s: float, **changes: Any) -> TaskSummary:
