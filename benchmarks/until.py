@@ -182,8 +182,8 @@ def _catalogue(folder: Path) -> Catalogue:
     # In half precision answers depend on which documents are asked together.
     common = {"source": "path", "family": entry.family, "provider": "own", "dtype": "float32"}
     names = [f"local_leaderboard_bbh_{name}" for name in BBH]
-    alone = [{"task": name, "primary": "acc_norm"} for name in names]
-    alone.append({"task": "gsm8k_short", "primary": "exact_match", "chance": 0})
+    alone: list[dict[str, str | float]] = [{"task": name, "primary": "acc_norm"} for name in names]
+    alone.append({"task": "gsm8k_short", "primary": "exact_match", "chance": 0.0})
     arc = [{"task": name, "primary": "acc_norm"} for name in ("arc_easy", "arc_challenge")]
     shared = {"include_path": str(_tasks(folder / "tasks")), "description": "compared"}
     content = {
@@ -202,7 +202,7 @@ def _catalogue(folder: Path) -> Catalogue:
 def _zeros(base: Path, target: Path) -> Path:
     """Save an adapter that adds nothing: peft starts one of LoRA's two matrices with zeros."""
     config = peft.LoraConfig(r=1, target_modules=["q_proj"], task_type="CAUSAL_LM")
-    peft.get_peft_model(AutoModelForCausalLM.from_pretrained(base), config).save_pretrained(target)
+    peft.get_peft_model(AutoModelForCausalLM.from_pretrained(base), config).save_pretrained(str(target))
     return target
 
 
