@@ -15,7 +15,7 @@ import random
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import copytree
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import peft
 import yaml
@@ -130,7 +130,7 @@ def _in_full(stop: Stop, reference: Landed, whole: Landed) -> tuple[Estimate | N
     for task, weight in _weights(stop).items():
         found = pairs[task]
         tasks.append(suites.Task(found.asked, weight, whole.results[task].chance))
-        standings.append(suites.standing_of_pairs(found, sum(reference.correct[task].values()), found.asked))
+        standings.append(suites.standing_of_pairs(found, sum(reference.correct[task].values())))
     estimate = suites.estimate(tasks, [task.total for task in tasks], standings)
     return estimate, decided.of_suite([estimate], (1.0,), (1.0,), stop.margin_points).verdict
 
@@ -182,8 +182,8 @@ def _catalogue(folder: Path) -> Catalogue:
     # In half precision answers depend on which documents are asked together.
     common = {"source": "path", "family": entry.family, "provider": "own", "dtype": "float32"}
     names = [f"local_leaderboard_bbh_{name}" for name in BBH]
-    alone: list[dict[str, Any]] = [{"task": name, "primary": "acc_norm"} for name in names]
-    alone.append({"task": "gsm8k_short", "primary": "exact_match", "chance": 0})
+    alone: list[dict[str, str | float]] = [{"task": name, "primary": "acc_norm"} for name in names]
+    alone.append({"task": "gsm8k_short", "primary": "exact_match", "chance": 0.0})
     arc = [{"task": name, "primary": "acc_norm"} for name in ("arc_easy", "arc_challenge")]
     shared = {"include_path": str(_tasks(folder / "tasks")), "description": "compared"}
     content = {

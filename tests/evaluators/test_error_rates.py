@@ -144,7 +144,7 @@ def test_claims_about_tasks_with_a_difference(total: int, discordant: float, dif
 @pytest.mark.parametrize(("total", "asked"), expected.DRAWN.items())
 def test_what_is_asked_until_it_is_decided(total: int, asked: tuple[float, ...]) -> None:
     """The shares that plans expect: most where it is undecided."""
-    found = [stopped(total, 0.15, difference, FEWER) for difference in expected.DIFFERENCES]
+    found = [stopped(total, 0.15, difference, 500) for difference in expected.DIFFERENCES]  # error about 1.3 points
     assert [tally.asked / tally.trials for tally in found] == pytest.approx(asked, abs=0.03)
 
 
@@ -259,28 +259,23 @@ def stopped_suite(members: Sequence[Member], pattern: str, trials: int) -> Tally
     return tally
 
 
-OF_SIX = [pytest.param(LEADERBOARD, id="leaderboard"), pytest.param(SMALL, id="small tasks")]
-LOPSIDED = [
+SUITES = [
+    pytest.param(LEADERBOARD, id="leaderboard"),
+    pytest.param(SMALL, id="small tasks"),
     pytest.param(ONE_UNLIKE_OTHERS, id="one unlike others"),
     pytest.param(QUIET_AND_NOISY, id="quiet and noisy"),
 ]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("members", OF_SIX)
+@pytest.mark.parametrize("members", SUITES)
 def test_claims_about_suites_of_equal_quality(members: Sequence[Member]) -> None:
     assert_claims_are_seldom_wrong(stopped_suite(members, "none", TRIALS))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("members", LOPSIDED)
-def test_claims_about_lopsided_suites_of_equal_quality(members: Sequence[Member]) -> None:
-    assert_claims_are_seldom_wrong(stopped_suite(members, "none", FEWER))
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("pattern", ["cancel", "margin"])
-@pytest.mark.parametrize("members", [*OF_SIX, *LOPSIDED])
+@pytest.mark.parametrize("members", SUITES)
 def test_claims_about_suites_whose_tasks_differ(members: Sequence[Member], pattern: str) -> None:
     """Whose differences cancel one another, or add up to the margin."""
     assert_claims_are_seldom_wrong(stopped_suite(members, pattern, FEWER))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import pytest
 
-from evaluators.statistics import decided, looks, suites
+from evaluators.statistics import brownian, decided, looks, suites
 from evaluators.statistics.decided import Estimate, of_suite
 from evaluators.statistics.paired import Pairs, standard_error
 from evaluators.statistics.suites import Standing, Task
@@ -110,3 +111,23 @@ def test_from_answers_to_a_judgement() -> None:
     assert suites.repeated_p_value(TASKS, path[:-1]) > looks.LEVEL
     low, high = suites.interval(TASKS, path) or (0.0, 0.0)
     assert 0 < low < 13.5 < high
+
+
+def test_how_looks_hang_together_is_seen_in_the_answers() -> None:
+    """A quiet task that is asked to its end beside a large noisy one, which has nearly all of the variance then."""
+    tasks, discordant = [Task(250), Task(5000)], (0.02, 0.3)
+    path = []
+    for asked in (counts := suites.planned_looks(tasks)[:9]):
+        pairs = [
+            Pairs(n, round(share * n / 2), round(share * n / 2)) for n, share in zip(asked, discordant, strict=True)
+        ]
+        path.append([suites.standing_of_pairs(each, each.asked // 2) for each in pairs])
+    variances = [standing.document_variance for standing in path[-1]]
+
+    def variance(asked: tuple[int, ...]) -> float:
+        return sum(50**2 * each / (n + 2) for each, n in zip(variances, asked, strict=True))
+
+    shares = tuple(variance((250, 5000)) / variance(asked) for asked in counts)
+    spending = looks.spending(suites.planned_spending(tasks)[: len(counts)], looks.LEVEL)
+    reach = brownian.boundaries(shares, spending)[-1] * math.sqrt(variance(counts[-1]))
+    assert suites.interval(tasks, path) == pytest.approx((-reach, reach))
