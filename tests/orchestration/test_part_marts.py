@@ -29,7 +29,7 @@ from tests.support.metered_nights import KWH, answers
 from tests.support.parts import InParts, complete, into_parts, land_stop
 
 MC = TaskOutcome("mc", answers(12, 20), 1000.0)
-GEN = TaskOutcome("gen", answers(5), 2000.0, tokens_out=[20] * 10)
+GEN = TaskOutcome("gen", answers(6), 2000.0, tokens_out=[20] * 10)
 TUNED_MC = TaskOutcome("mc", answers(8, 20), 1000.0)
 WITH_PARTS = {"fct_task_evaluations", "mart_base_vs_finetuned_deltas"}
 OF_RUNS = {"dim_models", "fct_evaluation_runs", "mart_emissions_history"}  # which parts have, too
@@ -56,7 +56,8 @@ class Nights:
         return BuiltRun(self.home.landing, model, outcomes, base="base", planned=planned, at=at).land()
 
     def whole(self) -> None:
-        self.run("plain", TUNED_MC, GEN)
+        evaluation = task_bundle(BuiltRun(self.home.landing, "plain", []).fingerprint("mc"), 1)
+        self.plain = {"mc": (evaluation, self.run("plain", TUNED_MC, GEN))}
         run_id = self.run("whole", TUNED_MC, GEN)
         part = into_parts(self.home.landing, run_id, "mc", (8, 20))
         complete(self.home.landing, part)
@@ -73,12 +74,17 @@ class Nights:
         land_stop(landing, run_id, [part], None, self.reference)
 
         run_id = self.run("given", TUNED_MC)
-        found = {"stop_reason": "given_up", "verdict": "no_difference_shown", "p_value": 0.4, "claim_chance": 0.06}
+        found: dict[str, Any] = {
+            "stop_reason": "given_up",
+            "verdict": "no_difference_shown",
+            "p_value": 0.4,
+            "claim_chance": 0.06,
+        }
         land_stop(landing, run_id, [into_parts(landing, run_id, "mc", (8,))], None, self.reference, **found)
 
-        unknown = {"stop_reason": "budget", "verdict": None}
+        unknown: dict[str, Any] = {"stop_reason": "budget", "verdict": None}
         run_id = self.run("interrupted", TUNED_MC)
-        none = {"p_value": None, "low": None, "high": None, "score_test": None}
+        none: dict[str, Any] = {"p_value": None, "low": None, "high": None, "score_test": None}
         land_stop(landing, run_id, [into_parts(landing, run_id, "mc", (8,))], None, self.reference, **unknown, **none)
         run_id = self.run("interrupted", TUNED_MC)
         part = into_parts(landing, run_id, "mc", (12, 16), start=8)
@@ -86,11 +92,19 @@ class Nights:
 
         into_parts(landing, self.run("killed", TUNED_MC), "mc", (8, 12))
 
-        run_id = self.run("elsewhere", TUNED_MC)
-        land_stop(landing, run_id, [into_parts(landing, run_id, "mc", (8,))], None, {"mc": ("not landed", "R")})
+        # Compared with what is not landed, and with what is not its base.
+        for model, reference in (("elsewhere", {"mc": ("not landed", "R")}), ("sibling", self.plain)):
+            run_id = self.run(model, TUNED_MC)
+            land_stop(landing, run_id, [into_parts(landing, run_id, "mc", (8,))], None, reference)
 
         run_id = self.run("wide", TUNED_MC)
-        width = {"until": "width", "stop_reason": "width", "verdict": None, "width_points": 5.0, "margin_points": None}
+        width: dict[str, Any] = {
+            "until": "width",
+            "stop_reason": "width",
+            "verdict": None,
+            "width_points": 5.0,
+            "margin_points": None,
+        }
         land_stop(landing, run_id, [into_parts(landing, run_id, "mc", (8,))], None, self.reference, **width, **none)
 
         # Of a suite, a part of one task; the other was evaluated before.
@@ -98,6 +112,13 @@ class Nights:
         asked = [into_parts(landing, run_id, "mc", (8,)), self.mixed_gen]
         tasks = {"gen": {"p_value": 1.0, "verdict": "equivalent"}}
         land_stop(landing, run_id, asked, {"mc": 1.0, "gen": 3.0}, self.reference, tasks, low=-20.0, high=-2.0)
+
+        # More was asked since the suite was stopped, of a task alone.
+        run_id = self.run("moved", TUNED_MC, GEN)
+        asked = [into_parts(landing, run_id, task, (end,)) for task, end in (("mc", 8), ("gen", 4))]
+        land_stop(landing, run_id, asked, {"mc": 1.0, "gen": 3.0}, self.reference)
+        run_id = self.run("moved", TUNED_MC)
+        land_stop(landing, run_id, [into_parts(landing, run_id, "mc", (12,), start=8)], None, self.reference)
 
 
 def built(home: Home, *arguments: str) -> Home:
@@ -346,8 +367,10 @@ def test_what_is_not_compared_with_its_base_has_no_delta(ask: Ask) -> None:
         "select distinct finetuned_model_id from marts.mart_base_vs_finetuned_deltas where not is_complete order by all"
     )
     found = [row["finetuned_model_id"] for row in ask(query)]
-    assert found == ["claimed", "given", "interrupted", "mixed", "wide"]
-    assert evaluation(ask, "elsewhere")["stop_reason"] == "claim"
+    assert found == ["claimed", "given", "interrupted", "mixed", "moved", "wide"]
+    query = "select task from marts.mart_base_vs_finetuned_deltas where finetuned_model_id = 'moved' order by task"
+    assert [row["task"] for row in ask(query)] == ["gen", "mc"], "more was asked since the suite was stopped"
+    assert [evaluation(ask, model)["stop_reason"] for model in ("elsewhere", "sibling")] == ["claim", "claim"]
 
 
 def test_a_suite_of_which_a_part_was_asked(ask: Ask) -> None:
@@ -357,8 +380,8 @@ def test_a_suite_of_which_a_part_was_asked(ask: Ask) -> None:
     assert (row["documents_paired"], row["documents_asked"], row["documents_total"]) == (18, 18, 30)
     mc = delta(ask, "mixed")
     # gen, which both were asked in full, weighs three times as much
-    assert row["base_score"] == pytest.approx((mc["base_score"] + 3 * 50) / 4)
-    assert row["finetuned_score"] == pytest.approx((mc["finetuned_score"] + 3 * 50) / 4)
+    assert row["base_score"] == pytest.approx((mc["base_score"] + 3 * 60) / 4)
+    assert row["finetuned_score"] == pytest.approx((mc["finetuned_score"] + 3 * 60) / 4)
     assert (row["score_verdict"], row["score_verdict_reason"]) == ("worse", "18 of 30 asked")
     assert row["energy_kwh_estimate"] == pytest.approx((1000 + 2000) / KWH)
     assert (row["tasks_compared"], row["tasks_paired"], row["comparability_key"]) == (

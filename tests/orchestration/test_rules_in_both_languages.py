@@ -537,9 +537,10 @@ def test_how_much_was_asked_in_words(sql: Ask, stop_reason: str | None, verdict:
     assert found == words
     if stop_reason is None or words is None:
         return
-    stop = dict.fromkeys(column.name for column in columns(Stop)) | {"until": "decided", "stop_reason": stop_reason}
+    stop: dict[str, Any] = dict.fromkeys(column.name for column in columns(Stop))
+    stop |= {"until": "decided", "stop_reason": stop_reason, "verdict": verdict}
     counts = {"documents_asked": 62, "documents_total": 1200, "margin_points": 2.0, "reference_model_id": "base"}
-    told = stops.finding(Stop(**stop | counts | {"verdict": verdict}))
+    told = stops.finding(Stop(**stop | counts))
     rest = "the rest would show one with a chance below 10 %"
     assert "62 of 1,200 documents asked" in told
     assert (rest in told) == (rest in words)
