@@ -29,6 +29,7 @@ _LONG_FIXTURES = {"built", "doubtful_night", "homes", "study_home"}
 _LONG_FILES = {
     "test_complaints.py",
     "test_definitions.py",
+    "test_gate.py",
     "test_leaderboard_marts.py",
     "test_metrics.py",
     "test_night.py",

@@ -273,6 +273,6 @@ def as_json(metrics: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _plain(value: Any) -> Any:
     """numpy's numbers as Python's, which JSON keeps exactly."""
-    if isinstance(value, np.generic):
-        return value.item()
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
     raise TypeError(f"a metric of a document is {type(value).__name__}, which cannot be landed")

@@ -265,8 +265,9 @@ def test_answers_of_an_earlier_run_are_as_good_as_new_ones(
     task, lm = tasks[name], Listening(engine)
     whole = run_task(task, lm, engine.lm, SEED)
     earlier = Asking(task, lm, engine.lm, SEED)
-    earlier.ask([1, 4, 8])
-    landed = {place: (earlier.document(place), as_json(earlier.metrics(place))) for place in (1, 4, 8)}
+    asked = [place for place in (1, 4, 8) if place in earlier.places]
+    earlier.ask(asked)
+    landed = {place: (earlier.document(place), as_json(earlier.metrics(place))) for place in asked}
     later = Asking(task, lm, engine.lm, SEED)
     for document, metrics in landed.values():
         later.recall(document, json.loads(metrics))

@@ -133,13 +133,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Decided:
     earlier = replace(runs["cheap"], revision="r0", at=START - timedelta(days=1), outcomes=evaluated(190, 900.0))
     earlier.land()
     landed_as = {name: run.land() for name, run in runs.items()}
-    for name, (compared_with, is_suite, found) in STOPPED.items():
+    for name, (other, is_suite, said) in STOPPED.items():
         runs[name] = BuiltRun(home.landing, name, evaluated(140, 700.0, 1), suite="pairs", base="base", planned=["t"])
         run_id = runs[name].land()
-        its = {"t": (task_bundle(runs[compared_with].fingerprint("t"), 1), landed_as[compared_with])}
+        compared_with = {"t": (task_bundle(runs[other].fingerprint("t"), 1), landed_as[other])}
         part = into_parts(home.landing, run_id, "t", (40,))
-        stop = {"suite": "pairs", "reference_model_id": compared_with, **found}
-        land_stop(home.landing, run_id, [part], {"t": 1.0} if is_suite else None, its, **stop)
+        stop = {"suite": "pairs", "reference_model_id": other, **said}
+        land_stop(home.landing, run_id, [part], {"t": 1.0} if is_suite else None, compared_with, **stop)
     ids = {}
     for name, (asked, *_) in GATES.items():
         reference = earlier if asked.names_an_earlier_revision else runs[asked.reference]

@@ -563,7 +563,7 @@ WORDS = "energy_method score_reason score_reason_code score_test_reason score_te
 WORDS += "energy_interval_reason_code tokens_interval_reason tokens_interval_reason_code joules_per_correct_reason "
 WORDS += "joules_per_correct_reason_code stop_reason stop_score_test stop_verdict_code"
 # Of the sides: centre, error and p value of the score; ratio, both variances, repetitions and whether until precise.
-OF_A_GATE: dict[str, tuple[float, float, float, float, float, float, int, bool]] = {
+GATED: dict[str, tuple[float, float, float, float, float, float, int, bool]] = {
     "better, less": (5.0, 1.0, 1e-4, 0.7, 1e-3, 1e-3, 5, False),
     "worse, more": (-5.0, 1.0, 1e-4, 1.5, 1e-3, 1e-3, 5, False),
     "equivalent, both": (-0.5, 0.5, 0.04, 1.01, 1e-5, 1e-4, 3, False),
@@ -575,10 +575,10 @@ OF_A_GATE: dict[str, tuple[float, float, float, float, float, float, int, bool]]
 }
 
 
-@pytest.mark.parametrize("case", OF_A_GATE)
+@pytest.mark.parametrize("case", GATED)
 @pytest.mark.parametrize("scope", ["task", "suite"])
 def test_verdicts_of_a_gate(sql: Ask, case: str, scope: str) -> None:
-    centre, error, p_value, ratio, energy_variance, documents_variance, repetitions, is_until_precise = OF_A_GATE[case]
+    centre, error, p_value, ratio, energy_variance, documents_variance, repetitions, is_until_precise = GATED[case]
     if scope == "suite":  # whose p value is that of the difference and its error
         p_value = math.erfc(abs(centre) / error / math.sqrt(2))
     energies = {"base_energy_kwh": 1.0, "finetuned_energy_kwh": ratio, "energy_log_variance": energy_variance}
