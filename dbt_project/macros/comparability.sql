@@ -1,6 +1,6 @@
-{#- How a run evaluates, from the relation `runs`. -#}
-{% macro run_setting() -%}
-    nullif(concat_ws(
+{#- How a task was evaluated, from the relations `runs`, `inference` and `methods` of int_task_evaluations. -#}
+{% macro setting() -%}
+    concat_ws(
         ' | ',
         'machine=' || runs.machine_id,
         'device=' || runs.device || ' (' || runs.device_name || ')',
@@ -9,15 +9,7 @@
         'batch=' || runs.batch_policy,
         'threads=' || runs.threads || coalesce(' ' || runs.thread_policy, ''),
         'harness=' || runs.harness_version,
-        'meter=' || runs.meter || ' ' || runs.meter_version
-    ), '')
-{%- endmacro %}
-
-{#- How a task was evaluated, from the relations `runs`, `inference` and `methods` of int_task_evaluations. -#}
-{% macro setting() -%}
-    concat_ws(
-        ' | ',
-        {{ run_setting() }},
+        'meter=' || runs.meter || ' ' || runs.meter_version,
         'boundary=' || coalesce(inference.boundary, 'none'),
         'methods=' || coalesce(methods.energy_method, 'none')
     )

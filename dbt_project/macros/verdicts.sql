@@ -45,7 +45,6 @@ asked. The same words as evaluators/landing/stops.py's.
         when 'too_few_documents' then 'too few documents'
         when 'one_row_a_side' then 'one row per side'
         when 'only_a_part' then 'only a part was asked'
-        when 'not_looked_at_yet' then 'the time was up before the answers were looked at'
         when 'asked_until_width' then 'it was asked until its score was known, not until a difference was'
         else {{ of_sides }}
     end

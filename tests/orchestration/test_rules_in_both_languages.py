@@ -40,7 +40,9 @@ from evaluators.records import (
     VERDICTS,
     LeaderboardSnapshot,
     Part,
+    PartEmission,
     Stop,
+    Window,
     columns,
 )
 from evaluators.statistics import brownian, decided, gates, looks, mcnemar, paired
@@ -467,6 +469,51 @@ def test_the_newest_answer_that_counts_at_each_place(
         ],
     )
     assert dict(places) == expected
+
+
+@pytest.mark.parametrize(
+    ("of_sum", "of_part", "counts"),
+    [
+        (None, None, True),
+        ("too_short", None, True),
+        ("mixed_conditions", None, True),  # of all parts together, perhaps of other runs
+        ("foreign_load", None, False),
+        ("foreign_load,mixed_conditions", None, False),
+        (None, "stuck", False),
+    ],
+)
+def test_which_windows_a_run_has(sql: Ask, of_sum: str | None, of_part: str | None, *, counts: bool) -> None:
+    """Each energy once: that of the parts, not of their sum."""
+    run = BuiltRun(Path(), "m", [])
+    metered = run.emission("r", "other", "inference", energy_j=1, duration_s=9)
+    other = dataclasses.replace(metered, energy_kwh=1.0, quality_flags="too_short")
+    whole = dataclasses.replace(metered, task="t", quality_flags=of_sum, energy_kwh=5.0, is_sum_of_parts=True)
+    values = {column.name: getattr(whole, column.name) for column in columns(Window)}
+    part = PartEmission(**values | {"quality_flags": of_part, "energy_kwh": 2.0}, first_place=0, last_place=31)
+    asked = [part, dataclasses.replace(part, task="u", quality_flags="too_short")]
+    found = parts.metered([other, whole], asked)
+    expected = [("other", 1.0), ("t", 2.0 if counts else None), ("u", 2.0)]
+    assert [(w.task, w.energy_kwh if w.quality_flags in COUNTABLE_FLAGS else None) for w in found] == expected
+
+    keys = ("run_id", "task", "phase", "repetition", "duration_s", "energy_kwh", "quality_flags", "boundary")
+    names = (*keys, "cpu_method", "gpu_method", "ram_method")
+    windows = sql(
+        f"select task, energy_kwh from ({model('int_metered_windows')}) order by task",
+        stg_task_emissions=[
+            {name: getattr(window, name) for name in (*names, "is_sum_of_parts")} for window in (other, whole)
+        ],
+        stg_part_emissions=[
+            {name: getattr(window, name) for name in (*names, "first_place", "last_place")} for window in asked
+        ],
+        stg_evaluation_runs=[
+            {"run_id": "r", "machine_id": "m", "meter": "c", "pue": 1.0, "grid_intensity_g_per_kwh": 1.0}
+        ],
+        int_excluded_runs=[{"run_id": "another"}],
+        int_calibrations=[
+            {"machine_id": "m", "meter": "c", "boundary": "", "energy_method": "", "calibration_factor": 1.0}
+        ],
+    )
+    assert windows == expected
 
 
 @pytest.mark.parametrize(

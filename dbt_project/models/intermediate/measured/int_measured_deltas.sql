@@ -161,7 +161,6 @@ coded as (
     select
         *,
         case
-            when score_test_reason_code = 'not_looked_at_yet' then 'not_decided_yet'
             when score_test_reason_code is not null then 'undetermined'
             when is_score_equivalent then 'equivalent'
             when score_p_adjusted <= 0.05 and score_centre > 0 then 'better'

@@ -74,8 +74,7 @@ judged as (
             compared.score_test_reason_code,
             case
                 when stops.until = 'width' then 'asked_until_width'
-                when stops.p_value is null and stops.stop_reason = 'budget' then 'not_looked_at_yet'
-                when stops.p_value is null then 'at_or_below_chance'
+                when stops.p_value is null then 'no_mean_over_documents'
             end
         ) as score_test_reason_code,
         stops.score_test as stop_score_test,

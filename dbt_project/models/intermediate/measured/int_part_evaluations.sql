@@ -47,7 +47,7 @@ with_correct as (
 
 final as (
     select
-        * exclude (score_comparability_key, setting, t, asked_share, energy_error, correct_log_variance, log_variance),
+        * exclude (score_comparability_key, t, asked_share, energy_error, correct_log_variance, log_variance),
         false as is_valid,
         format('only a part was asked: {:,} of {:,} documents', documents_asked, documents_total) as invalid_reason,
         {{ score_bound('-') }} as score_low,

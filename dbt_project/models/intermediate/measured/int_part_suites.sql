@@ -45,6 +45,7 @@ tasks as (
         parts.suite,
         parts.energy_method,
         parts.run_started_at,
+        coalesce(parts.setting, whole.setting) as setting,
         coalesce(parts.documents_asked, whole.n_documents) as documents_asked,
         coalesce(pairs.documents, least(whole.n_documents, base.n_documents)) as documents,
         case
@@ -55,7 +56,10 @@ tasks as (
             when pairs.task is not null then {{ score_normalised('pairs.base_share', 'parts.chance') }}
             else base.score_normalised
         end as base_score,
-        case when parts.task is null then whole.energy_kwh else parts.energy_kwh_estimate end as energy_kwh_estimate,
+        case
+            when parts.task is not null then parts.energy_kwh_estimate
+            when whole.energy_reason is null then whole.energy_kwh
+        end as energy_kwh_estimate,
         coalesce(pairs.is_same_question, whole.score_comparability_key = base.score_comparability_key)
             as is_same_question
     from stopped
@@ -95,7 +99,9 @@ summed as (
         sum(weight * finetuned_score order by task) / sum(weight order by task) as finetuned_score,
         count(*) = count(base_score + finetuned_score) as is_scored,
         bool_and(is_same_question) as is_same_question,
-        {{ whole_sum('energy_kwh_estimate', 'true') }} as energy_kwh_estimate
+        bool_or(least(base_score, finetuned_score) <= 0) as is_clipped,
+        case when count(distinct setting) = 1 then {{ whole_sum('energy_kwh_estimate', 'true') }} end
+            as energy_kwh_estimate
     from tasks
     group by run_id, repetition
 ),
@@ -110,6 +116,7 @@ final as (
             when not summed.is_same_question then 'asked_differently'
             when not summed.is_scored then 'score_not_known'
             when summed.documents < summed.documents_asked then 'different_documents'
+            when stops.p_value is null and summed.is_clipped then 'at_or_below_chance'
         end as score_test_reason_code
     from summed
     inner join stops
