@@ -480,6 +480,8 @@ def test_parts_are_hollow_and_ranked_nowhere(stopped_night: StoppedNight, tmp_pa
     # What ranks has only what was asked completely.
     assert {row["model"] for row in shown.rows("own_models") if row["score"] is not None} == {"base"}
     assert {row["model"] for row in shown.rows("own_models") if row["on_frontier"] is not None} == {"base"}
+    for name in ("own_models", "finetunes"):
+        assert not [row for row in shown.rows(name) if row["comparability_key"].endswith("asked=part")], name
     assert {pair["row"]["tasks_compared"] for pair in shown.drawn("arrows", "pairs")} == {"gen"}
     assert not shown.page.locator("#models", has_text="lone").count()
     sentence = "On such questions it scores 2.0 to 14.0 points less (95\u00a0%)."
