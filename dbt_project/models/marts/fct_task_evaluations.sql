@@ -2,6 +2,10 @@ with complete as (
     select * from {{ ref('int_task_evaluations') }}
 ),
 
+parts as (
+    select * from {{ ref('int_part_evaluations') }}
+),
+
 stops as (
     select * from {{ ref('int_question_stops') }}
 ),
@@ -15,6 +19,8 @@ evaluations as (
         complete.n_documents as documents_total,
         stops.stop_reason,
         stops.score_test,
+        case when stops.until = 'width' then stops.low end as full_score_low,
+        case when stops.until = 'width' then stops.high end as full_score_high,
         0.0 as joules_saved,
         {{ joules('complete.energy_kwh') }} / nullif(complete.correct_answers, 0) as joules_per_correct
     from complete
@@ -25,9 +31,16 @@ evaluations as (
             and complete.repetition = stops.repetition
     union all by name
     select
-        *,
-        false as is_complete
-    from {{ ref('int_part_evaluations') }}
+        parts.*,
+        false as is_complete,
+        case when stops.until = 'width' then stops.low end as full_score_low,
+        case when stops.until = 'width' then stops.high end as full_score_high
+    from parts
+    left join stops
+        on
+            parts.stop_run_id = stops.run_id
+            and parts.task = stops.task
+            and parts.repetition = stops.repetition
 ),
 
 control as (
@@ -74,6 +87,8 @@ final as (
         score_stderr,
         score_low,
         score_high,
+        full_score_low,
+        full_score_high,
         score_normalised,
         score_reason,
         higher_is_better,
