@@ -130,7 +130,7 @@ def _in_full(stop: Stop, reference: Landed, whole: Landed) -> tuple[Estimate | N
     for task, weight in _weights(stop).items():
         found = pairs[task]
         tasks.append(suites.Task(found.asked, weight, whole.results[task].chance))
-        standings.append(suites.standing_of_pairs(found, sum(reference.correct[task].values())))
+        standings.append(suites.standing_of_pairs(found, sum(reference.correct[task].values()), found.asked))
     estimate = suites.estimate(tasks, [task.total for task in tasks], standings)
     return estimate, decided.of_suite([estimate], (1.0,), (1.0,), stop.margin_points).verdict
 

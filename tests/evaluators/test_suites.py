@@ -121,7 +121,8 @@ def test_how_looks_hang_together_is_seen_in_the_answers() -> None:
         pairs = [
             Pairs(n, round(share * n / 2), round(share * n / 2)) for n, share in zip(asked, discordant, strict=True)
         ]
-        path.append([suites.standing_of_pairs(each, each.asked // 2) for each in pairs])
+        standings = zip(pairs, tasks, strict=True)
+        path.append([suites.standing_of_pairs(each, each.asked // 2, task.total) for each, task in standings])
     variances = [standing.document_variance for standing in path[-1]]
 
     def variance(asked: tuple[int, ...]) -> float:
