@@ -22,7 +22,7 @@ STOPPED = {
 }
 EXAGGERATES = (
     "An early stop exaggerates a difference: where a true difference of 5 points was claimed early in 200 documents, "
-    "9.9 points were seen. Quote the interval, not the difference."
+    "about 10 points were seen. Quote the interval, not the difference."
 )
 
 

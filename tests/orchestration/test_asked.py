@@ -131,7 +131,7 @@ def test_the_verdict_says_how_sure_it_is_and_why_no_more_was_asked() -> None:
 
 def test_an_early_claim_exaggerates_and_the_page_says_so() -> None:
     assert asked.EXAGGERATES in asked.notes(answers({}))
-    assert "9.9 points" in asked.EXAGGERATES
+    assert "about 10 points" in asked.EXAGGERATES
     for reason in ("given_up", "width", "budget", "all"):
         assert asked.EXAGGERATES not in asked.notes(answers({"stop_reason": reason}))
 
