@@ -88,7 +88,7 @@ def test_the_page_opens_with_figures(home: Home) -> None:
     sentence, figures = findings.tonight(answers)
     took = sum(row["energy_known_kwh"] for row in answers["nights"])
     assert f"on g1, m1, using {took * 1000:.3g}\u00a0Wh" in sentence
-    assert "without 3 inference and 2 scoring windows of 240\u00a0s together" in sentence
+    assert "without 3 inference and 2 scoring windows (240\u00a0s in total)" in sentence
     assert "not known" not in sentence
     assert "not known" not in figures[2].value + figures[3].value
     assert "on 2 of 4 tasks (gen, mc)" in page.render(answers)
