@@ -103,21 +103,43 @@ class Until:
             self._failed(task, failure)
 
     def _ask_chunk(self, task: PartlyAsked, places: range, kept: ExitStack) -> None:
-        spec, of = self._spec, task.member
-        try:
-            with self._shown(of.task, len(places) / of.total):
-                self._ledger.switch("scoring")
-                self._engine.counted()  # resets the counts: tokens of warm-up or of a failed task are not this task's
-                asking = self._asking(task, kept)
-                asking.ask([of.order[place] for place in places])
-            documents = [asking.document(of.order[place]) for place in places]
-            metrics = [as_json(asking.metrics(document.document_id)) for document in documents]
-        except Exception as error:  # one bad document fails its task, not the run's other tasks
-            raise self._failure(task, error) from error
-        readings, counts = self._ledger.settle_part(), self._engine.counted()
+        of = task.member
+        failure: Exception | None = None
+        with self._shown(of.task, len(places) / of.total):
+            self._ledger.switch("scoring")
+            self._engine.counted()  # resets the counts: tokens of warm-up or of a failed task are not this task's
+            try:
+                self._asking(task, kept).ask([of.order[place] for place in places])
+            except Exception as error:  # one bad document fails its task, not the run's other tasks
+                failure = error
+            readings, counts = self._ledger.settle_part(), self._engine.counted()
         for reading in readings.values():
             self._tally.took(reading)
+        if failure is None:
+            try:
+                self._land_part(task, places, readings, counts)
+            except OSError:
+                raise  # the disk is full or failing, so the next task would fail as well
+            except Exception as error:  # answers that fit no table
+                failure = error
+        if failure is not None:
+            run_id, windows = self._spec.run_id, {phase: sum_of([reading]) for phase, reading in readings.items()}
+            raise TaskFailed(
+                failure,
+                [
+                    rows.emission(run_id, task.name, phase, reading, repetition=task.repetition)
+                    for phase, reading in windows.items()
+                ],
+            )
+
+    def _land_part(
+        self, task: PartlyAsked, places: range, readings: Mapping[str, Reading], counts: TokenCounts
+    ) -> None:
+        spec, of, asking = self._spec, task.member, task.asking
+        assert asking is not None
+        documents = [asking.document(of.order[place]) for place in places]
         of.scores |= {document.document_id: document.score for document in documents}
+        is_binary = of.is_binary()
         found: list[Record] = [
             rows.part(
                 spec.run_id,
@@ -128,14 +150,13 @@ class Until:
                 of.total,
                 of.fingerprint,
                 spec.settings.seed,
-                is_binary=of.is_binary(),
+                is_binary=is_binary,
             )
         ]
-        for place, document, json_of in zip(places, documents, metrics, strict=True):
+        for place, document in zip(places, documents, strict=True):
+            metrics = as_json(asking.metrics(document.document_id))
             found.append(
-                rows.part_sample(
-                    spec.run_id, of.task, task.repetition, place, document, json_of, is_binary=of.is_binary()
-                )
+                rows.part_sample(spec.run_id, of.task, task.repetition, place, document, metrics, is_binary=is_binary)
             )
         for phase, reading in readings.items():
             is_inference = phase == "inference"
@@ -151,10 +172,8 @@ class Until:
                     places,
                 )
             )
-        path = bundles.write_bundle(
-            spec.landing, spec.run_id, bundles.part_bundle(of.evaluation, places[0], places[-1]), found
-        )
-        task.add(parts.LandedPart(path, places))
+        name = bundles.part_bundle(of.evaluation, places[0], places[-1])
+        task.add(parts.LandedPart(bundles.write_bundle(spec.landing, spec.run_id, name, found), places))
 
     def _asking(self, task: PartlyAsked, kept: ExitStack) -> Asking:
         """The task with its prompts, and with what earlier runs were answered."""
@@ -176,9 +195,11 @@ class Until:
                 spec.run_id, spec.suite.name, of.task, task.repetition, outcome, of.fingerprint, spec.settings.seed
             )
             found = [*results, *rows.samples(spec.run_id, of.task, task.repetition, outcome), *windows]
+            bundles.write_bundle(spec.landing, spec.run_id, of.evaluation, found)
+        except OSError:
+            raise
         except Exception as error:
-            raise self._failure(task, error) from error
-        bundles.write_bundle(spec.landing, spec.run_id, of.evaluation, found)
+            raise TaskFailed(error, []) from error  # its energy is in its parts
         task.is_whole = True
         self._evaluated(summary)
 
@@ -187,7 +208,12 @@ class Until:
         spec, windows = self._spec, list[TaskEmission]()
         for task in asked.tasks:
             if task.asking is not None and task.landed and not task.is_whole and not task.has_failed:
-                summary, of_task = self._summed(task, task.asking.outcome())
+                try:
+                    summary, of_task = self._summed(task, task.asking.outcome())
+                except Exception as error:
+                    task.has_failed, asked.question = True, None
+                    self._failed(task, TaskFailed(error, []))
+                    continue
                 windows += of_task
                 self._evaluated(dataclasses.replace(summary, documents_total=task.member.total))
         question = asked.question
@@ -231,13 +257,6 @@ class Until:
             None if record is None else tuple(getattr(record, name) for name in _CONDITIONS) for record in records
         }
         return len(conditions) == 1 and None not in conditions
-
-    def _failure(self, task: PartlyAsked, error: Exception) -> TaskFailed:
-        windows = []
-        for phase, reading in self._ledger.settle().items():
-            self._tally.took(reading)
-            windows.append(rows.emission(self._spec.run_id, task.name, phase, reading, repetition=task.repetition))
-        return TaskFailed(error, windows)
 
 
 def _whole(found: Iterable[Stop]) -> Stop:

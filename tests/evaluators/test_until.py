@@ -227,7 +227,16 @@ def test_a_damaged_part_is_asked_again(place: Path) -> None:
     assert (summary.status, summary.tasks[0].documents) == ("completed", 200)
 
 
-def test_a_document_that_cannot_be_scored_fails_its_task_and_the_others_are_asked_in_full(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        ("raise ValueError('this document has no answer')", "this document has no answer"),
+        ("return {'acc': {1}}", "a metric of a document is set, which cannot be landed"),
+    ],
+)
+def test_a_document_that_cannot_be_scored_fails_its_task_and_the_others_are_asked_in_full(
+    tmp_path: Path, broken: str, words: str
+) -> None:
     asked.save(tmp_path, {"one": 120, "two": 120}, DECIDED, MODELS)
     asked.run(tmp_path, "base")
     tasks = tmp_path / "tasks"
@@ -235,7 +244,7 @@ def test_a_document_that_cannot_be_scored_fails_its_task_and_the_others_are_aske
         "def score(doc, results):\n"
         "    import json, pathlib\n"
         f"    if pathlib.Path({str(tmp_path / 'broken')!r}).exists():\n"
-        "        raise ValueError('this document has no answer')\n"
+        f"        {broken}\n"
         "    return {'acc': 1.0}\n"
     )
     (tmp_path / "broken").touch()
@@ -245,6 +254,9 @@ def test_a_document_that_cannot_be_scored_fails_its_task_and_the_others_are_aske
     (tmp_path / "broken").touch()
     summary = asked.run(tmp_path, "other")
     assert summary.failures.keys() == {"two"}
+    assert words in summary.failures["two"]
+    metered = [row["phase"] for row in tiny.rows(tmp_path, TaskEmission.table) if row["task"] == "two"]
+    assert metered.count("inference") == 3, "also of what failed"
     assert {task.task: task.documents_total for task in summary.tasks} == {"one": None}
 
 
