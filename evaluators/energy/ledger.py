@@ -51,11 +51,11 @@ def sum_of(parts: Sequence[Reading]) -> Reading:
 
 
 def _total(windows: Sequence[Reading]) -> Reading:
-    """All windows as one reading: sums, first start and last end, every flag, the GPU's worst state."""
-    first, last = windows[0], windows[-1]
+    """All windows as one reading: sums, earliest start and latest end, every flag, the GPU's worst state."""
+    first = windows[0]
     return Reading(
-        started_at=first.started_at,
-        ended_at=last.ended_at,
+        started_at=min(w.started_at for w in windows),
+        ended_at=max(w.ended_at for w in windows),
         duration_s=sum(w.duration_s for w in windows),
         cpu_energy_kwh=_sum(windows, lambda w: w.cpu_energy_kwh),
         gpu_energy_kwh=_sum(windows, lambda w: w.gpu_energy_kwh),

@@ -41,7 +41,7 @@ MEANINGS = {
     "gpu_slice": "the model ran on a MIG slice, and its energy cannot be separated from that of the GPU's other slices",
     "gpu_unmetered": "the model ran on a GPU that NVML cannot read",
     "shared_device": "other programs used the GPU",
-    "mixed_conditions": "its parts were asked on different machines, or in different ways",
+    "mixed_conditions": "its parts were asked on different machines or in different ways, or some documents twice",
 }
 
 # Remedies for the doubts that can occur on any machine.

@@ -68,6 +68,12 @@ def documents_total(parts: Sequence[LandedPart]) -> int | None:
     return None
 
 
+def completed_with(root: Path, run_id: str) -> list[str]:
+    """The other runs that completed an evaluation of which the run asked a part: its answers are in theirs, too."""
+    names = {named[0] for path in (root / run_id).iterdir() if (named := bundles.places_in(path.name)) is not None}
+    return sorted({path.parent.name for path in bundles.paths(root) if path.name in names} - {run_id})
+
+
 def read(parts: Sequence[LandedPart]) -> Answers:
     """What was landed of the parts. A damaged one counts as not asked; the loader quarantines and reports it.
 

@@ -31,7 +31,6 @@ from evaluators.process.questions import (
     Terms,
     WidthQuestion,
 )
-from evaluators.records import Stop
 from evaluators.spec import RunSpec
 from evaluators.statistics import looks
 
@@ -131,14 +130,20 @@ class Asker:
         names: Mapping[str, str],
     ) -> Iterator[Asked]:
         left = dict(loaded)
-        for question in self._asked_for(planned):
+        asked_for = [] if self._spec.complete else list(plan_until.questions(self._spec.suite, planned))
+        stopped = [plan_until.Question("", DECIDED, planned)]
+        stopped += [plan_until.Question(name, DECIDED, {name: task}) for name, task in planned.items()]
+        for question, stops_early in [*((of, True) for of in asked_for), *((of, False) for of in stopped)]:
             if not question.tasks.keys() <= left.keys():  # one of the suite's tasks cannot be evaluated
                 continue
             key = plan_until.key(question, names)
+            if not stops_early and not self._landed.stops.get(key):
+                continue
             tasks = [self._task(loaded[task], repetition, names[task]) for task in question.tasks]
-            made = self._made(question, [task.member for task in tasks], key, repetition)
+            members = [task.member for task in tasks]
+            made = self._made(question, members, repetition) if stops_early else self._as_stopped(key, members)
             if made is not None:
-                yield Asked(tasks, repetition, made, key, stops_early=not self._spec.complete)
+                yield Asked(tasks, repetition, made, key, stops_early)
                 left = {name: task for name, task in left.items() if name not in question.tasks}
         for name, task in left.items():
             if self._landed.parts.get(names[name]) and names[name] not in self._landed.evaluations:
@@ -146,22 +151,8 @@ class Asker:
                     [self._task(task, repetition, names[name])], repetition, None, names[name], stops_early=False
                 )
 
-    def _asked_for(self, planned: Mapping[str, PlannedTask]) -> Iterator[plan_until.Question]:
-        """What the suite says, or where everything is asked, whatever may have been stopped before."""
-        if not self._spec.complete:
-            yield from plan_until.questions(self._spec.suite, planned)
-            return
-        yield plan_until.Question("", DECIDED, planned)
-        for name, task in planned.items():
-            yield plan_until.Question(name, DECIDED, {name: task})
-
-    def _made(
-        self, question: plan_until.Question, members: Sequence[Member], key: str, repetition: int
-    ) -> Question | None:
+    def _made(self, question: plan_until.Question, members: Sequence[Member], repetition: int) -> Question | None:
         """The question with its reference; None where everything is asked because nothing can be decided."""
-        if self._spec.complete:
-            stop = self._last_stop(key)
-            return None if stop is None else self._as_stopped(stop, members)
         spec, width = self._spec, width_of(question.until)
         reference = spec.reference
         if reference is not None:
@@ -190,8 +181,9 @@ class Asker:
         if reference is None or not reference.evaluations:
             return None  # the plan has said why
         why_not = "; ".join(f"{task}: {why}" for task, why in misfits.items())
-        if not why_not and not any(member.is_walked for member in members):
-            why_not = "no answer is right or wrong by itself"
+        if not why_not and not any(member.is_walked and member.task.weight > 0 for member in members):
+            is_shared = any(member.task.shares_passages for member in members)
+            why_not = "its documents share passages" if is_shared else "no answer is right or wrong by itself"
         if why_not:
             self._say_why(question, repetition, why_not)
             return None
@@ -203,29 +195,37 @@ class Asker:
         if repetition == 1:
             self._say(f"{question.task or self._spec.suite.name}: asked in full: {why}")
 
-    def _last_stop(self, key: str) -> Stop | None:
-        found = [stop for path in self._landed.stops.get(key, ()) if (stop := stops.read(path)) is not None]
-        return found[-1] if found else None
-
-    def _as_stopped(self, stop: Stop, members: Sequence[Member]) -> Question:
-        """The question that was stopped before, with the reference that it had then."""
-        sides = json.loads(stop.reference_json or "{}")
+    def _as_stopped(self, key: str, members: Sequence[Member]) -> Question | None:
+        """The question that was stopped before, with the reference that it had then; None where that does not count any
+        more, so that the answers can be compared with nothing."""
+        found = [stop for path in self._landed.stops[key] if (stop := stops.read(path)) is not None]
+        if not found:
+            return None
+        stop = found[-1]
+        sides = {task: side["evaluation"] for task, side in json.loads(stop.reference_json or "{}").items()}
         for member in members:
-            if (side := sides.get(member.task.name)) is not None:
-                member.side = Side.read(self._spec.landing, side["run_id"], side["evaluation"])
+            evaluation = sides.get(member.task.name, "")
+            run_id = self._landed.evaluations.get(evaluation)
+            member.side = None if run_id is None else Side.read(self._spec.landing, run_id, evaluation)
+        if stop.until != "width" and any(member.side is None for member in members):
+            return None
         terms = Terms(stop.until, stop.width_points, stop.margin_points, stop.compare_with, stop.reference_model_id)
         kind = WidthQuestion if stop.until == "width" else TaskQuestion if stop.task else SuiteQuestion
         return kind(stop.task, members, terms)
 
     def _task(self, task: LoadedTask, repetition: int, evaluation: str) -> PartlyAsked:
         """With what is landed of it."""
-        order = asking_order(self._model.key, task.task_hash, document_hashes(task))
+        order = asking_order(self._model.order_key(task), task.task_hash, document_hashes(task))
         member = Member(task, evaluation, self._model.fingerprint(task), order)
         run_id = self._landed.evaluations.get(evaluation)
         if run_id is not None and (side := Side.read(self._spec.landing, run_id, evaluation)) is not None:
-            member.scores = dict(side.scores)
+            member.scores, member.was_whole = dict(side.scores), True
             return PartlyAsked(member, repetition, is_whole=True)
         answers = {part: parts.read([part]).samples for part in self._landed.parts.get(evaluation, ())}
-        undamaged = [part for part, samples in answers.items() if samples]
+        undamaged = [
+            part
+            for part, samples in answers.items()
+            if samples and all(order[sample.place] == sample.document_id for sample in samples)
+        ]
         member.scores = {sample.document_id: sample.score for part in undamaged for sample in answers[part]}
         return PartlyAsked(member, repetition, is_whole=False, landed=undamaged)

@@ -57,6 +57,7 @@ class Member:
     order: Sequence[int]
     side: Side | None = None
     scores: dict[int, float | None] = field(default_factory=dict)
+    was_whole: bool = False  # before the question was asked, so that no look at a part of it decided anything
 
     @property
     def total(self) -> int:
@@ -232,7 +233,7 @@ class SuiteQuestion(Question):
     def _of_tasks(self, number: int, shown: Look) -> list[dict[str, Any]]:
         found = []
         for member in self.members:
-            if member.is_walked and member.is_binary():
+            if member.is_walked and member.is_binary() and not member.was_whole:
                 counts = self._counts(member.task.name, number)
                 own = _of_task(member, counts, self.terms)
                 of_task = Look(shown.reason, own.verdict if own.reason in ("claim", "all") else None, own.chance)
@@ -285,6 +286,8 @@ class WidthQuestion(Question):
 
     def _figures(self, number: int) -> dict[str, Any]:
         (member,) = self.members
+        if not member.is_binary():
+            return _NO_FIGURES
         asked = self.looks[number][member.task.name]
         found, correct = _full(member, asked), 0
         if _is_compared(member):

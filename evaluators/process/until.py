@@ -85,12 +85,15 @@ class Until:
                     if shown.reason is not None:
                         break
             except Interrupted:
-                self._land_stop(asked, number - 1, Look("budget", None, shown.chance))
+                self._land_stop(asked, number - 1, _interrupted(asked, number - 1))
                 raise
             self._land_stop(asked, number, shown)
 
     def _ask_up_to(self, documents: int, task: PartlyAsked, asked: Asked, kept: ExitStack) -> None:
         if task.has_failed or task.is_whole:
+            return
+        if task.name in self._tally.failures:  # in an earlier repetition
+            task.has_failed, asked.question = True, None
             return
         try:
             for places in task.missing(documents):
@@ -190,6 +193,8 @@ class Until:
         spec, of = self._spec, task.member
         try:
             outcome = self._asking(task, kept).outcome()
+            if len(outcome.documents) != of.total:
+                raise ValueError(f"{len(outcome.documents)} of {of.total} documents have answers")
             summary, windows = self._summed(task, outcome)
             results = rows.results(
                 spec.run_id, spec.suite.name, of.task, task.repetition, outcome, of.fingerprint, spec.settings.seed
@@ -250,13 +255,22 @@ class Until:
         return task_summary(task.member.task, task.repetition, outcome, readings["inference"], counts), windows
 
     def _is_alike(self, task: PartlyAsked) -> bool:
-        """Whether all parts were asked on the same machine in the same way."""
+        """Whether all parts were asked on the same machine in the same way, and no document twice."""
+        counting = set(parts.asked(task.landed).values())
+        if sum(len(part.places) for part in counting) > len({place for part in counting for place in part.places}):
+            return False
         runs = {part.run_id for part in task.landed}
         records = [loaded_record(self._spec.landing / run_id) for run_id in sorted(runs)]
         conditions = {
             None if record is None else tuple(getattr(record, name) for name in _CONDITIONS) for record in records
         }
         return len(conditions) == 1 and None not in conditions
+
+
+def _interrupted(asked: Asked, number: int) -> Look:
+    """What is known at the last look of a question that is interrupted; what was shown before stays shown."""
+    known = Look(None) if asked.question is None or number < 0 else asked.question.look(number)
+    return Look("budget", known.verdict if known.reason == "claim" else None, known.chance)
 
 
 def _whole(found: Iterable[Stop]) -> Stop:
@@ -287,6 +301,9 @@ def _sum_of_counts(of: Iterable[PartEmission]) -> TokenCounts:
 
 def as_json(metrics: Mapping[str, Mapping[str, Any]]) -> str:
     """What lm-eval has for a document, as a part has it."""
+    for value in (value for of_filter in metrics.values() for value in of_filter.values()):
+        if isinstance(value, Mapping) and any(not isinstance(key, str) for key in value):
+            raise TypeError("a metric of a document has keys that are no texts, which cannot be landed")
     return json.dumps(metrics, default=_plain)
 
 

@@ -38,7 +38,7 @@ class Estimate:
 class Judgement:
     """What a look shows. `reason` is why nothing more need be asked; None: go on."""
 
-    verdict: Verdict | None  # None: not decided yet
+    verdict: Verdict | None  # None: not decided yet, or there is no difference to decide
     reason: StopReason | None
     chance: float | None = None  # that the rest brings a claim, where the look itself brings none
 
@@ -144,7 +144,7 @@ def _judged(
         if is_shown():
             return Judgement("better" if estimate.difference > 0 else "worse", "claim")
     if is_last:
-        return Judgement("no_difference_shown", "all")
+        return Judgement(None if estimate is None else "no_difference_shown", "all")
     if estimate is None:
         return Judgement(None, None)
     chance = chance_of_a_claim(estimate, planned, margin)

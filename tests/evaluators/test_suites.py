@@ -67,7 +67,7 @@ def test_with_a_task_at_chance_there_is_no_difference() -> None:
 def test_a_suite_without_a_difference_goes_on_to_the_end() -> None:
     assert of_suite([None], (0.5,), (0.5, 1.0), MARGIN).reason is None
     judged = of_suite([None, None], (0.5, 1.0), (0.5, 1.0), MARGIN)
-    assert (judged.verdict, judged.reason) == ("no_difference_shown", "all")
+    assert (judged.verdict, judged.reason) == (None, "all")
     assert decided.suite_interval([None, None], (0.5, 1.0), (0.5, 1.0)) is None
 
 

@@ -15,7 +15,9 @@ import pytest
 from evaluators.energy.replay import ReplayMeter
 from evaluators.harness.asking import Asking
 from evaluators.harness.interruption import Interrupted
-from evaluators.landing import bundles
+from evaluators.landing import bundles, parts
+from evaluators.landing.decisions import exclude
+from evaluators.landing.stops import finding
 from evaluators.process.run import evaluate
 from evaluators.records import PartEmission, Sample, Stop, TaskEmission, TaskResult
 from evaluators.statistics import mcnemar
@@ -219,6 +221,15 @@ def test_a_run_that_is_ended_between_chunks_is_continued(place: Path, monkeypatc
     assert sorted(places) == list(range(len(places))), "nothing is asked twice"
 
 
+def test_who_excludes_a_run_learns_which_other_run_has_its_answers(place: Path) -> None:
+    first = asked.run(place, "other")
+    landing = place / "home" / "landing"
+    assert parts.completed_with(landing, first.run_id) == []
+    second = asked.run(place, "other", complete=True)
+    assert parts.completed_with(landing, first.run_id) == [second.run_id]
+    assert parts.completed_with(landing, second.run_id) == []
+
+
 def test_a_damaged_part_is_asked_again(place: Path) -> None:
     first = asked.run(place, "other")
     (path,) = (place / "home" / "landing" / first.run_id).glob("part-*/part_samples.*")
@@ -237,7 +248,7 @@ def test_a_damaged_part_is_asked_again(place: Path) -> None:
 def test_a_document_that_cannot_be_scored_fails_its_task_and_the_others_are_asked_in_full(
     tmp_path: Path, broken: str, words: str
 ) -> None:
-    asked.save(tmp_path, {"one": 120, "two": 120}, DECIDED, MODELS)
+    asked.save(tmp_path, {"one": 120, "two": 120}, DECIDED | {"repetitions": 2}, MODELS)
     asked.run(tmp_path, "base")
     tasks = tmp_path / "tasks"
     (tasks / "bad.py").write_text(
@@ -256,7 +267,7 @@ def test_a_document_that_cannot_be_scored_fails_its_task_and_the_others_are_aske
     assert summary.failures.keys() == {"two"}
     assert words in summary.failures["two"]
     metered = [row["phase"] for row in tiny.rows(tmp_path, TaskEmission.table) if row["task"] == "two"]
-    assert metered.count("inference") == 3, "also of what failed"
+    assert metered.count("inference") == 2 * 2 + 1, "also of what failed, which is tried once"
     assert {task.task: task.documents_total for task in summary.tasks} == {"one": None}
 
 
@@ -310,6 +321,109 @@ def test_the_prompts_of_a_part_are_those_of_the_full_run(place: Path) -> None:
     summary = asked.run(place, "other", complete=True, force=True)
     whole = [row for row in tiny.rows(place, Sample.table) if row["run_id"] == summary.run_id]
     assert part.items() <= {row["document_id"]: row["prompt_hash"] for row in whole}.items()
+
+
+def test_the_order_is_that_of_the_fingerprint(place: Path) -> None:
+    """Whether other tasks of the model get a chat template is no part of it."""
+    first = asked.run(place, "same").tasks[0].documents
+    path = place / "catalogue.yml"
+    document = json.loads(path.read_text())
+    document["suites"]["tiny"]["tasks"][0]["apply_chat_template"] = False
+    for model in document["models"]:
+        model["chat_template"] = True
+        template = place / model["path"] / "chat_template.jinja"
+        template.write_text("{% for message in messages %}{{ message.content }}{% endfor %}")
+    path.write_text(json.dumps(document))
+    summary = asked.run(place, "same", complete=True)
+    assert summary.tasks[0].documents == 200
+    later = {row["place"] for row in tiny.rows(place, "part_samples") if row["run_id"] == summary.run_id}
+    assert later == set(range(200)) - set(range(first)) or later == set(range(200)), "a template may be another model"
+    documents = [row["document_id"] for row in tiny.rows(place, Sample.table) if row["run_id"] == summary.run_id]
+    assert sorted(documents) == list(range(200))
+
+
+@pytest.mark.parametrize("loss", ["damaged", "excluded"])
+def test_without_its_reference_a_question_is_completed_and_compared_with_nothing(place: Path, loss: str) -> None:
+    asked.run(place, "other")
+    (run,) = [row["run_id"] for row in tiny.rows(place, "evaluation_runs") if row["model_id"] == "base"]
+    if loss == "excluded":
+        exclude(place / "home" / "landing", str(run), "it was wrong", "a test")
+    else:
+        (path,) = (place / "home" / "landing" / str(run)).glob("*/samples.*")
+        path.write_bytes(path.read_bytes()[:-40] + b"x" * 40)
+    summary = asked.run(place, "other", complete=True)
+    assert (summary.status, summary.tasks[0].documents) == ("completed", 200)
+    assert stops(place)[""].stop_reason == "claim", "no later one"
+
+
+def test_what_was_looked_at_has_its_last_look_even_where_until_is_gone(place: Path) -> None:
+    asked.run(place, "other")
+    path = place / "catalogue.yml"
+    document = json.loads(path.read_text())
+    del document["suites"]["tiny"]["until"]
+    path.write_text(json.dumps(document))
+    asked.run(place, "other")
+    assert (stops(place)["one"].stop_reason, stops(place)["one"].documents_asked) == ("all", 200)
+
+
+def test_a_task_that_was_whole_before_has_no_stop_of_its_own(tmp_path: Path) -> None:
+    asked.save(tmp_path, {"one": 120, "two": 120}, {}, MODELS)
+    path = tmp_path / "catalogue.yml"
+    document = json.loads(path.read_text())
+    tasks = document["suites"]["tiny"]["tasks"]
+    document["suites"]["tiny"]["tasks"] = tasks[:1]
+    path.write_text(json.dumps(document))
+    asked.run(tmp_path, "base")
+    asked.run(tmp_path, "other")
+    document["suites"]["tiny"] |= DECIDED | {"tasks": tasks}
+    path.write_text(json.dumps(document))
+    asked.run(tmp_path, "base")
+    summary = asked.run(tmp_path, "other")
+    assert [(task.task, task.documents) for task in summary.tasks] == [("two", 32)]
+    assert stops(tmp_path).keys() == {"", "two"}, "the test of a question that was never looked at stays"
+
+
+@pytest.mark.parametrize("graded", [False, True])
+def test_an_interrupted_width_is_not_known_yet(tmp_path: Path, graded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked.save(tmp_path, {"one": 200}, {}, MODELS)
+    path = tmp_path / "catalogue.yml"
+    document = json.loads(path.read_text())
+    document["suites"]["tiny"]["tasks"][0]["until"] = "±3 points"
+    path.write_text(json.dumps(document))
+    if graded:
+        (tmp_path / "tasks" / "graded.py").write_text("def score(doc, results):\n    return {'acc': 0.75}\n")
+        tiny.use_function(tmp_path / "tasks", "one", "process_results", "graded.score")
+    with _interrupted_after(monkeypatch, chunks=2), pytest.raises(Interrupted):
+        asked.run(tmp_path, "other")
+    stop = stops(tmp_path)["one"]
+    assert (stop.stop_reason, stop.low is None) == ("budget", graded)
+    assert finding(stop) == "not known yet to ±3 points, 64 of 200 documents asked"
+
+
+def test_an_interrupted_completion_keeps_what_was_shown(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked.run(place, "other")
+    with _interrupted_after(monkeypatch, chunks=2), pytest.raises(Interrupted):
+        asked.run(place, "other", complete=True)
+    assert (stops(place)[""].stop_reason, stops(place)[""].verdict) == ("budget", "worse")
+
+
+def test_an_energy_has_no_document_twice(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with _interrupted_after(monkeypatch, chunks=2), pytest.raises(Interrupted):
+        asked.run(place, "same")  # 32 and 45, a suite's looks
+    path = place / "catalogue.yml"
+    document = json.loads(path.read_text())
+    del document["suites"]["tiny"]["until"]
+    document["suites"]["tiny"]["tasks"][0]["until"] = "decided"
+    path.write_text(json.dumps(document))
+    with _interrupted_after(monkeypatch, chunks=2), pytest.raises(Interrupted):
+        asked.run(place, "same", force=True)  # 32 and 40, a task's
+    summary = evaluate(asked.spec(place, "same", complete=True), meter=ReplayMeter([READING] * 40))
+    (row,) = [
+        row
+        for row in tiny.rows(place, TaskEmission.table)
+        if row["run_id"] == summary.run_id and row["is_sum_of_parts"] and row["phase"] == "inference"
+    ]
+    assert (row["energy_kwh"], row["quality_flags"]) == (None, "mixed_conditions")
 
 
 def _change(place: Path, **values: Any) -> None:
