@@ -489,7 +489,10 @@ def published(homes: dict[str, Home]) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-@pytest.mark.parametrize("query", OWN, ids=lambda query: query.stem)
+OF_PARTS = "how_much_was_asked_and_saved"  # of which test_part_marts has an answer
+
+
+@pytest.mark.parametrize("query", [query for query in OWN if query.stem != OF_PARTS], ids=lambda query: query.stem)
 def test_our_own_questions_are_answered_on_what_is_published(published: duckdb.DuckDBPyConnection, query: Path) -> None:
     assert answer_to(query, published), f"{query.name} finds nothing"
 

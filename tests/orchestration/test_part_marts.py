@@ -24,6 +24,7 @@ from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
 from orchestration.warehouse import publication
 from tests.support.dbt_runner import dbt_build
+from tests.support.example_queries import OWN, answer_to
 from tests.support.landing_builder import START, BuiltRun, TaskOutcome
 from tests.support.metered_nights import KWH, answers
 from tests.support.parts import InParts, complete, into_parts, land_stop
@@ -166,6 +167,12 @@ def delta(ask: Ask, model: str, scope: str = "task", task: str = "mc", *, is_com
         *(model, scope, task, is_complete),
     )
     return row
+
+
+def test_what_was_asked_and_saved_is_answered_on_what_is_published(homes: dict[str, Home]) -> None:
+    (query,) = [query for query in OWN if query.stem == "how_much_was_asked_and_saved"]
+    with duckdb.connect(homes["parts"].marts, read_only=True) as connection:
+        assert any(row["joules_saved"] for row in answer_to(query, connection))
 
 
 def test_complete_evaluations_are_what_they_are_without_the_parts(homes: dict[str, Home]) -> None:

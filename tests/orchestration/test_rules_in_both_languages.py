@@ -215,6 +215,7 @@ CONCERNS = {
     "gpu_slice": "all",
     "gpu_unmetered": "all",
     "shared_device": "all",
+    "mixed_conditions": "all",
 }
 
 
