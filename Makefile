@@ -15,11 +15,11 @@ run: setup
 	@$(BIN)/evalwatt run $(ARGS)
 
 # Tests in three tiers, in two processes each; ARGS="-n 0" uses one, as plain `pytest` does, for a debugger.
-# For quick feedback: tests without a dbt build, a night, a kill or a browser. Under two minutes.
+# For quick feedback: tests without a dbt build, a night, a kill or a browser. About five minutes.
 quick: setup-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long and not slow" $(ARGS)
 
-# Everything that should pass on a user's machine. About ten minutes.
+# Everything that should pass on a user's machine. About twenty minutes.
 test: setup-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
 

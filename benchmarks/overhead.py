@@ -14,10 +14,10 @@ from pathlib import Path
 from benchmarks.subject import scratch, subject, table
 from evaluators import engines
 from evaluators.energy import Ledger, make_meter
+from evaluators.harness.asking import requests_of
 from evaluators.harness.interruption import Interruption
 from evaluators.harness.lm_eval_tasks import Harness, LoadedTask
 from evaluators.harness.metered import MeteredLM, warm_up
-from evaluators.harness.outcomes import requests_of
 
 ROUNDS = 2
 

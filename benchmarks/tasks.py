@@ -25,16 +25,21 @@ LIMITS = {
 CHAT = ["mini_short_answers", "mini_instructions"]  # as the catalogue asks them
 
 
+def written(folder: Path) -> list[str]:
+    """Write the task files of the benchmark data to `folder`; returns the tasks' names, none without data."""
+    if not (DATA / "make_tasks.py").is_file():
+        return []
+    subprocess.run([sys.executable, DATA / "make_tasks.py", folder], check=True, stdout=subprocess.DEVNULL)
+    return sorted(path.stem for path in folder.glob("local_*.yaml"))
+
+
 def suite_of(folder: Path, patterns: str, limit: int | None) -> SuiteEntry:
     """A suite of the tasks whose names contain one of the comma-separated patterns; `*` for all.
 
     Writes task files to `folder`. `limit` defaults to LIMITS. Ends the program if no task matches.
     """
-    names: list[str] = []
-    if (DATA / "make_tasks.py").is_file():
-        subprocess.run([sys.executable, DATA / "make_tasks.py", folder], check=True, stdout=subprocess.DEVNULL)
-        names = sorted(path.stem for path in folder.glob("local_*.yaml"))
-    else:
+    names = written(folder)
+    if not names:
         print(f"No benchmark data in {DATA}: comparing only mini; set EVALWATT_TEST_DATA to the data's folder")
     names += ["mini_boolean", "mini_counting", "mini_dates", "mini_comparison", *CHAT]
     wanted = [name for name in names if any(fnmatch.fnmatch(name, f"*{pattern}*") for pattern in patterns.split(","))]

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from evaluators.catalogue.entries import Catalogue, ModelEntry, SuiteEntry
+from evaluators.catalogue.entries import HOW_MUCH, Catalogue, ModelEntry, SuiteEntry
 from evaluators.hashing import digest
 
 
@@ -30,7 +30,7 @@ class PlanKeys:
         root = self._catalogue.path.parent
         models = [entry, *self._catalogue.lineage(entry)]
         # The landing shows whether tasks were repeated often enough; before `repetitions` existed, once was the rule.
-        unsaid = {"description"} | ({"repetitions"} if suite.repetitions == 1 else set())
+        unsaid = HOW_MUCH | {"description": True} | ({"repetitions": True} if suite.repetitions == 1 else {})
         if suite.name not in self._tasks:
             files = (path for folder in suite.task_folders(root) for path in _task_files(folder))
             self._tasks[suite.name] = [_content(path) for path in files]

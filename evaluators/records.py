@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, ClassVar
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 _SINCE_2 = {"since": 2}
 _SINCE_3 = {"since": 3}
 _SINCE_4 = {"since": 4}
 _SINCE_5 = {"since": 5}
+_SINCE_6 = {"since": 6}
 
 PHASES = ("idle", "load", "warmup", "inference", "scoring")
 # Quality flags with which a window's energy may enter a sum: a short window is inaccurate, but changes a sum little.
@@ -30,6 +31,12 @@ METHODS = ("measured", "integrated", "modelled", "modelled_own_time", "absent")
 KINDS = ("pretrained", "continued", "instruct", "fine_tuned", "merge", "adapter", "other")
 PROVIDERS = ("official", "community", "own")
 RUN_STATUSES = ("completed", "failed", "interrupted")
+UNTIL = ("decided", "width")
+STOP_REASONS = ("claim", "given_up", "width", "all", "budget")
+VERDICTS = ("better", "worse", "equivalent", "no_difference_shown")
+SCORE_TESTS = ("repeated_mcnemar", "repeated_normal")
+OUTCOMES = ("PASS", "FAIL", "INCONCLUSIVE")
+ENERGY_VERDICTS = ("less", "more", "equivalent", "no_difference_shown")
 
 EMISSIONS_NOT_KNOWN = -1.0  # the leaderboard's own mark of a row whose evaluation time is missing
 
@@ -164,15 +171,8 @@ class TaskResult(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class TaskEmission(Record):
-    """One row per run, task, phase and repetition: the energy of one window, component by component.
-
-    Run-level phases (idle, load, warmup) have the task ''. Energies are gross. `energy_kwh` is NULL when a
-    component inside the boundary is.
-    """
-
-    table: ClassVar[str] = "task_emissions"
-    key: ClassVar[tuple[str, ...]] = ("run_id", "task", "phase", "repetition")
+class Window(Record):
+    """The energy of one window, component by component: the columns that whole evaluations and parts have in common."""
 
     run_id: str
     task: str
@@ -198,7 +198,7 @@ class TaskEmission(Record):
     tokens_computed: int | None = field(metadata=_SINCE_2)  # what the engine forwarded, padding included
     tokens_padding: int | None = field(metadata=_SINCE_2)  # of tokens_computed, those that no request needs
     tokens_shared: int | None = field(metadata=_SINCE_2)  # served from the cache: unshared - (computed - padding)
-    tokens_distinct: int | None = field(metadata=_SINCE_2)  # the minimum: each distinct prefix once
+    tokens_distinct: int | None = field(metadata=_SINCE_2)  # the minimum: see docs/measurement.md
     own_cpu_s: float | None = field(metadata=_SINCE_3)  # CPU time of the evaluator in the window; NULL: unknown
     foreign_cpu_s: float | None = field(metadata=_SINCE_3)  # CPU time of every other process of the machine
     foreign_programs: str | None = field(metadata=_SINCE_5)  # that took most of it, with shares of the machine's time
@@ -209,6 +209,22 @@ class TaskEmission(Record):
     gpu_throttled: bool | None = field(metadata=_SINCE_3)  # by heat or by the board, not by its power limit
     quality_flags: str | None  # comma-separated, NULL when nothing is wrong
     quality_note: str | None  # what the flags mean for this row, in words
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEmission(Window):
+    """One row per run, task, phase and repetition: the energy of one window, component by component.
+
+    Run-level phases (idle, load, warmup) have the task ''. Energies are gross. `energy_kwh` is NULL when a
+    component inside the boundary is.
+    """
+
+    table: ClassVar[str] = "task_emissions"
+    key: ClassVar[tuple[str, ...]] = ("run_id", "task", "phase", "repetition")
+
+    # The sum over an evaluation's parts, which several runs may have asked, of the whole evaluation or, beside a stop,
+    # of what was asked by then: in the energy of a run or a night, part_emissions count instead.
+    is_sum_of_parts: bool | None = field(metadata=_SINCE_6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +252,101 @@ class Sample(Record):
     characters_generated: int | None  # NULL for tasks that generate nothing
     target: str
     answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Record):
+    """One row per run, task, repetition and part: some documents of a task, and which question they are a part of.
+
+    Documents have places in the order in which the model is asked them, from 0. A part is not a task evaluation: it has
+    no score, and only the places of all documents together make one.
+    """
+
+    table: ClassVar[str] = "parts"
+    key: ClassVar[tuple[str, ...]] = ("run_id", "task", "repetition", "first_place")
+
+    run_id: str
+    task: str
+    repetition: int
+    first_place: int
+    last_place: int
+    schema_version: int
+    documents_total: int  # of the whole question
+    suite: str
+    metric: str  # the task's primary metric
+    filter: str
+    higher_is_better: bool
+    is_binary: bool  # the metric says correct or not for each document asked so far
+    chance: float  # score by guessing, as in task_results
+    is_chance_stated: bool
+    fingerprint: str  # of the whole question, as in task_results
+    comparison_key: str
+    task_hash: str
+    task_version: str
+    output_type: str
+    num_fewshot: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartSample(Sample):
+    """One row per run, task, repetition and document of a part: what was asked, counted and answered."""
+
+    table: ClassVar[str] = "part_samples"
+    key: ClassVar[tuple[str, ...]] = ("run_id", "task", "repetition", "document_id")
+
+    place: int  # in the order in which the model is asked the documents, from 0
+    metrics_json: (
+        str  # {filter: {metric: what lm-eval has for the document}}: all that the whole question's scores need
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PartEmission(Window):
+    """One row per run, task, phase, repetition and part: the energy of one window. Energies are gross."""
+
+    table: ClassVar[str] = "part_emissions"
+    key: ClassVar[tuple[str, ...]] = ("run_id", "task", "phase", "repetition", "first_place")
+
+    first_place: int
+    last_place: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop(Record):
+    """One row per run, repetition and question: why no more of it was asked, and what was known then.
+
+    A question is a task, or a whole suite with the task ''; a suite's has a row for each of its tasks beside its own,
+    with the suite's reason and what is known of the task. Differences are the model's score minus the reference's, in
+    points. P value and interval are valid although the answers were looked at again and again.
+    """
+
+    table: ClassVar[str] = "stops"
+    key: ClassVar[tuple[str, ...]] = ("run_id", "task", "repetition")
+
+    run_id: str
+    task: str
+    repetition: int
+    schema_version: int
+    suite: str
+    tasks_json: str  # {task: {fingerprint, weight}} of the tasks that were judged together
+    until: str  # UNTIL
+    width_points: float | None  # the half-width that was asked for; NULL for decided
+    margin_points: float | None  # within which two scores are equivalent; NULL for a width
+    compare_with: str | None  # as the suite says: base, last or a model's name; NULL for a width without a reference
+    reference_model_id: str | None
+    reference_json: str | None  # {task: {evaluation, run_id}}: the reference's bundles and their runs
+    stop_reason: str  # STOP_REASONS
+    documents_asked: int
+    documents_total: int
+    verdict: str | None  # VERDICTS; NULL for a width, or where it is not decided yet
+    claim_chance: float | None  # that the rest would bring a claim; NULL where the last look brought one
+    score_test: str | None  # SCORE_TESTS; NULL for a width
+    p_value: float | None
+    low: float | None  # of the difference's 95 % interval; for a width, of the whole question's score, both in points
+    high: float | None
+    full_low: float | None  # of the 95 % interval of the full run's difference, in points; NULL without a reference
+    full_high: float | None  # and for a suite
+    looks_json: str  # [{task: {asked, …}}]: the counts at each look, which decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,15 +443,92 @@ class Calibration(Record):
     calibrated_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Gate(Record):
+    """One row per gate and question: is a candidate worse than a reference, or does it cost more?
+
+    A question is a task, or the whole suite with the task ''. It is landed before it is answered, because the marts
+    compare the two models for that reason.
+    """
+
+    table: ClassVar[str] = "gates"
+    key: ClassVar[tuple[str, ...]] = ("gate_id", "task")
+
+    gate_id: str  # a ULID: sorts by time
+    task: str
+    schema_version: int
+    suite: str
+    candidate_model_id: str
+    candidate_model_key: str
+    compare_with: str  # as asked: base, last or a model's name
+    reference_model_id: str
+    reference_model_key: str
+    score_margin_points: float  # within which two scores are equivalent
+    energy_margin: float | None  # the largest ratio of energies per correct answer that is equivalent; NULL: not judged
+    passes_inconclusive: bool  # what is not shown lets the candidate through
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GateVerdict(Record):
+    """One row per decided gate and question: the figures that decided, and what they showed.
+
+    Differences are the candidate's score minus the reference's, in points; ratios the candidate's energy per correct
+    answer over the reference's. A gate that could not be decided has none.
+    """
+
+    table: ClassVar[str] = "gate_verdicts"
+    key: ClassVar[tuple[str, ...]] = ("gate_id", "task")
+
+    gate_id: str
+    task: str
+    schema_version: int
+    outcome: str  # OUTCOMES; of the gate, all its questions together
+    score_outcome: str  # OUTCOMES
+    score_verdict: str | None  # VERDICTS; NULL where score_reason says why there is none
+    energy_outcome: str | None  # OUTCOMES; NULL: not judged
+    energy_verdict: str | None  # ENERGY_VERDICTS; NULL where energy_reason says why there is none, or not judged
+    further_documents: int | None  # that would decide the score if the difference stays; NULL: decided, or not known
+    further_repetitions: int | None  # that would decide the energy if ratio and spread stay; NULL likewise
+    comparability_key: str
+    documents_asked: int
+    documents_total: int
+    stop_reason: str | None  # STOP_REASONS; NULL where nobody looked at the answers before all were there
+    score_delta: float | None
+    score_delta_low: float | None
+    score_delta_high: float | None
+    score_tested_by: str | None  # the marts' name of the test
+    score_p_value: float | None
+    score_equivalent_within: float | None  # points; what looking again and again showed, NULL where nobody looked
+    score_reason: str | None
+    joules_per_correct_ratio: float | None
+    joules_per_correct_ratio_low: float | None
+    joules_per_correct_ratio_high: float | None
+    joules_per_correct_ratio_documents_low: float | None  # from the documents alone, as if the energy were exact
+    joules_per_correct_ratio_documents_high: float | None
+    joules_per_correct_ratio_estimate: float | None  # from a part, which no verdict rests on; NULL for a suite
+    energy_ratio_estimate: float | None  # the same of the energy
+    energy_repetitions: int | None  # of the side with fewer
+    is_until_precise: bool | None  # repeated until precise, so that the interval is wider
+    energy_reason: str | None
+    decided_at: datetime
+
+
 RECORDS: tuple[type[Record], ...] = (
     Model,
     EvaluationRun,
     TaskResult,
     TaskEmission,
     Sample,
+    Part,
+    PartSample,
+    PartEmission,
+    Stop,
     LeaderboardSnapshot,
     Exclusion,
     Calibration,
+    Gate,
+    GateVerdict,
 )
 BY_TABLE: dict[str, type[Record]] = {record.table: record for record in RECORDS}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from evaluators.catalogue.entries import ModelEntry, Settings, SuiteEntry
+from evaluators.catalogue.entries import HOW_MUCH, ModelEntry, Settings, SuiteEntry
 from evaluators.hashing import digest
 
 
@@ -32,6 +32,15 @@ class Spent:
         return Spent(self.duration_s + other.duration_s, energy_kwh)
 
 
+@dataclass(frozen=True, slots=True)
+class ComparedWith:
+    """The model whose answers decide how much is asked, with its complete task evaluations by task: the names of their
+    bundles. A task without one is asked in full."""
+
+    model: str
+    evaluations: dict[str, str]
+
+
 class RunSpec(BaseModel):
     """One run. `root` is the catalogue's folder, `home` EVALWATT_HOME; both absolute."""
 
@@ -46,6 +55,8 @@ class RunSpec(BaseModel):
     settings: Settings
     plan_key: str
     force: bool = False  # evaluate again what was evaluated before
+    complete: bool = False  # ask everything, whatever the suite's `until`
+    reference: ComparedWith | None = None  # None: there is none, so that only a width ends before everything is asked
     until_precise: float | None = None  # repeat a task until its energy's interval is this wide, as a share of the mean
     repeat_for_s: float | None = None  # the time for these repetitions; None: no limit
     spent: Spent = Spent()  # what the model's other runs of this night used of its night budget
@@ -70,5 +81,7 @@ def read(path: Path) -> RunSpec:
 
 
 def suite_version(suite: SuiteEntry) -> str:
-    """Hash over what the suite asks: tasks, few-shot, limits, metrics, weights; not its description or repetitions."""
-    return digest(suite.model_dump(mode="json", exclude={"description", "include_path", "repetitions"}))[:12]
+    """Hash over what the suite asks: tasks, few-shot, limits, metrics, weights; not its description or repetitions, and
+    not how much it asks."""
+    unsaid = HOW_MUCH | dict.fromkeys(("description", "include_path", "repetitions"), True)
+    return digest(suite.model_dump(mode="json", exclude=unsaid))[:12]

@@ -26,6 +26,7 @@ class TaskSummary:
     repetition: int = 1
     flags: tuple[str, ...] = ()  # doubts about the energy, as in energy.quality
     note: str | None = None  # the flags in words, with the share of other programs and their names
+    documents_total: int | None = None  # of the whole question, where `documents` are a part of them
 
     @property
     def name(self) -> str:

@@ -20,15 +20,17 @@ from tests.support.dbt_runner import dbt_build
 from tests.support.doubtful_night import build_night
 from tests.support.metered_nights import build_homes
 from tests.support.states import NO_REAL_STATES, REAL
+from tests.support.stopped_night import StoppedNight, build_stopped_night
 
 STUDY_DAY = "2025-01-09"
 
 # What `make quick` leaves out: nights, kills, browsers, dbt builds, and files that evaluate models again and again.
 _LONG_FOLDERS = {"browser", "faults"}
-_LONG_FIXTURES = {"built", "doubtful_night", "homes", "study_home"}
+_LONG_FIXTURES = {"built", "doubtful_night", "homes", "stopped_night", "study_home"}
 _LONG_FILES = {
     "test_complaints.py",
     "test_definitions.py",
+    "test_gate.py",
     "test_leaderboard_marts.py",
     "test_metrics.py",
     "test_night.py",
@@ -55,6 +57,12 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Home]:
 def doubtful_night(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, list[str]]:
     """A night with windows in doubt, and its runs: see `build_night`."""
     return built_once(tmp_path_factory, "doubtful night", lambda: build_night(tmp_path_factory))
+
+
+@pytest.fixture(scope="session")
+def stopped_night(tmp_path_factory: pytest.TempPathFactory) -> StoppedNight:
+    """A night in which not everything was asked: see `build_stopped_night`."""
+    return built_once(tmp_path_factory, "stopped night", lambda: build_stopped_night(tmp_path_factory))
 
 
 @pytest.fixture(scope="session")

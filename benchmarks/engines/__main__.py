@@ -26,10 +26,10 @@ from evaluators import engines
 from evaluators.energy import Ledger, make_meter
 from evaluators.engines import Engine, TokenCounts
 from evaluators.engines.compatibility import allowed_difference
+from evaluators.harness.asking import requests_of
 from evaluators.harness.interruption import Interruption
 from evaluators.harness.lm_eval_tasks import Harness, LoadedTask
 from evaluators.harness.metered import MeteredLM, warm_up
-from evaluators.harness.outcomes import requests_of
 
 
 @dataclass(frozen=True)

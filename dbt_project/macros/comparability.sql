@@ -23,8 +23,18 @@ task's few-shot setting and limit.
     {{ setting }} || ' | suite=' || {{ suite }} || '@' || {{ suite_version }}
 {%- endmacro %}
 
+{#- The key of an evaluation of which only a part was asked: it is compared with no complete one. -#}
+{% macro asked_in_part(comparability_key) -%}
+    {{ comparability_key }} || ' | asked=part'
+{%- endmacro %}
+
 {% macro comparability_hash(comparability_key) -%}
     left(sha256({{ comparability_key }}), 16)
+{%- endmacro %}
+
+{#- An aggregate over a suite's tasks: the suite's question, which is their evaluations and shares of the weight. -#}
+{% macro question(fingerprint, weight_share) -%}
+    string_agg({{ fingerprint }} || ' ' || round({{ weight_share }}, 9), ', ' order by task)
 {%- endmacro %}
 
 {#- Rank among the current models of the same comparability key; NULL without a value. -#}

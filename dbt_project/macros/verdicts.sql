@@ -15,6 +15,24 @@ A verdict on two models, with what limits it: "less, one row per side". Only ver
     end
 {%- endmacro %}
 
+{#-
+How much was asked for a verdict on the score, and what the rest would bring; NULL where nobody looked before all was
+asked. The same words as evaluators/landing/stops.py's.
+-#}
+{% macro asked_in_words(stop_reason, score_verdict_code, documents_asked, documents_total) -%}
+    case
+        when {{ stop_reason }} is not null
+            then
+                format('{:,} of {:,} asked', {{ documents_asked }}, {{ documents_total }})
+                || case
+                    when {{ stop_reason }} = 'budget' then '; the time was up'
+                    when {{ stop_reason }} = 'given_up' and {{ score_verdict_code }} = 'no_difference_shown'
+                        then '; the rest would show one with a chance below 10 %'
+                    else ''
+                end
+    end
+{%- endmacro %}
+
 {#- Why two models cannot be compared, in words. `of_sides`: the sides' own reason, for codes without words. -#}
 {% macro reason_in_words(reason_code, of_sides='null') -%}
     case {{ reason_code }}
@@ -26,6 +44,8 @@ A verdict on two models, with what limits it: "less, one row per side". Only ver
         when 'one_generated_nothing' then 'one of the two generated nothing'
         when 'too_few_documents' then 'too few documents'
         when 'one_row_a_side' then 'one row per side'
+        when 'only_a_part' then 'only a part was asked'
+        when 'asked_until_width' then 'it was asked until its score was known, not until a difference was'
         else {{ of_sides }}
     end
 {%- endmacro %}

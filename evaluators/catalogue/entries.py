@@ -7,7 +7,7 @@ belong here: fetching a model (`models`), or asking lm-eval whether a task exist
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
@@ -31,17 +31,29 @@ from evaluators.catalogue.fields import (
     Problem,
     Size,
     TaskName,
+    Until,
     Zone,
     did_you_mean,
     misfit,
     nearest,
     problem,
+    width_of,
 )
 from evaluators.catalogue.lined_yaml import LinedYaml, Location, YamlError
+from evaluators.catalogue.margins import default_margin
+from evaluators.catalogue.until import Reference, misfits, reference_of, without_reference
 
 OUR_TASKS = Path(__file__).parent.parent / "tasks"
 UNKNOWN_BASE = "unknown"
 KINDS_WITH_BASE = ("continued", "instruct", "fine_tuned", "merge", "adapter")
+
+# Of a suite: how much it asks, and not what. In no key and no version, because plans compare it with what is landed.
+HOW_MUCH: dict[str, Any] = {
+    "until": True,
+    "compare_with": True,
+    "margin": True,
+    "tasks": {"__all__": {"until"}},
+}
 
 _SOURCE_FIELDS = {"hub": ("repo", "revision"), "path": ("path",), "package": ("package", "file"), "recipe": ("recipe",)}
 _NEEDS = "it needs the sections suites and models, as the repository's catalogue.yml has them"
@@ -107,7 +119,7 @@ class Settings(Entry):
 class TaskEntry(Entry):
     """A task or group of lm-eval inside a suite. None: the suite's value, or else the one of lm-eval's task."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"members", "scale"})
+    later: ClassVar[frozenset[str]] = frozenset({"members", "scale", "until"})
 
     task: TaskName
     primary: str | None = None  # the metric that is the task's score, "metric" or "metric,filter"
@@ -124,10 +136,13 @@ class TaskEntry(Entry):
     num_fewshot: int | None = Field(default=None, ge=0)
     limit: int | None = Field(default=None, ge=1)  # documents
     apply_chat_template: bool | None = None
+    until: Until | None = None  # how much of each of its tasks is asked; None: as the suite says, or everything
 
 
 class SuiteEntry(Entry):
     """Tasks that together give one score; `num_fewshot`, `limit` and `apply_chat_template` are their defaults."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"until", "compare_with", "margin"})
 
     name: Name
     description: str
@@ -137,6 +152,13 @@ class SuiteEntry(Entry):
     limit: int | None = Field(default=None, ge=1)
     apply_chat_template: bool | None = None
     repetitions: int = Field(default=1, ge=1)  # of each task; an energy needs three for an interval
+    until: Until | None = None  # decided: ask until it is known which model is better; None: everything
+    compare_with: Name = "base"  # base, last (the newest earlier version of the model), or a model's name
+    margin: float | None = Field(default=None, gt=0)  # points within which two scores are equivalent; None: the seed's
+
+    @property
+    def margin_points(self) -> float:
+        return default_margin("score") if self.margin is None else self.margin
 
     def task_folders(self, root: Path) -> list[Path]:
         """Where its task files may be: our folder, and its own. `root`: the catalogue's folder."""
@@ -217,6 +239,30 @@ class Catalogue:
     def suite(self, name: str) -> SuiteEntry:
         """Raises CatalogueError, naming the known ones, for a name that is not in the catalogue."""
         return _lookup("suite", name, self.suites)
+
+    def reference(self, entry: ModelEntry, suite: SuiteEntry) -> Reference:
+        """The model whose answers decide how much of the suite the entry is asked, or why there is none."""
+        return reference_of(entry, suite, {model.name: model for model in self.models})
+
+    def asked_until(self, words: str) -> Catalogue:
+        """The catalogue with another `until` in all its suites: of the suite, or of each task where it is a width.
+
+        Raises CatalogueError where a suite does not allow that.
+        """
+        whole = words if width_of(words) is None else None
+        each = words if whole is None else None
+        suites = {}
+        for name, suite in self.suites.items():
+            tasks = tuple(task.model_copy(update={"until": each}) for task in suite.tasks)
+            suites[name] = suite.model_copy(update={"until": whole, "tasks": tasks})
+        if problems := [(name, text) for name, suite in suites.items() for _, text in misfits(suite)]:
+            raise CatalogueError("\n".join(f"suite {name}: {text}" for name, text in problems))
+        return replace(self, suites=suites)
+
+    def compared_with(self, reference: str, margin: float | None = None) -> Catalogue:
+        """The catalogue with another reference in all its suites and, where one is given, another margin in points."""
+        update = {"compare_with": reference} | ({} if margin is None else {"margin": margin})
+        return replace(self, suites={name: suite.model_copy(update=update) for name, suite in self.suites.items()})
 
     def lineage(self, entry: ModelEntry) -> Iterator[ModelEntry]:
         """The entries that `base_model` leads to, nearest first; there are no cycles."""
@@ -302,6 +348,8 @@ def _contradictions(document: _Document) -> Iterator[Problem]:
         tasks = [entry.task for entry in suite.tasks]
         for j in sorted({tasks.index(task, tasks.index(task) + 1) for task in tasks if tasks.count(task) > 1}):
             yield ("suites", key, "tasks", j), f"the task {tasks[j]} is listed twice in the suite; remove one"
+        for place, text in (*misfits(suite), *without_reference(suite, models)):
+            yield ("suites", key, *place), text
     control = document.settings.control
     if control is not None and control.model not in models:
         text = f"there is no model {control.model}{did_you_mean(control.model, models)}"

@@ -21,6 +21,8 @@ from evaluators.catalogue.lined_yaml import Location
 
 Problem = tuple[Location, str]
 
+DECIDED = "decided"
+
 _PART = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
 _NAME = re.compile(rf"{_PART}(?:/{_PART})?")
 _TASK = re.compile(rf"{_PART}_\({_PART}\)")  # five of lm-eval's: tmmluplus_education_(profession_level)
@@ -28,6 +30,8 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(MB|GB|TB)")
 _BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
+_WIDTH = re.compile(r"(?:±|\+-) ?(\d+(?:\.\d+)?) points?")
+_WIDEST = 50.0  # points; from there on the interval is the whole scale
 _PATTERNS = {  # what a field's pattern means
     "revision": "the commit's full sha, 40 characters of 0-9 and a-f",
     "package": "name==version",
@@ -77,6 +81,23 @@ def size(value: Any) -> Any:
     return round(float(match[1]) * _BYTES[match[2]])
 
 
+def _until(value: Any) -> str:
+    if value == DECIDED:
+        return DECIDED
+    match = _WIDTH.fullmatch(str(value))
+    if match and 0 < float(match[1]) < _WIDEST:
+        return f"±{float(match[1]):g} points"
+    bare = re.fullmatch(r"-?(\d+(?:\.\d+)?)( points?)?", str(value))
+    example = f"±{bare[1]} points" if bare and 0 < float(bare[1]) < _WIDEST else "±2 points"
+    words = f"{value!r} is neither {DECIDED} nor a width; write {DECIDED}, or {example}"
+    raise PydanticCustomError("until", "{problem}", {"problem": words})
+
+
+def width_of(until: str) -> float | None:
+    """The half-width in points that is asked for; None where it is to be decided which model is better."""
+    return None if until == DECIDED else float(until.removeprefix("±").removesuffix(" points"))
+
+
 def _clock(value: Any) -> str:
     if type(value) is int:  # YAML 1.1 reads an unquoted 12:30 as a number to base 60
         value = f"{value // 60:02d}:{value % 60:02d}"
@@ -100,6 +121,7 @@ Clock = Annotated[str, BeforeValidator(_clock)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Size = Annotated[int, BeforeValidator(size)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Until = Annotated[str, BeforeValidator(_until)]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

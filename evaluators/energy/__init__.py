@@ -1,7 +1,8 @@
 """Energy: meters, windows and the rules that decide whether a figure can be trusted.
 
-    windows.py        a meter's readings, and the windows that make up the phases of a run
-    quality.py        the rules of docs/measurement.md for one window
+    windows.py        a meter's readings, one for each window
+    ledger.py         the windows that make up the phases of a run and of its tasks
+    quality.py        the rules of docs/measurement.md for a window and for a phase
     short_windows.py  which of a task's energies count where its windows are short
     codecarbon.py     the default meter
     cpu_time.py       own and foreign CPU time in a window, and a processor's energy modelled from it
@@ -16,7 +17,8 @@ Carbon is not computed here: the landing has kWh, and SQL derives kilograms from
 """
 
 from evaluators.energy.capabilities import EnergyCapabilities, describe
-from evaluators.energy.windows import OWN_TIME, Ledger, Meter, MeterFailed, PhaseEnergy, Reading
+from evaluators.energy.ledger import Ledger, sum_of
+from evaluators.energy.windows import OWN_TIME, Meter, MeterFailed, Reading
 
 __all__ = [
     "OWN_TIME",
@@ -24,10 +26,10 @@ __all__ = [
     "Ledger",
     "Meter",
     "MeterFailed",
-    "PhaseEnergy",
     "Reading",
     "describe",
     "make_meter",
+    "sum_of",
 ]
 
 

@@ -92,7 +92,7 @@ class CodecarbonMeter:
 
     def stop(self) -> Reading:
         duration_s = time.perf_counter() - self._started
-        gpu = self._gpu.stop(duration_s)
+        gpu = self._gpu.stop()
         self._cpu_time.stop()
         data = self._tracker.stop_task()
         cpu_time = self._cpu_time.window(duration_s)

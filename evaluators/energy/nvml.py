@@ -14,7 +14,6 @@ from typing import Any
 import psutil
 import pynvml
 
-from evaluators.energy.quality import SHORTEST_WINDOW_S
 from evaluators.energy.windows import GpuState
 
 _KWH_PER_MJ = 1 / 3.6e9  # millijoules
@@ -69,8 +68,8 @@ class Gpu:
             self._shared = _is_shared(self._handle)
             self._begun = self._edge()
 
-    def stop(self, duration_s: float) -> GpuWindow:
-        """The window since `start`, which took `duration_s` seconds."""
+    def stop(self) -> GpuWindow:
+        """The window since `start`."""
         if self.method == "absent":
             return GpuWindow(None, self._doubts, GpuState())
         ended = self._edge()
@@ -80,8 +79,7 @@ class Gpu:
         energy_kwh = None
         if self._begun is None or ended is None:
             flags.append("gpu_lost")
-        # A window shorter than the counter's update interval may see no update although nothing is wrong.
-        elif self.method == "measured" and (ended != self._begun or duration_s >= SHORTEST_WINDOW_S):
+        elif self.method == "measured":
             energy_kwh = (ended - self._begun) * _KWH_PER_MJ
         return GpuWindow(energy_kwh, tuple(flags), _state(self._handle))
 

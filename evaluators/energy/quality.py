@@ -1,4 +1,4 @@
-"""The rules that decide whether a window's figures can be trusted (docs/measurement.md).
+"""The rules that decide whether the figures of a window and of a phase can be trusted (docs/measurement.md).
 
 A doubtful component becomes None, never zero or the last good value, and a flag gives the reason.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from evaluators.energy.cpu_time import share_of_machine
 from evaluators.energy.windows import OWN_TIME, Reading
@@ -41,6 +41,7 @@ MEANINGS = {
     "gpu_slice": "the model ran on a MIG slice, and its energy cannot be separated from that of the GPU's other slices",
     "gpu_unmetered": "the model ran on a GPU that NVML cannot read",
     "shared_device": "other programs used the GPU",
+    "mixed_conditions": "its parts were asked on different machines or in different ways, or some documents twice",
 }
 
 # Remedies for the doubts that can occur on any machine.
@@ -50,29 +51,21 @@ REMEDIES = {
 }
 
 
-def examine(reading: Reading) -> Reading:
-    """The reading with untrustworthy figures replaced by None, and a flag for each doubt."""
-    flags = set(reading.flags)
-    if reading.duration_s < SHORTEST_WINDOW_S:
-        flags.add("too_short")
-    elif foreign_share(reading) > FOREIGN_SHARES.get(reading.cpu_method, math.inf):
-        flags.add("foreign_load")
+def examine(window: Reading) -> Reading:
+    """The window with the figures of faulty sensors replaced by None, and a flag for each doubt. Whether it is long
+    enough is a question about its phase, of which it may be a part."""
+    return _examined(window, window.flags, lambda energy, method: _fault(energy, window.duration_s, method))
 
-    def trusted(energy_kwh: float | None, method: str) -> float | None:
-        if energy_kwh is None or method == "absent":
-            return None
-        doubt = _doubt(energy_kwh, reading.duration_s, method)
-        if doubt is not None:
-            flags.add(doubt)
-            return None
-        return energy_kwh
 
-    cpu = trusted(reading.cpu_energy_kwh, reading.cpu_method)
-    gpu = trusted(reading.gpu_energy_kwh, reading.gpu_method)
-    ram = trusted(reading.ram_energy_kwh, reading.ram_method)
-    return dataclasses.replace(
-        reading, cpu_energy_kwh=cpu, gpu_energy_kwh=gpu, ram_energy_kwh=ram, flags=tuple(sorted(flags))
-    )
+def examine_phase(total: Reading) -> Reading:
+    """The sum of a phase's examined windows, flagged where it is too short, or where other programs took too much."""
+    if total.boundary == "none":
+        return total
+    is_short = total.duration_s < SHORTEST_WINDOW_S
+    is_crowded = foreign_share(total) > FOREIGN_SHARES.get(total.cpu_method, math.inf)
+    flags = [*total.flags, *(["too_short"] if is_short else ["foreign_load"] if is_crowded else [])]
+    unseen = "too_short" if is_short else "stuck"
+    return _examined(total, flags, lambda energy, method: unseen if _stands_still(energy, method) else None)
 
 
 def agrees(duration_s: float, meter_duration_s: float) -> bool:
@@ -108,13 +101,39 @@ def _in_words(flag: str, reading: Reading) -> str:
     return f"other programs took {foreign_share(reading):.0%} of the machine's CPU time{programs}"
 
 
-def _doubt(energy_kwh: float, duration_s: float, method: str) -> str | None:
+def _examined(reading: Reading, flags: Iterable[str], doubt_about: Callable[[float, str], str | None]) -> Reading:
+    """The reading without the components that are in doubt, for each of which it has a flag."""
+    found = set(flags)
+
+    def trusted(energy_kwh: float | None, method: str) -> float | None:
+        if energy_kwh is None or method == "absent":
+            return None
+        doubt = doubt_about(energy_kwh, method)
+        if doubt is not None:
+            found.add(doubt)
+            return None
+        return energy_kwh
+
+    cpu = trusted(reading.cpu_energy_kwh, reading.cpu_method)
+    gpu = trusted(reading.gpu_energy_kwh, reading.gpu_method)
+    ram = trusted(reading.ram_energy_kwh, reading.ram_method)
+    return dataclasses.replace(
+        reading, cpu_energy_kwh=cpu, gpu_energy_kwh=gpu, ram_energy_kwh=ram, flags=tuple(sorted(found))
+    )
+
+
+def _fault(energy_kwh: float, duration_s: float, method: str) -> str | None:
     if not math.isfinite(energy_kwh):
         return "not_finite"
     if energy_kwh < 0:
         return "negative"
-    if energy_kwh == 0 and method != OWN_TIME:  # no CPU time, no energy
+    # A shorter window may see no update of its sensor although nothing is wrong.
+    if _stands_still(energy_kwh, method) and duration_s >= SHORTEST_WINDOW_S:
         return "stuck"
     if duration_s > 0 and energy_kwh * 3.6e6 / duration_s > ABSURD_POWER_W:
         return "absurd"
     return None
+
+
+def _stands_still(energy_kwh: float, method: str) -> bool:
+    return energy_kwh == 0 and method != OWN_TIME  # no CPU time, no energy

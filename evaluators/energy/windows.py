@@ -1,13 +1,12 @@
-"""Windows: a meter's reading for a stretch of time, and the ledger that assigns readings to phases.
+"""Windows: a meter's reading for a stretch of time.
 
-Belongs here: the meter's protocol, readings, and adding up the windows of one phase. Does not belong here: the rules
-that turn a doubtful reading into NULL (`quality`), or a meter.
+Belongs here: the meter's protocol, and readings. Does not belong here: a meter, the phases that windows belong to
+(`ledger`), or the rules that turn a doubtful reading into NULL (`quality`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -98,81 +97,3 @@ class Meter(Protocol):
 
     def close(self) -> None:
         """Release the sensors."""
-
-
-@dataclass(slots=True)
-class PhaseEnergy:
-    """The windows of one phase of one task, added up."""
-
-    readings: list[Reading] = field(default_factory=list)
-
-    def total(self) -> Reading:
-        """All windows as one reading: sums, first start and last end, every flag, the GPU's worst state.
-
-        Raises ValueError without any window.
-        """
-        if not self.readings:
-            raise ValueError("the phase has no window")
-        first, last = self.readings[0], self.readings[-1]
-        return Reading(
-            started_at=first.started_at,
-            ended_at=last.ended_at,
-            duration_s=sum(r.duration_s for r in self.readings),
-            cpu_energy_kwh=_sum(self.readings, lambda r: r.cpu_energy_kwh),
-            gpu_energy_kwh=_sum(self.readings, lambda r: r.gpu_energy_kwh),
-            ram_energy_kwh=_sum(self.readings, lambda r: r.ram_energy_kwh),
-            cpu_method=first.cpu_method,
-            gpu_method=first.gpu_method,
-            ram_method=first.ram_method,
-            flags=tuple(sorted({flag for r in self.readings for flag in r.flags})),
-            own_cpu_s=_sum(self.readings, lambda r: r.own_cpu_s),
-            foreign_cpu_s=_sum(self.readings, lambda r: r.foreign_cpu_s),
-            foreign_programs=max(self.readings, key=lambda r: r.foreign_cpu_s or 0.0).foreign_programs,
-            gpu_state=_worst([r.gpu_state for r in self.readings]),
-        )
-
-
-def _sum(readings: list[Reading], component: Callable[[Reading], float | None]) -> float | None:
-    """The sum over all windows; None where it is unknown in one of them."""
-    values = [component(reading) for reading in readings]
-    return None if any(value is None for value in values) else sum(value for value in values if value is not None)
-
-
-def _worst(states: list[GpuState]) -> GpuState:
-    """The highest temperature, the lowest clock and limit, and whether it was ever throttled, as far as known."""
-    return GpuState(
-        temperature_c=max((s.temperature_c for s in states if s.temperature_c is not None), default=None),
-        sm_clock_mhz=min((s.sm_clock_mhz for s in states if s.sm_clock_mhz is not None), default=None),
-        power_limit_w=min((s.power_limit_w for s in states if s.power_limit_w is not None), default=None),
-        throttled=max((s.throttled for s in states if s.throttled is not None), default=None),
-    )
-
-
-class Ledger:
-    """Assigns the meter's windows to phases: one phase is open at a time, and all of it is metered."""
-
-    def __init__(self, meter: Meter) -> None:
-        self._meter = meter
-        self._open: str | None = None
-        self._phases: dict[str, PhaseEnergy] = {}
-
-    def switch(self, phase: str | None) -> None:
-        """Close the open window, if any, and open one for `phase`; None opens none."""
-        if self._open is not None:
-            self._phases.setdefault(self._open, PhaseEnergy()).readings.append(self._meter.stop())
-        self._open = phase
-        if phase is not None:
-            self._meter.start()
-
-    def energy_now(self) -> float | None:
-        """kWh of all unsettled windows, including the open one; None where it is unknown."""
-        closed = [reading.energy_kwh for phase in self._phases.values() for reading in phase.readings]
-        energies = [*closed, self._meter.energy_now()] if self._open is not None else closed
-        known = [energy for energy in energies if energy is not None]
-        return sum(known) if len(known) == len(energies) else None
-
-    def settle(self) -> dict[str, Reading]:
-        """Close the open window and return every phase's total; the ledger is empty afterwards."""
-        self.switch(None)
-        phases, self._phases = self._phases, {}
-        return {name: phase.total() for name, phase in phases.items()}

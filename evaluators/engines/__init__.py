@@ -5,19 +5,21 @@ shared_prefix.py   the default: the same answers with shared prefixes computed o
 vllm.py            lm-eval's own `vllm` backend, for a CUDA device
 
 Parts of shared_prefix: likelihood and decoding choose what is forwarded, trie_model forwards it, prefix_trie is the
-trie, tree_attention the attention over it, memory decides how much fits, compatibility which models are supported.
+trie, tree_attention the attention over it, kept is what outlives a call, memory decides how much fits, compatibility
+which models are supported.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lm_eval.api.instance import Instance
     from lm_eval.api.model import TemplateLM
 
 
@@ -31,7 +33,7 @@ class TokenCounts:
 
     `computed` counts all that it forwarded, `padding` those of them that no request needs. `unshared` is what lm-eval's
     `hf` forwards for the same requests, without its padding, and `distinct` the minimum: each distinct prefix of the
-    requests and each generated token once.
+    requests and each generated token once, for every call that does not find it kept (`Engine.keeps`).
     """
 
     computed: int | None = None
@@ -46,6 +48,13 @@ class Engine:
     forwarded since its last call. `reason` says why another engine than the requested one answers, else None.
 
     `shares_prefixes`: shared prefixes are read once, for requests of any kind. vLLM shares them only when generating.
+
+    `keeps`: for a task that is asked in several calls. In `with engine.keeps(all requests of the task):` what several
+    of these requests begin with (instruction, examples, passages) is read by one call and kept for the others. Answers
+    are those of a single call, apart from rounding. Entering it only compares texts. It occupies memory until it ends,
+    so end it once the task is decided. Several may be open at the same time and take turns, because a request is found
+    by its text; they share the memory, and what finds no room is read again. Other engines keep nothing: `hf` shares no
+    prefixes, and vLLM has a cache of its own.
     """
 
     name: str
@@ -58,6 +67,7 @@ class Engine:
     params_b: float
     shares_prefixes: bool = False
     reason: str | None = None
+    keeps: Callable[[Sequence[Instance]], AbstractContextManager[object]] = nullcontext
 
 
 def import_what_loads(name: str) -> None:

@@ -25,9 +25,10 @@ from transformers import (
 )
 from transformers.generation import GenerationMode
 
-from evaluators.engines import prefix_trie, tree_attention
+from evaluators.engines import prefix_trie
 from evaluators.engines.memory import Memory
 from evaluators.engines.prefix_trie import Piece, Segment, Trie
+from evaluators.engines.tree_attention import Cache
 from evaluators.engines.trie_model import TrieModel
 
 _PLAIN_ARGUMENTS = {"until", "do_sample", "temperature", "max_gen_toks"}
@@ -117,13 +118,15 @@ def decode(
     prompts: Sequence[list[int]],
     greedy: Greedy,
     stopping: Callable[[], StoppingCriteriaList],
+    kept: Sequence[int],
+    cache: Cache,
 ) -> Iterator[tuple[int, Generated]]:
     """The answer to each distinct prompt with the prompt's index, in the order that they end; `stopping` creates the
-    stopping criteria of one answer.
+    stopping criteria of one answer. `kept`: how many first tokens of each prompt are to be kept in the cache's pool.
 
     Waiting prompts are read in the same forwards that generate: the next one takes the place of a row that has ended.
     """
-    trie = Trie.of([prefix_trie.key(prompt) for prompt in prompts], [1] * len(prompts))
+    trie = Trie.of([prefix_trie.key(prompt) for prompt in prompts], [1] * len(prompts), kept, cache.pool)
     shared = min(segment.depth for segment in trie.segments[1:]) if len(prompts) > 1 else len(prompts[0])
     most_rows = memory.rows(model.position_bytes, max(map(len, prompts)) - shared + greedy.most)
     waiting = deque(
@@ -131,7 +134,7 @@ def decode(
         for index, segment in zip(trie.order, trie.segments, strict=True)
         for part in prefix_trie.pieces(segment, memory.cluster)
     )
-    cache, rows = tree_attention.Cache(), list[_Row]()
+    rows = list[_Row]()
     while waiting or rows:
         parts, entering = _admitted(waiting, len(rows), most_rows, memory.tokens)
         begin, end = (parts[0].begin, parts[-1].end) if parts else (0, 0)
@@ -140,7 +143,8 @@ def decode(
         ended = [part.end - 1 - begin for part in parts if part.slot is not None]
         keep = np.array([*range(end - begin, len(tokens)), *ended], np.int64)
         clusters, lengths = prefix_trie.clusters(parts, memory.cluster), [row.own for row in rows]
-        logits = model.logits(cache, clusters, tokens, depths, keep, shared=shared, lengths=lengths)
+        slots = trie.slots[begin:end]
+        logits = model.logits(cache, clusters, tokens, depths, keep, slots=slots, shared=shared, lengths=lengths)
         for row in rows:
             row.own += 1
         for index, segment in entering:

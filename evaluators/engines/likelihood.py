@@ -15,9 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from evaluators.engines import prefix_trie, tree_attention
+from evaluators.engines import prefix_trie
 from evaluators.engines.memory import Memory
 from evaluators.engines.prefix_trie import Ints, Piece, Trie
+from evaluators.engines.tree_attention import Cache
 from evaluators.engines.trie_model import TrieModel
 
 
@@ -37,22 +38,27 @@ def score(
     softmax_dtype: torch.dtype | None,
     keys: Sequence[bytes],
     continuations: Sequence[NDArray[Any]],
+    kept: Sequence[int],
+    cache: Cache,
 ) -> Iterator[tuple[int, Scored]]:
     """The score of each continuation with its index, in the order of answers. `keys` (`prefix_trie.key`) are of the
-    tokens read for them: all but the last token, which is only predicted."""
-    trie = Trie.of(keys, [len(continuation) for continuation in continuations])
+    tokens read for them: all but the last token, which is only predicted. `kept`: how many first tokens of each are to
+    be kept in the cache's pool."""
+    trie = Trie.of(keys, [len(continuation) for continuation in continuations], kept, cache.pool)
     nodes, targets = np.concatenate(trie.tails), np.concatenate(continuations)
     by_node = np.argsort(nodes, kind="stable")
     wanted = np.unique(nodes)
     log_probabilities: Tensor | None = None
     greedy = torch.empty(len(nodes), dtype=torch.bool)
     bounds = np.cumsum([0, *map(len, continuations)])
-    cache, answered = tree_attention.Cache(), 0
+    answered = 0
     for parts in _forwards(trie, wanted, memory):
         begin, end = parts[0].begin, parts[-1].end
         here = wanted[slice(*np.searchsorted(wanted, (begin, end)))]
         clusters = prefix_trie.clusters(parts, memory.cluster)
-        logits = model.logits(cache, clusters, trie.tokens[begin:end], trie.depths[begin:end], here - begin)
+        logits = model.logits(
+            cache, clusters, trie.tokens[begin:end], trie.depths[begin:end], here - begin, slots=trie.slots[begin:end]
+        )
         scores = torch.log_softmax(logits, dim=-1, dtype=softmax_dtype)
         asked = by_node[slice(*np.searchsorted(nodes, (begin, end), sorter=by_node))]
         at = torch.from_numpy(np.searchsorted(here, nodes[asked])).to(model.device)
@@ -72,7 +78,7 @@ def score(
                     float(log_probabilities[own].sum()),
                     bool(greedy[own].all()),
                     # `hf` answers continuations together that differ only in their last token.
-                    unshared=segment.depth + added if added else 0,
+                    unshared=segment.length if added else 0,
                     distinct=added,
                 ),
             )

@@ -6,6 +6,7 @@ Belongs here: sizes, and how running out of memory is recognised. Does not belon
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,15 @@ class Memory:
     def rows(self, position_bytes: int, positions: int) -> int:
         """How many rows with so many positions of their own fit."""
         return max(1, min(MOST_ROWS, self.cache_bytes // (position_bytes * positions)))
+
+    @property
+    def most_kept_bytes(self) -> int:
+        """How much may stay occupied between calls: half of the cache, so that rows find room during a call."""
+        return self.cache_bytes // 2
+
+    def beside(self, kept_bytes: int) -> Memory:
+        """What is left beside keys and values that are kept."""
+        return dataclasses.replace(self, cache_bytes=self.cache_bytes - kept_bytes)
 
     def halved(self) -> Memory:
         return Memory(self.tokens // 2, max(1, self.logits // 2), self.cache_bytes // 2)

@@ -15,6 +15,7 @@ import functools
 import gc
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,8 +36,10 @@ from transformers import StoppingCriteriaList
 
 from evaluators.engines import Engine, TokenCounts, compatibility, prefix_trie, transformers
 from evaluators.engines.decoding import decode, greedy_settings, is_plain
+from evaluators.engines.kept import Keeper, Kept
 from evaluators.engines.likelihood import score
 from evaluators.engines.memory import FEWEST_TOKENS, Memory, free_bytes, is_out_of_memory
+from evaluators.engines.tree_attention import Cache
 from evaluators.engines.trie_model import TrieModel
 
 _log = logging.getLogger(__name__)
@@ -63,7 +66,7 @@ def load(path: Path, *, dtype: str, device: str, batch_size: int) -> Engine:
     if lm.fallback_reason is not None:
         return dataclasses.replace(transformers.engine_of(lm, batch_size), reason=lm.fallback_reason)
     engine = transformers.engine(lm, NAME, f"{lm.memory.tokens} tokens", lm.counted, VERSION)
-    return dataclasses.replace(engine, shares_prefixes=True)
+    return dataclasses.replace(engine, shares_prefixes=True, keeps=lm.keeps)
 
 
 @register_model(NAME)
@@ -77,6 +80,7 @@ class SharedPrefixLM(HFLM):
             lambda context: np.array(self.tok_encode(context), dtype=np.int32)
         )
         self.accounting = Accounting()
+        self._keeper = Keeper()
         self._forwarded = transformers.forwarded(self.model)
         self.fallback_reason: str | None = None
         try:
@@ -129,8 +133,12 @@ class SharedPrefixLM(HFLM):
             return None
         greedy = dataclasses.replace(greedy, most=min(greedy.most, most))
         with self._trie_model.own_attention():
-            found = dict(decode(self._trie_model, self.memory, prompts, greedy, StoppingCriteriaList))
+            found = dict(decode(self._trie_model, self.memory, prompts, greedy, StoppingCriteriaList, [], Cache()))
         return [found[index].tokens for index in range(len(prompts))]
+
+    def keeps(self, requests: Sequence[Instance]) -> AbstractContextManager[None]:
+        """See `Engine.keeps`. The requests' texts are compared, not tokenized: most of them may never be asked."""
+        return self._keeper.keeping(request.args[0] for request in requests)
 
     def counted(self) -> TokenCounts:
         """The tokens since the last call."""
@@ -203,14 +211,22 @@ class SharedPrefixLM(HFLM):
         answers: dict[int, tuple[float, bool]] = {}
         with self._trie_model.own_attention():
             for index, found in self._with_less_memory(
-                lambda left: score(
+                # Rolling windows have no asker, and what is cut from the left begins elsewhere.
+                [
+                    (asker[0], len(context))
+                    if asker and len(context) + len(continuation) <= self.max_length + 1
+                    else ("", 0)
+                    for asker, context, continuation in requests
+                ],
+                lambda left, kept, cache: score(
                     self._trie_model,
                     self.memory,
                     self.softmax_dtype,
                     [keys[i] for i in left],
                     [continuations[i] for i in left],
+                    kept,
+                    cache,
                 ),
-                len(requests),
             ):
                 self.accounting.unshared += found.unshared
                 self.accounting.distinct += found.distinct
@@ -260,8 +276,19 @@ class SharedPrefixLM(HFLM):
         texts: dict[int, str] = {}
         with self._trie_model.own_attention():
             for index, found in self._with_less_memory(
-                lambda left: decode(self._trie_model, self.memory, [distinct[i] for i in left], greedy, stopping),
-                len(distinct),
+                [
+                    (requests[several[0]].args[0], len(prompt)) if len(prompt) < self.max_length - most else ("", 0)
+                    for prompt, several in askers.items()
+                ],
+                lambda left, kept, cache: decode(
+                    self._trie_model,
+                    self.memory.beside(self._keeper.bytes + cache.pool_bytes),
+                    [distinct[i] for i in left],
+                    greedy,
+                    stopping,
+                    kept,
+                    cache,
+                ),
             ):
                 self.accounting.distinct += found.distinct
                 for asker in askers[tuple(distinct[index])]:
@@ -284,20 +311,38 @@ class SharedPrefixLM(HFLM):
         )
 
     def _with_less_memory(
-        self, work: Callable[[list[int]], Iterator[tuple[int, Answer]]], number: int
+        self,
+        contexts: Sequence[tuple[str, int]],
+        work: Callable[[list[int], list[int], Cache], Iterator[tuple[int, Answer]]],
     ) -> Iterator[tuple[int, Answer]]:
-        """What `work` yields for the indices up to `number`; where memory runs out, the rest with half the memory."""
-        left = list(range(number))
-        while left:
-            done = set()
-            try:
-                for position, answer in work(left):
-                    done.add(position)
-                    yield left[position], answer
-            except RuntimeError as error:
-                if not is_out_of_memory(error) or self.memory.tokens <= FEWEST_TOKENS:
-                    raise
-                self.memory = self.memory.halved()
-                _log.warning("out of memory; continuing with %d tokens per forward", self.memory.tokens)
-                gc.collect()
-            left = [index for position, index in enumerate(left) if position not in done]
+        """What `work` yields for the indices of contexts (a text and its number of tokens), how much of each is to be
+        kept, and a cache; where memory runs out, the rest with half the memory."""
+        tasks = [self._keeper.task(text) for text, _ in contexts]
+        for task in dict.fromkeys(tasks):
+            left = [index for index, other in enumerate(tasks) if other is task]
+            shared = functools.cache(functools.partial(self._shared, task))
+            while left:
+                done = set()
+                kept = [shared(*contexts[index]) for index in left]
+                try:
+                    with self._keeper.cache(
+                        task, self.memory.most_kept_bytes, self._trie_model.position_bytes
+                    ) as cache:
+                        for position, answer in work(left, kept, cache):
+                            done.add(position)
+                            yield left[position], answer
+                except RuntimeError as error:
+                    if not is_out_of_memory(error) or self.memory.tokens <= FEWEST_TOKENS:
+                        raise
+                    self.memory = self.memory.halved()
+                    _log.warning("out of memory; continuing with %d tokens per forward", self.memory.tokens)
+                    self._keeper.drop()
+                    gc.collect()
+                left = [index for position, index in enumerate(left) if position not in done]
+
+    def _shared(self, task: Kept | None, text: str, tokens: int) -> int:
+        """How many first tokens of a context others of its task have as well, or one more."""
+        if task is None:
+            return 0
+        rest = self.tok_encode(text[task.shared(text) :], add_special_tokens=False)
+        return max(0, tokens - len(rest) + 1)

@@ -16,29 +16,46 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
-from evaluators.engines.prefix_trie import Cluster
+from evaluators.engines.prefix_trie import Cluster, Ints, Pool
 
 NAME = "shared_prefix"
 
 
 class KeysAndValues:
-    """One layer's keys and values: the stack [kv heads, depth, size], and rows [rows, kv heads, depth, size].
+    """One layer's keys and values: the stack [kv heads, depth, size], rows [rows, kv heads, depth, size], and the pool
+    [kv heads, slots, size] of those that outlive a walk.
 
     Rows follow the stack's first positions, which all of them share, and hold only their own positions.
     """
 
     def __init__(self, keys: Tensor, values: Tensor) -> None:
-        self.stack = tuple(x.new_empty(x.shape[1], 0, x.shape[3]) for x in (keys, values))
-        self.rows = tuple(x.new_empty(0, x.shape[1], 0, x.shape[3]) for x in (keys, values))
+        self.pool = tuple(x.new_empty(x.shape[1], 0, x.shape[3]) for x in (keys, values))
+        self.clear()
 
-    def push(self, at: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Write [kv heads, tokens, size] at a depth of the stack; returns the stack up to the end of it."""
-        end = at + keys.shape[1]
+    def clear(self) -> None:
+        """Free all but the pool."""
+        self.stack = tuple(x.new_empty(x.shape[0], 0, x.shape[2]) for x in self.pool)
+        self.rows = tuple(x.new_empty(0, x.shape[0], 0, x.shape[2]) for x in self.pool)
+
+    def push(self, cluster: Cluster, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Write a cluster's tokens [kv heads, tokens, size] and those from the pool to the stack; returns the stack up
+        to the end of them."""
+        end = len(cluster.positions)
         if end > self.stack[0].shape[1]:
             self.stack = tuple(_grown(x, 1, end) for x in self.stack)
-        for stack, new in zip(self.stack, (keys, values), strict=True):
-            stack[:, at:end] = new
+        for stack, pool, new in zip(self.stack, self.pool, (keys, values), strict=True):
+            if len(cluster.pooled):
+                stack[:, torch.from_numpy(cluster.own)] = new
+                stack[:, torch.from_numpy(cluster.pooled_at)] = pool[:, torch.from_numpy(cluster.pooled)]
+            else:
+                stack[:, cluster.kept : end] = new
         return self.stack[0][:, :end], self.stack[1][:, :end]
+
+    def store(self, slots: Tensor, keys: Tensor, values: Tensor, most: int) -> None:
+        """Copy [kv heads, tokens, size] to slots of the pool, which will have at most so many."""
+        self.pool = tuple(_grown(x, 1, int(slots.max()) + 1, most) for x in self.pool)
+        for pool, new in zip(self.pool, (keys, values), strict=True):
+            pool[:, slots] = new
 
     def rearrange(self, cluster: Cluster) -> None:
         """Move a cluster's last path to its place on the stack."""
@@ -66,8 +83,9 @@ class KeysAndValues:
 
 @dataclass
 class Cache:
-    """All layers' keys and values."""
+    """All layers' keys and values. `pool`: whose outlive a walk; None where none do."""
 
+    pool: Pool | None = None
     layers: dict[int, KeysAndValues] = field(default_factory=dict)
 
     @property
@@ -89,11 +107,22 @@ class Cache:
         for layer in self.layers.values():
             layer.move(slot, to)
 
+    @torch.inference_mode()
+    def clear(self) -> None:
+        """Free all but the pool."""
+        for layer in self.layers.values():
+            layer.clear()
+
+    @property
+    def pool_bytes(self) -> int:
+        return sum(pool.nbytes for layer in self.layers.values() for pool in layer.pool)
+
 
 class Step:
     """What one forward attends to: clusters first, then one token for each of the first rows.
 
-    `lengths` are the rows' own positions, `shared` the positions of the stack that all rows share.
+    `slots` are where in the pool the clusters' tokens are kept, -1 where they are not. `lengths` are the rows' own
+    positions, `shared` the positions of the stack that all rows share.
     """
 
     def __init__(
@@ -103,11 +132,15 @@ class Step:
         dtype: torch.dtype,
         device: torch.device,
         *,
+        slots: Ints | None = None,
         shared: int = 0,
         lengths: Sequence[int] = (),
     ) -> None:
         self.cache = cache
         self.clusters = clusters
+        slots = np.empty(0, np.int64) if slots is None else slots
+        stored = np.flatnonzero(slots >= 0)
+        self.stored, self.slots = torch.from_numpy(stored), torch.from_numpy(slots[stored])
         self.shared = shared
         self.lengths = torch.tensor(lengths, dtype=torch.long, device=device)
         self.longest = max(lengths, default=-1) + 1
@@ -128,11 +161,11 @@ class Step:
         cluster = self.clusters[number]
         first = 0
         if window is not None:
-            first = max(0, min(cluster.kept, int(cluster.positions[cluster.kept :].min()) - window + 1))
+            first = max(0, min(cluster.kept, int(cluster.positions[cluster.own].min()) - window + 1))
         if (number, window) not in self._masks:
             allowed = cluster.allowed[:, first:]
             if window is not None:
-                queries, keys = cluster.positions[cluster.kept :], cluster.positions[first:]
+                queries, keys = cluster.positions[cluster.own], cluster.positions[first:]
                 allowed = allowed & (keys[None, :] > queries[:, None] - window)
             self._masks[number, window] = self._additive(torch.from_numpy(np.ascontiguousarray(allowed)))
         return first, self._masks[number, window]
@@ -182,7 +215,7 @@ def attend(
     out = query.new_empty(*queries.shape[:3], value.shape[-1])
     for number, cluster in enumerate(step.clusters):
         tokens = slice(cluster.begin, cluster.end)
-        keys, values = layer.push(cluster.kept, key[0, :, tokens], value[0, :, tokens])
+        keys, values = layer.push(cluster, key[0, :, tokens], value[0, :, tokens])
         if cluster.end > cluster.begin:
             first, mask = step.cluster_mask(number, sliding_window)
             out[:, :, tokens] = _attention(
@@ -191,6 +224,8 @@ def attend(
         layer.rearrange(cluster)
         if cluster.slot is not None:
             layer.keep(cluster.slot, step.shared, cluster.depth)
+    if step.cache.pool is not None and len(step.stored):
+        layer.store(step.slots, key[0, :, step.stored], value[0, :, step.stored], step.cache.pool.size)
     if len(step.lengths):
         tokens = slice(query.shape[2] - len(step.lengths), None)
         layer.append(step.lengths, step.longest, key[0, :, tokens].transpose(0, 1), value[0, :, tokens].transpose(0, 1))
@@ -255,13 +290,15 @@ def _weights(scores: Tensor, mask: Tensor, softcap: float | None, sinks: Tensor 
     return torch.softmax(with_sink, dim=-1, dtype=torch.float32)[..., :-1].to(scores.dtype)
 
 
-def _grown(tensor: Tensor, dimension: int, size: int) -> Tensor:
-    """The tensor with room for at least `size`; it grows by at least half, so that it is rarely copied."""
+def _grown(tensor: Tensor, dimension: int, size: int, most: int | None = None) -> Tensor:
+    """The tensor with room for at least `size`; it grows by at least half, so that it is rarely copied, but not beyond
+    `most`."""
     has = tensor.shape[dimension]
     if size <= has:
         return tensor
     shape = list(tensor.shape)
-    shape[dimension] = max(size, has + has // 2)
+    enough = has + has // 2
+    shape[dimension] = max(size, enough if most is None else min(enough, most))
     larger = tensor.new_zeros(shape)
     larger.narrow(dimension, 0, has).copy_(tensor)
     return larger

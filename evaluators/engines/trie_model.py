@@ -47,12 +47,15 @@ class TrieModel:
         positions: Ints,
         keep: Ints,
         *,
+        slots: Ints | None = None,
         shared: int = 0,
         lengths: Sequence[int] = (),
     ) -> Tensor:
         """Vocabulary logits [positions kept, vocabulary] of one forward: clusters first, then one token of each row
-        (`shared` and `lengths` as in `tree_attention.Step`)."""
-        step = tree_attention.Step(cache, clusters, self.dtype, self.device, shared=shared, lengths=lengths)
+        (`slots`, `shared` and `lengths` as in `tree_attention.Step`)."""
+        step = tree_attention.Step(
+            cache, clusters, self.dtype, self.device, slots=slots, shared=shared, lengths=lengths
+        )
         ids, places, kept = (torch.from_numpy(x).to(self.device) for x in (tokens, positions, keep))
         with torch.autocast(
             self.device.type, dtype=self._mixed_precision_dtype, enabled=self._mixed_precision_dtype is not None

@@ -1,7 +1,7 @@
 """A suite's tasks, as lm-eval loads them and as the suite configures them.
 
-Belongs here: what is known about a task before it is asked. Does not belong here: asking it, and its scores
-(`outcomes`).
+Belongs here: what is known about a task before it is asked. Does not belong here: asking it (`asking`), or its
+scores (`outcomes`).
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from evaluators.hashing import digest
 _NOT_IN_TASK_HASH = {"dataset_path", "dataset_name", "dataset_kwargs", "custom_dataset", "metadata", "num_fewshot"}
 _HUB_METRICS = "metrics from the hub are code and never run; use one of lm-eval's, or write a `!function`"
 _AGGREGATIONS = "use one of lm-eval's, such as mean, or write a `!function`"
+_WITH_PASSAGES = ("leaderboard_musr_",)  # what tasks whose documents share passages have in their names
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -69,6 +70,16 @@ class LoadedTask:
     @property
     def version(self) -> str:
         return str(self.task.VERSION)
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Of the primary metric."""
+        return self.task.higher_is_better().get(self.metric) is not False
+
+    @property
+    def shares_passages(self) -> bool:
+        """Whether several documents ask about one passage, so that they are right or wrong together."""
+        return any(words in self.name for words in _WITH_PASSAGES)
 
     @property
     def documents(self) -> int:

@@ -1,31 +1,20 @@
-"""Asks one task with lm-eval and parses the result: scores and per-document samples, without lm-eval's string keys.
+"""What asking a task gave: scores and per-document samples, without lm-eval's string keys.
 
-Each task is one call of lm-eval with the same model: in a single call lm-eval would merge all tasks' requests, write at
-the very end, and lose everything to one bad document. Does not belong here: loading tasks (`lm_eval_tasks`).
+Does not belong here: asking it (`asking`).
 """
 
 from __future__ import annotations
 
 import json
 import math
-import os
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from lm_eval.api.instance import Instance
-from lm_eval.api.model import LM, TemplateLM
-from lm_eval.evaluator import evaluate
+from lm_eval.api.model import TemplateLM
 
 from evaluators.harness.lm_eval_tasks import LoadedTask, TaskUnavailable
-
-RANDOM_SEED = 0  # of Python's own generator, as lm-eval's command line sets it
-# For bootstrapped standard errors, which are then accurate to 2 %. With lm-eval's default of 100,000, mcc takes minutes
-# for eight documents, in forked processes; 1,000 are one of its chunks, so more processes would gain nothing.
-RESAMPLES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +47,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """lm-eval's whole result for a task."""
+    """The scores of a task, over the documents that were asked."""
 
     scores: tuple[Score, ...]
     documents: tuple[Document, ...]
@@ -77,69 +66,8 @@ class Outcome:
         return sum(document.tokens_generated for document in self.documents)
 
 
-def run_task(loaded: LoadedTask, lm: LM, tokenizer: TemplateLM, seed: int) -> Outcome:
-    """Evaluate one task with lm-eval and parse the result. Raises whatever the task's code raises."""
-    random.seed(RANDOM_SEED)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
-    loaded.task.set_fewshot_seed(seed=seed)
-    os.environ["DISABLE_MULTIPROC"] = "1"  # makes lm-eval bootstrap in this process
-    results = evaluate(
-        lm=lm,
-        task_dict={"tasks": {loaded.name: loaded.task}, "groups": {}, "group_map": {}},
-        limit=loaded.limit,
-        bootstrap_iters=RESAMPLES,
-        apply_chat_template=loaded.apply_chat_template,
-        fewshot_as_multiturn=loaded.apply_chat_template,
-    )
-    if results is None:
-        raise RuntimeError("lm-eval returned nothing; only one process may evaluate")
-    scores = _scores(results["results"][loaded.name], results["higher_is_better"][loaded.name])
-    if (loaded.metric, loaded.filter) not in {(score.metric, score.filter) for score in scores}:
-        known = ", ".join(f"{score.metric},{score.filter}" for score in scores)
-        raise TaskUnavailable(
-            f"task {loaded.name} has no metric {loaded.metric},{loaded.filter}; "
-            f"set the suite's `primary` to one of: {known}"
-        )
-    samples = [sample for sample in results["samples"][loaded.name] if sample["filter"] == loaded.filter]
-    documents = tuple(_document(sample, loaded, tokenizer) for sample in samples)
-    values = {document.score for document in documents}
-    return Outcome(scores, documents, binary=loaded.binary if loaded.binary is not None else values <= {0.0, 1.0})
-
-
-def requests_of(loaded: LoadedTask, lm: LM, documents: int) -> list[Instance]:
-    """The requests of the task's first documents, to estimate how long it will take."""
-    loaded.task.build_all_requests(
-        limit=min(documents, loaded.documents),
-        rank=0,
-        world_size=1,
-        apply_chat_template=loaded.apply_chat_template,
-        fewshot_as_multiturn=loaded.apply_chat_template,
-        chat_template=lm.apply_chat_template if loaded.apply_chat_template else None,
-        tokenizer_name=lm.tokenizer_name if loaded.apply_chat_template else "",
-    )
-    return list(loaded.task.instances)
-
-
-def tokens_read(arguments: Sequence[Any], lm: TemplateLM) -> int:
-    """Tokens that an engine must read for a request: the context and, for log-likelihoods, the continuation."""
-    if len(arguments) > 1 and isinstance(arguments[1], str):
-        return sum(map(len, encoded_pair(arguments[0], arguments[1], lm)))
-    return len(lm.tok_encode(arguments[0]))
-
-
-def encoded_pair(context: str, continuation: str, lm: TemplateLM) -> tuple[Sequence[int], Sequence[int]]:
-    """A log-likelihood's tokens as lm-eval requests them: an empty context becomes the model's prefix token, unless the
-    continuation begins with it."""
-    if context:
-        return lm._encode_pair(context, continuation)
-    tokens = lm.tok_encode(continuation, add_special_tokens=False)
-    if tokens[:1] == [lm.prefix_token_id]:
-        return tokens[:1], tokens[1:]
-    return [lm.prefix_token_id], tokens
-
-
-def _document(sample: dict[str, Any], loaded: LoadedTask, lm: TemplateLM) -> Document:
+def document_of(sample: dict[str, Any], loaded: LoadedTask, lm: TemplateLM) -> Document:
+    """A document from lm-eval's sample of it under the primary filter."""
     arguments, answers = sample["arguments"], [resps[0] for resps in sample["resps"]]
     generated = [answer for answer in answers if isinstance(answer, str)]
     if generated:
@@ -163,6 +91,37 @@ def _document(sample: dict[str, Any], loaded: LoadedTask, lm: TemplateLM) -> Doc
         target=str(sample["target"]),
         answer=str(answer),
     )
+
+
+def outcome_of(results: dict[str, Any], documents: tuple[Document, ...], loaded: LoadedTask) -> Outcome:
+    """The outcome from what lm-eval aggregated. Raises TaskUnavailable where the suite's metric is not among it."""
+    scores = _scores(results, loaded.task.higher_is_better())
+    if (loaded.metric, loaded.filter) not in {(score.metric, score.filter) for score in scores}:
+        known = ", ".join(f"{score.metric},{score.filter}" for score in scores)
+        raise TaskUnavailable(
+            f"task {loaded.name} has no metric {loaded.metric},{loaded.filter}; "
+            f"set the suite's `primary` to one of: {known}"
+        )
+    values = {document.score for document in documents}
+    return Outcome(scores, documents, binary=loaded.binary if loaded.binary is not None else values <= {0.0, 1.0})
+
+
+def tokens_read(arguments: Sequence[Any], lm: TemplateLM) -> int:
+    """Tokens that an engine must read for a request: the context and, for log-likelihoods, the continuation."""
+    if len(arguments) > 1 and isinstance(arguments[1], str):
+        return sum(map(len, encoded_pair(arguments[0], arguments[1], lm)))
+    return len(lm.tok_encode(arguments[0]))
+
+
+def encoded_pair(context: str, continuation: str, lm: TemplateLM) -> tuple[Sequence[int], Sequence[int]]:
+    """A log-likelihood's tokens as lm-eval requests them: an empty context becomes the model's prefix token, unless the
+    continuation begins with it."""
+    if context:
+        return lm._encode_pair(context, continuation)
+    tokens = lm.tok_encode(continuation, add_special_tokens=False)
+    if tokens[:1] == [lm.prefix_token_id]:
+        return tokens[:1], tokens[1:]
+    return [lm.prefix_token_id], tokens
 
 
 def _scores(results: dict[str, Any], higher_is_better: dict[str, Any]) -> tuple[Score, ...]:

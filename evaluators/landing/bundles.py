@@ -8,17 +8,20 @@
     landing/<run_id>/<bundle>/<table>.<sha-256>.parquet    rows that became durable together
     landing/open-llm-leaderboard@<date>/state/…            a state; complete by itself, without run.json and end
     landing/exclusions/<id>/…, landing/calibrations/<id>/… people's decisions, one bundle each (`decisions`)
+    landing/gates/<id>/…, landing/gate_verdicts/<id>/…     what a gate was asked, and its verdict
 
 A bundle appears by one rename, after everything in it was fsynced, so a reader sees all of it or nothing. A task
 evaluation is one bundle, named by its fingerprint and repetition, so a directory name shows whether it is done. One
-that failed leaves a bundle with another name, which has the energy it used and no results. File names contain the hash
-of the file's content, so that damage is noticed; names never contain a model's name.
+that failed leaves a bundle with another name, which has the energy it used and no results. So does a part of an
+evaluation (`parts`), whose name shows which places of the whole it has, and the stop of one (`stops`). File names
+contain the hash of the file's content, so that damage is noticed; names never contain a model's name.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import re
 import secrets
 import shutil
 import time
@@ -26,12 +29,16 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evaluators.durable import TEMPORARY, fsync_directory, write_durably
-from evaluators.records import Calibration, Exclusion, Record, columns
+from evaluators.hashing import digest
+from evaluators.records import Calibration, Exclusion, Gate, GateVerdict, Record, columns
+
+Row = TypeVar("Row", bound=Record)
 
 RUN_FILE = "run.json"
 LOADED_FILE = "loaded.json"  # the run once its model is loaded: engine, batch policy and model key are known then
@@ -41,8 +48,10 @@ LOCK_FILE = "lock"
 SETUP_BUNDLE = "setup"  # the model as it was loaded, and the energies until its first task
 END_BUNDLE = "end"
 STATE_BUNDLE = "state"
-DECISIONS = (Exclusion.table, Calibration.table)  # directories that hold a bundle per decision
+DECISIONS = tuple(record.table for record in (Exclusion, Calibration, Gate, GateVerdict))  # a bundle per decision
 RUN_ID_LENGTH = 26
+_PART = re.compile(r"part-([0-9a-f]{32})-(\d+)-(\d+)")
+_STOP = re.compile(r"stop-([0-9a-f]{32})")
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, in which text order is numeric order
 
 _ARROW_TYPES: dict[type, pa.DataType] = {
@@ -90,6 +99,33 @@ def task_bundle(fingerprint: str, repetition: int) -> str:
 def failed_bundle(evaluation: str) -> str:
     """The name of a failed task evaluation's bundle: it has windows and no results, and the evaluation stays due."""
     return f"failed-{evaluation}"
+
+
+def part_bundle(evaluation: str, first_place: int, last_place: int) -> str:
+    """The name of a bundle with a part of a task evaluation: the documents in these places, both ends included."""
+    return f"part-{evaluation}-{first_place}-{last_place}"
+
+
+def places_in(name: str) -> tuple[str, range] | None:
+    """The evaluation that a bundle has a part of, and the places in it; None for any other bundle."""
+    match = _PART.fullmatch(name)
+    return None if match is None else (match[1], range(int(match[2]), int(match[3]) + 1))
+
+
+def suite_question(weights: Mapping[str, float]) -> str:
+    """The name of a suite's question: its task evaluations, and the weights with which they are judged together."""
+    return digest(sorted(weights.items()))[:32]
+
+
+def stop_bundle(question: str) -> str:
+    """The name of a stop's bundle. The question is a task evaluation, or a suite's (`suite_question`)."""
+    return f"stop-{question}"
+
+
+def question_in(name: str) -> str | None:
+    """The question whose stop a bundle has; None for any other bundle."""
+    match = _STOP.fullmatch(name)
+    return None if match is None else match[1]
 
 
 def is_task_bundle(name: str) -> bool:
@@ -156,8 +192,24 @@ def bundles(landing: Path, run_id: str | None = None) -> Iterator[Bundle]:
     for run in sorted(p for p in _directories(landing) if run_id is None or p.name == run_id):
         for path in sorted(_directories(run)):
             if not path.name.startswith(TEMPORARY):
-                files = {file.name.split(".")[0]: file for file in sorted(path.glob("*.parquet"))}
-                yield Bundle(run.name, path.name, path, files)
+                yield bundle_at(path)
+
+
+def bundle_at(path: Path) -> Bundle:
+    """The bundle in a directory."""
+    files = {file.name.split(".")[0]: file for file in sorted(path.glob("*.parquet"))}
+    return Bundle(path.parent.name, path.name, path, files)
+
+
+def rows(bundle: Bundle, record: type[Row]) -> list[Row]:
+    """A bundle's rows of a table; a column that was added after they were landed is None.
+
+    Raises KeyError without the table, and ValueError, OSError or pa.ArrowException where its file is damaged.
+    """
+    file = bundle.files[record.table]
+    verify(file)
+    names = [column.name for column in columns(record)]
+    return [record(**{name: row.get(name) for name in names}) for row in pq.ParquetFile(file).read().to_pylist()]
 
 
 def verify(path: Path) -> None:
@@ -170,12 +222,14 @@ def verify(path: Path) -> None:
 
 def task_evaluations(landing: Path, without: Collection[str] = ()) -> dict[str, str]:
     """Maps each landed task evaluation's bundle name to the id of its newest run; runs in `without` do not count."""
-    found: dict[str, str] = {}
+    return {path.name: path.parent.name for path in paths(landing, without) if is_task_bundle(path.name)}
+
+
+def paths(landing: Path, without: Collection[str] = ()) -> Iterator[Path]:
+    """The directories of all landed bundles, oldest run first, without their files being looked at; runs in `without`
+    do not count."""
     for run in sorted(p for p in _directories(landing) if p.name not in without):
-        for path in _directories(run):
-            if is_task_bundle(path.name):
-                found[path.name] = run.name
-    return found
+        yield from sorted(p for p in _directories(run) if not p.name.startswith(TEMPORARY))
 
 
 def _directories(path: Path) -> Sequence[Path]:

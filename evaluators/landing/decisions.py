@@ -7,23 +7,22 @@ applies them. Does not belong here: their effect on figures, which is in SQL.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from evaluators.landing import bundles
+from evaluators.landing import bundles, parts
 from evaluators.records import (
     COUNTABLE_FLAGS,
     SCHEMA_VERSION,
     Calibration,
     EvaluationRun,
     Exclusion,
-    Record,
+    PartEmission,
     TaskEmission,
 )
 
@@ -61,8 +60,8 @@ def excluded_runs(root: Path) -> dict[str, Exclusion]:
     latest: dict[str, Exclusion] = {}
     for bundle in bundles.bundles(root, Exclusion.table):
         try:
-            latest |= {row["run_id"]: Exclusion(**row) for row in _rows(bundle, Exclusion)}
-        except (KeyError, TypeError, ValueError, OSError, pa.ArrowException):
+            latest |= {row.run_id: row for row in bundles.rows(bundle, Exclusion)}
+        except (KeyError, ValueError, OSError, pa.ArrowException):
             continue  # damaged; the loader quarantines and reports it
     return {run_id: decision for run_id, decision in latest.items() if decision.is_excluded}
 
@@ -75,20 +74,20 @@ def calibrate(root: Path, measured_kwh: float, run_id: str | None, calibrated_by
     run_id = run_id or _newest_completed(root)
     _check_landed(root, run_id)
     run = next(_landed(root, run_id, EvaluationRun, bundles.END_BUNDLE), None)
-    if run is None or run["status"] != "completed":
-        state = "has not ended" if run is None else f"is {run['status']}"
+    if run is None or run.status != "completed":
+        state = "has not ended" if run is None else f"is {run.status}"
         raise DecisionRefused(f"{run_id} {state}; calibrate with a run that completed under both meters")
-    windows = list(_landed(root, run_id, TaskEmission))
-    ways = {(w["boundary"], w["cpu_method"], w["gpu_method"], w["ram_method"]) for w in windows}
-    energies = [w["energy_kwh"] for w in windows]
-    if len(ways) != 1 or None in energies:
+    windows = parts.metered(_landed(root, run_id, TaskEmission), _landed(root, run_id, PartEmission))
+    ways = {(w.boundary, w.cpu_method, w.gpu_method, w.ram_method) for w in windows}
+    energies = [w.energy_kwh for w in windows if w.energy_kwh is not None]
+    if len(ways) != 1 or len(energies) != len(windows):
         raise DecisionRefused(f"some windows of {run_id} have no energy; calibrate with a run in which all have one")
-    if doubts := {flag for w in windows for flag in (w["quality_flags"] or "").split(",")} - {"", *COUNTABLE_FLAGS}:
+    if doubts := {flag for w in windows for flag in (w.quality_flags or "").split(",")} - {"", *COUNTABLE_FLAGS}:
         raise DecisionRefused(
             f"windows of {run_id} have the flags {', '.join(sorted(doubts))}; calibrate with a run without doubts"
         )
     metered_kwh = sum(energies)
-    coverage = min(1.0, sum(w["duration_s"] for w in windows) / run["duration_s"])
+    coverage = min(1.0, sum(w.duration_s for w in windows) / (run.duration_s or math.inf))
     if coverage < LEAST_COVERAGE:
         raise DecisionRefused(
             f"only {coverage:.0%} of {run_id} was metered, the rest was start-up; calibrate with a longer run"
@@ -105,8 +104,8 @@ def calibrate(root: Path, measured_kwh: float, run_id: str | None, calibrated_by
         calibration_id=bundles.new_run_id(now),
         schema_version=SCHEMA_VERSION,
         run_id=run_id,
-        machine_id=run["machine_id"],
-        meter=run["meter"],
+        machine_id=run.machine_id,
+        meter=run.meter,
         boundary=boundary,
         cpu_method=cpu_method,
         gpu_method=gpu_method,
@@ -151,7 +150,7 @@ def _named(root: Path, run_id: str) -> str:
 def _newest_completed(root: Path) -> str:
     for run_id in runs(root):
         run = next(_landed(root, run_id, EvaluationRun, bundles.END_BUNDLE), None)
-        if run is not None and run["status"] == "completed" and run["tasks_evaluated"]:
+        if run is not None and run.status == "completed" and run.tasks_evaluated:
             return run_id
     raise DecisionRefused("there is no completed run; evaluate a model while the wall meter counts, then calibrate")
 
@@ -162,14 +161,8 @@ def runs(root: Path) -> list[str]:
     return sorted((name for name in found if len(name) == bundles.RUN_ID_LENGTH), reverse=True)
 
 
-def _landed(root: Path, run_id: str, record: type[Record], name: str | None = None) -> Iterator[dict[str, Any]]:
+def _landed(root: Path, run_id: str, record: type[bundles.Row], name: str | None = None) -> Iterator[bundles.Row]:
     """A run's rows of a table, of all its bundles or of the named one."""
     for bundle in bundles.bundles(root, run_id):
         if record.table in bundle.files and name in (None, bundle.name):
-            yield from _rows(bundle, record)
-
-
-def _rows(bundle: bundles.Bundle, record: type[Record]) -> list[dict[str, Any]]:
-    bundles.verify(bundle.files[record.table])
-    rows: list[dict[str, Any]] = pq.ParquetFile(bundle.files[record.table]).read().to_pylist()
-    return rows
+            yield from bundles.rows(bundle, record)

@@ -1,6 +1,9 @@
 """One evaluator process: one model, one suite, one machine.
 
     run.py           the order of phases, and what is written when
+    asked.py         the questions that are asked in chunks, with what is landed of them
+    questions.py     what a look at a question's answers shows
+    until.py         asks them look by look, and lands parts and stops
     tally.py         a run's totals so far: its summary and its last record
     rows.py          the landed rows of a task
     provenance.py    the landed rows of a run and its model

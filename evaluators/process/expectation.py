@@ -12,9 +12,10 @@ from lm_eval.models.utils import normalize_gen_kwargs
 
 from evaluators.engines import Engine
 from evaluators.engines.prefix_trie import Trie, key
+from evaluators.harness.asking import requests_of
 from evaluators.harness.lm_eval_tasks import LoadedTask
 from evaluators.harness.metered import MeteredLM, Speed
-from evaluators.harness.outcomes import encoded_pair, requests_of
+from evaluators.harness.outcomes import encoded_pair
 from evaluators.landing.runs import runs_by_workload
 
 _DOCUMENTS = 4  # of each task: their requests are built for the estimate

@@ -89,6 +89,11 @@ class ModelFacts:
         seed = self.spec.settings.seed
         return digest({"model": self.identity, "template": template, "task": task.identity(), "seed": seed})
 
+    def order_key(self, task: LoadedTask) -> str:
+        """What the order follows in which the model is asked a task's documents: all of the fingerprint that is the
+        model's, so that the same fingerprint has the same order, and no seed that one could change."""
+        return digest([self.identity, self.template_hash if task.apply_chat_template else None])
+
     def record(self, engine: Engine) -> Model:
         """The model's row, once it is loaded."""
         entry = self.spec.model

@@ -10,34 +10,38 @@ import dataclasses
 import json
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from filelock import FileLock, Timeout
 
-from evaluators import durable, engines, machine
+from evaluators import durable, engines, machine, plan_until
 from evaluators.energy import OWN_TIME, Ledger, Meter, Reading, make_meter
 from evaluators.engines import Engine, EngineFailed, TokenCounts
 from evaluators.harness import complaints
+from evaluators.harness.asking import run_task
 from evaluators.harness.interruption import Interrupted, Interruption, OverBudget
 from evaluators.harness.lm_eval_tasks import Harness, LoadedTask, TaskUnavailable
 from evaluators.harness.metered import MeteredLM, Speed, warm_up
-from evaluators.harness.outcomes import Outcome, run_task
-from evaluators.landing import bundles, lifecycle, withdrawn
+from evaluators.harness.outcomes import Outcome
+from evaluators.landing import bundles, lifecycle, parts, stops, withdrawn
 from evaluators.landing.decisions import excluded_runs
 from evaluators.landing.runs import PlannedTask
 from evaluators.models import hub_cache
 from evaluators.models.checks import cannot_dequantize
 from evaluators.models.sources import LocalModel, ModelUnavailable, prepare
+from evaluators.plan_until import Landed
 from evaluators.process import night_budget, rows, waiting
 from evaluators.process.activity import Activity
+from evaluators.process.asked import Asked, Asker
 from evaluators.process.expectation import expectations, took_before
 from evaluators.process.forecast import Forecast
 from evaluators.process.progress import Progress
 from evaluators.process.provenance import ModelFacts, as_landed, start_record
 from evaluators.process.repetitions import repeat_doubtful, repeat_until_precise
 from evaluators.process.tally import Tally, taken, task_summary
+from evaluators.process.until import TaskFailed, Until
 from evaluators.records import TaskEmission
 from evaluators.redaction import redact
 from evaluators.spec import RunSpec, Spent
@@ -142,11 +146,16 @@ class _Run:
         landed = withdrawn.counted(spec.landing, excluded_runs(spec.landing))
         model, own, why = as_landed(facts, landed)
         self.record = dataclasses.replace(self.record, model_key=model.key)
-        wanted = [(repetition, task) for repetition in range(1, spec.suite.repetitions + 1) for task in tasks]
         tally.planned = {task.name: _plan_of(task, model, spec.suite.repetitions) for task in tasks}
         tally.planned |= {name: {"evaluation": "", "weight": 0.0} for name in tally.failures}
         self._write_tasks_file()
-        due = [(n, task) for n, task in wanted if spec.force or not self._is_done(own.get(_bundle(task, model, n)))]
+        numbers = range(1, spec.suite.repetitions + 1)
+        evaluations = [{task.name: _bundle(task, model, number) for task in tasks} for number in numbers]
+        landed_here = self._landed(landed, own, [name for of in evaluations for name in of.values()])
+        done = set(landed_here.evaluations)
+        if plan_until.goes_by_until(spec.suite) and not spec.complete:
+            done |= plan_until.answered(spec.suite, tally.planned, spec.reference, landed_here).runs.keys()
+        due = [(n, task) for n in numbers for task in tasks if evaluations[n - 1][task.name] not in done]
         tally.reused = [task.name for task in tasks if all(task is not of for _, of in due)]
         for reason in dict.fromkeys(tally.failures.values()):
             names = ", ".join(name for name, of in tally.failures.items() if of == reason)
@@ -155,23 +164,53 @@ class _Run:
             return
         if why is not None and not spec.force:
             self.progress.say(f"{spec.model.name}: evaluated again: {why}")
+        questions = Asker(spec, model, landed_here, self.progress.say).questions(tasks, tally.planned, evaluations)
         evaluating = self._set_up(local, model)
         self._announce([task for _, task in due], evaluating)
         for number, (repetition, task) in enumerate(due, start=1):
-            if task.name not in tally.failures:
+            asked = questions.get(_bundle(task, model, repetition))
+            if asked is not None:
+                self._ask_until(asked, number, len(due), evaluating)
+            elif task.name not in tally.failures:
                 self._one_task(task, repetition, number, len(due), evaluating)
-            if repetition == spec.suite.repetitions:
+            if repetition == spec.suite.repetitions and self._is_whole(task):
                 self._repeat_doubtful(task, number, len(due), evaluating)
             if [repetition] != [following for following, _ in due[number : number + 1]]:
                 self._sum_up(repetition, [task.name for _, task in due[number:]])
         if spec.until_precise is not None:
-            evaluated = [task for task in tasks if task.name not in tally.reused]
+            evaluated = [task for task in tasks if task.name not in tally.reused and self._is_whole(task)]
             self._repeat_until_precise(evaluated, spec.until_precise, evaluating)
 
-    def _is_done(self, run_id: str | None) -> bool:
-        """Whether the last run of an evaluation, if any, is recent enough."""
+    def _landed(self, counted: Mapping[str, str], own: Mapping[str, str], names: Collection[str]) -> Landed:
+        """What is landed and counts; of the model's evaluations with these names, what need not be asked again.
+
+        `counted` maps all evaluations to their runs, `own` those that may be the model's.
+        """
+        spec, excluded = self.spec, excluded_runs(self.spec.landing)
+        others = {name: run_id for name, run_id in counted.items() if name not in names}
+        if spec.force:
+            return Landed(others, {}, {})
+        recent = {name: run_id for name, run_id in own.items() if name in names and self._is_recent(run_id)}
+        return Landed(
+            others | recent,
+            {
+                name: [part for part in of if self._is_recent(part.run_id)]
+                for name, of in parts.landed(spec.landing, excluded).items()
+            },
+            {
+                key: [path for path in of if self._is_recent(path.parent.name)]
+                for key, of in stops.landed(spec.landing, excluded).items()
+            },
+        )
+
+    def _is_recent(self, run_id: str) -> bool:
         every = self.spec.model.refresh_every
-        return run_id is not None and (every is None or datetime.now(UTC) - bundles.run_time(run_id) < every)
+        return every is None or datetime.now(UTC) - bundles.run_time(run_id) < every
+
+    def _is_whole(self, task: LoadedTask) -> bool:
+        """Whether this run has asked everything of the task. Of a part, the energy is an estimate anyway."""
+        done = self.tally.of(task.name)
+        return bool(done) and done[-1].documents_total is None
 
     def _set_up(self, local: LocalModel, model: ModelFacts) -> _Evaluating:
         """Idle, load and warm up, each in its window; lands the model and the run-level energies."""
@@ -263,26 +302,36 @@ class _Run:
         repeat_for_s, say = self.spec.repeat_for_s, self.progress.say
         repeat_until_precise(list(numbered), self.tally, relative_half_width, repeat_for_s, again, say)
 
+    def _ask_until(self, asked: Asked, number: int, tasks: int, evaluating: _Evaluating) -> None:
+        """Ask a question in chunks, when the first of its tasks is due."""
+        if asked.is_over:
+            return
+        asked.is_over = True
+        Until(
+            self.spec,
+            evaluating.lm,
+            evaluating.engine,
+            self.ledger,
+            self.tally,
+            shown=lambda task, share: self._shown(task, share, number, tasks),
+            failed=lambda task, failure: self._failed(task.member.evaluation, task.name, failure),
+            evaluated=self._evaluated,
+            say=self.progress.say,
+        ).ask(asked)
+
     def _one_task(self, task: LoadedTask, repetition: int, number: int, tasks: int, evaluating: _Evaluating) -> None:
         lm, engine, model = evaluating.lm, evaluating.engine, evaluating.model
-        self.watch.look()
-        self.interruption.check()
-        requests = _request_count(task)
-        self.progress.start(task.name, number, tasks, requests)
-        self.activity.start(task.name, number, tasks, requests)
-        self.forecast.start(task.name, requests)
-        self.ledger.switch("scoring")
-        engine.counted()  # resets the counts: tokens of warm-up or of a failed task are not this task's
         outcome: Outcome | None = None
         failure: Exception | None = None
-        try:
-            outcome = run_task(task, lm, engine.lm, self.spec.settings.seed)
-        except Exception as error:  # one bad document fails its task, not the run's other tasks
-            failure = error
-        readings, counts = self.ledger.settle(), engine.counted()
-        self.forecast.ended()
-        self.progress.stop()
-        self._pass_on(task.name)
+        with self._shown(task, 1.0, number, tasks):
+            self.ledger.switch("scoring")
+            engine.counted()  # resets the counts: tokens of warm-up or of a failed task are not this task's
+            try:
+                outcome = run_task(task, lm, engine.lm, self.spec.settings.seed)
+            except Exception as error:  # one bad document fails its task, not the run's other tasks
+                failure = error
+            readings, counts = self.ledger.settle(), engine.counted()
+            self.forecast.ended()
         emissions = [self._emission(task.name, "scoring", readings["scoring"], repetition=repetition)]
         if "inference" in readings:  # missing where a task failed before its first request
             reading = readings["inference"]
@@ -299,16 +348,37 @@ class _Run:
             except Exception as error:  # answers that fit no table
                 failure = error
         if outcome is not None and failure is None:
-            summary = task_summary(task, repetition, outcome, readings["inference"], counts)
-            if (line := self.tally.add(summary)) is not None:
-                self.progress.say(line)
-            self.on_task(summary)
+            self._evaluated(task_summary(task, repetition, outcome, readings["inference"], counts))
             return
         assert failure is not None
-        # The task's energy was used, whatever became of its answers.
-        bundles.write_bundle(spec.landing, run_id, bundles.failed_bundle(bundle), emissions)
-        reason = self.tally.failures[task.name] = redact(complaints.sentence(failure))
-        self.progress.say(f"{task.name}: failed: {reason}")
+        self._failed(bundle, task.name, TaskFailed(failure, emissions))
+
+    @contextmanager
+    def _shown(self, task: LoadedTask, share: float, number: int, tasks: int) -> Iterator[None]:
+        """Show a task while this share of it is asked, unless the run was asked to end."""
+        self.watch.look()
+        self.interruption.check()
+        requests = round(share * _request_count(task))
+        self.progress.start(task.name, number, tasks, requests)
+        self.activity.start(task.name, number, tasks, requests)
+        self.forecast.start(task.name, requests)
+        yield
+        self.progress.stop()
+        self._pass_on(task.name)
+
+    def _evaluated(self, summary: TaskSummary) -> None:
+        """A task is asked as far as it will be, and landed."""
+        if (line := self.tally.add(summary)) is not None:
+            self.progress.say(line)
+        self.on_task(summary)
+
+    def _failed(self, bundle: str, task: str, failure: TaskFailed) -> None:
+        """Land the task's energy, which was used, whatever became of its answers."""
+        if failure.windows:
+            bundles.write_bundle(self.spec.landing, self.spec.run_id, bundles.failed_bundle(bundle), failure.windows)
+        reason = self.tally.failures[task] = redact(complaints.sentence(failure.why))
+        self.progress.stop()
+        self.progress.say(f"{task}: failed: {reason}")
 
     def _pass_on(self, about: str) -> None:
         for line in self.warnings.take(about):

@@ -57,7 +57,8 @@ class Tally:
             return None
         self._doubts_shown[summary.task] = doubts
         return (
-            f"{summary.name}: {summary.metric} {summary.score:.3f}, {taken([summary])} {summary.energy_method}"
+            f"{summary.name}: {summary.metric} {summary.score:.3f}{_asked(summary)}, {taken([summary])} "
+            + summary.energy_method
             + (f" ({summary.note})" if summary.note else "")
             + (f", {summary.computed} tokens computed" if summary.computed else "")
         )
@@ -132,6 +133,13 @@ def taken(summaries: Sequence[TaskSummary]) -> str:
     energies = [summary.energy_kwh for summary in summaries if summary.energy_kwh is not None]
     energy = f"{sum(energies) * 1000:.3f} Wh" if len(energies) == len(summaries) else "energy unknown"
     return f"{duration(sum(summary.duration_s for summary in summaries))}, {energy}"
+
+
+def _asked(summary: TaskSummary) -> str:
+    """How much of the task was asked, where it was not everything."""
+    if summary.documents_total is None:
+        return ""
+    return f" ({summary.documents:,} of {summary.documents_total:,} documents asked)"
 
 
 def _method(reading: Reading) -> str:

@@ -6,7 +6,8 @@ select
     score_delta_low,
     score_delta_high,
     score_p_adjusted,
-    score_verdict
+    score_verdict,
+    score_verdict_reason
 from marts.mart_base_vs_finetuned_deltas
 where scope = 'task' and basis = 'measured'
 order by finetuned_model_id, score_delta desc

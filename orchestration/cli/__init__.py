@@ -15,8 +15,8 @@ import click
 from evaluators.redaction import standard_streams_redacted
 
 VERBS = (
-    *("run", "plan", "status", "cancel", "evaluate", "import-leaderboard", "build", "sql", "report", "export"),
-    *("exclude", "calibrate", "doctor", "cache", "rebuild"),
+    *("run", "plan", "status", "cancel", "evaluate", "gate", "import-leaderboard", "build", "sql", "report"),
+    *("export", "exclude", "calibrate", "doctor", "cache", "rebuild"),
 )
 
 # Errors written for people, with their exit codes. Named, not imported: most verbs never load these modules.
@@ -27,6 +27,8 @@ EXPECTED = {
     "evaluators.models.builds.ModelUnavailable": 1,
     "evaluators.models.prepared.EvaluationRunning": 1,
     "evaluators.spec.SpecError": 2,
+    "orchestration.gates.GateRefused": 2,
+    "orchestration.gates.GateUndecided": 1,
     "orchestration.home.HomeRefused": 2,
     "orchestration.dbt_artifacts.manifest.ManifestError": 1,
     "orchestration.warehouse.published.NothingPublished": 1,
@@ -65,7 +67,7 @@ def cli() -> None:
     """What does a point of quality cost? Evaluate language models, meter the energy, query the tables.
 
     State is kept under EVALWATT_HOME (default ./data); the catalogue is EVALWATT_CATALOGUE (default ./catalogue.yml).
-    Exit codes: 0 done, 1 failed, 2 usage error, 130 stopped.
+    Exit codes: 0 done, 1 failed, 2 usage error, 130 stopped; a gate also has 3 (FAIL) and 4 (INCONCLUSIVE).
 
     \b
     Example:

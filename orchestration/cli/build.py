@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from orchestration.cli import options
@@ -19,12 +17,11 @@ def command(as_json: bool) -> None:
     Example:
       evalwatt build
     """
-    from orchestration.cli.refreshed import show_refresh
+    from orchestration.cli.refreshed import refresh, show_refresh
     from orchestration.foreground import foreground
     from orchestration.home import Home
 
     home = Home.from_env()
     with foreground(home) as dagster:
-        print("loading, building and checking the marts", file=sys.stderr, flush=True)
-        outcome = dagster.refresh()
+        outcome = refresh(dagster)
     show_refresh(home, outcome, as_json)

@@ -10,28 +10,40 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestration.cli import complete, options, repetitions
+from orchestration.cli import complete as completion
+from orchestration.cli import options, repetitions
 
 if TYPE_CHECKING:
     from evaluators.plan import PlannedRun
 
 
 @click.command("evaluate")
-@click.argument("model", shell_complete=complete.models)
+@click.argument("model", shell_complete=completion.models)
 @click.option(
     "--suite",
     "suites",
     multiple=True,
     metavar="SUITE",
-    shell_complete=complete.suites,
+    shell_complete=completion.suites,
     help="Only this suite; can be given several times.",
 )
 @click.option("--force", is_flag=True, help="Evaluate even what is not due.")
+@click.option(
+    "--complete",
+    is_flag=True,
+    help="Ask everything, also where a suite's `until` stopped before; only the rest is asked.",
+)
 @repetitions.until_precise
 @options.as_json
 @options.places()
 def command(
-    model: str, suites: tuple[str, ...], force: bool, half_width: float | None, repeat_for_s: float, as_json: bool
+    model: str,
+    suites: tuple[str, ...],
+    force: bool,
+    complete: bool,
+    half_width: float | None,
+    repeat_for_s: float,
+    as_json: bool,
 ) -> None:
     """Evaluate what is due for one MODEL of the catalogue. `evalwatt build` publishes the result.
 
@@ -39,13 +51,15 @@ def command(
     Examples:
       evalwatt evaluate SmolLM2-135M-Instruct
       evalwatt evaluate SmolLM2-135M-Instruct --suite mini --force
+      evalwatt evaluate SmolLM2-135M-short-answers --complete
     """
     from evaluators.catalogue.entries import load
     from evaluators.plan import plan
     from orchestration.home import Home, catalogue_path
 
     home = Home.from_env()
-    planned = plan(load(catalogue_path()), home.path, models=[model], suites=suites or None, force=force)
+    catalogue, chosen = load(catalogue_path()), suites or None
+    planned = plan(catalogue, home.path, models=[model], suites=chosen, force=force, complete=complete)
     if not any(run.due for run in planned):
         if as_json:
             _answer(model, planned, evaluated=False, failures=())
@@ -61,7 +75,8 @@ def command(
     with foreground(home) as dagster:
         if not (read := dagster.read_catalogue()).succeeded:
             raise click.ClickException("\n".join(read.reasons))
-        config = {"suites": list(suites) or None, "force": force, **repetitions.config(half_width, repeat_for_s)}
+        asked = {"suites": list(suites) or None, "force": force, "complete": complete}
+        config = {**asked, **repetitions.config(half_width, repeat_for_s)}
         outcome = dagster.evaluate(model, config, {FOREGROUND_TAG: "true"})
     if as_json:
         _answer(model, planned, evaluated=outcome.succeeded, failures=outcome.reasons)

@@ -27,6 +27,7 @@ def command(named: str, reason: str, undo: bool, by: str, as_json: bool) -> None
       evalwatt exclude 01JQ2Z7K3V8N5W6X9Y0A1B2C3D --reason "another program was running"
       evalwatt exclude 01JQ2Z7K3V8N5W6X9Y0A1B2C3D --undo --reason "it was another night"
     """
+    from evaluators.landing import parts
     from evaluators.landing.decisions import exclude, include_again, runs
     from orchestration.cli.run_ids import landed_run
     from orchestration.home import Home
@@ -40,3 +41,7 @@ def command(named: str, reason: str, undo: bool, by: str, as_json: bool) -> None
         print(f"{run_id} counts again; `evalwatt build` updates the marts")
     else:
         print(f"{run_id} is excluded and its tasks are due again; `evalwatt build` updates the marts")
+        for other in parts.completed_with(home.landing, run_id):
+            print(
+                f"Run {other} completed a task of which {run_id} had asked a part; exclude it as well to ask that again"
+            )

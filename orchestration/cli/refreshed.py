@@ -1,15 +1,32 @@
-"""How `build` and `rebuild` report what a refresh published."""
+"""A refresh in the foreground, and how `build` and `rebuild` report what it published."""
 
 from __future__ import annotations
 
 import json
+import sys
+import time
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from orchestration.foreground import Outcome
+    from orchestration.foreground import Foreground, Outcome
     from orchestration.home import Home
+
+
+def refresh(dagster: Foreground) -> Outcome:
+    """Load, build, check, publish and write the report; standard error says so."""
+    from evaluators.wording import duration
+
+    print("loading, building and checking the marts", file=sys.stderr, flush=True)
+    began = time.monotonic()
+    outcome = dagster.refresh()
+    print(f"  done in {duration(time.monotonic() - began)}", file=sys.stderr, flush=True)
+    return outcome
+
+
+def why_failed(outcome: Outcome) -> str:
+    return "; ".join(outcome.reasons) or f"see Dagster's run {outcome.run_id}"
 
 
 def show_refresh(home: Home, outcome: Outcome, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from evaluators.catalogue.fields import Duration
 
 
-class _Share(click.ParamType[float]):
+class Share(click.ParamType[float]):
     name = "percent"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
@@ -47,7 +47,7 @@ def until_precise(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--until-precise",
         "half_width",
-        type=_Share(),
+        type=Share(),
         metavar="5%",
         help="Repeat each task, longest first, at least five times, until the 95 % interval of its energy is no "
         "wider than this to either side.",

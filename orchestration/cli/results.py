@@ -15,6 +15,7 @@ from rich.table import Table
 
 from evaluators.energy import quality
 from orchestration.home import Home
+from orchestration.report import asked, queries
 from orchestration.warehouse.published import connect
 
 Row = Mapping[str, Any]
@@ -34,21 +35,26 @@ _DELTAS = """
         scope = 'known_tasks'
         or count(*) over (partition by comparability_key, finetuned_model_key, base_model_key) = 1 as says_energy
     from marts.mart_base_vs_finetuned_deltas
-    where basis = 'measured' and scope in ('suite', 'known_tasks')
+    where basis = 'measured' and is_complete and scope in ('suite', 'known_tasks')
     order by finetuned_model_id, base_model_id, suite, comparability_key, scope = 'known_tasks'
 """
 
 
 def show_published(home: Home, console: Console, report: Path | None) -> None:
-    """Print the models, the fine-tunes against their bases, then the verdicts, the page and an example query."""
+    """Print the models, the fine-tunes against their bases, what was asked in part, then the verdicts, the page and an
+    example query."""
     with connect(home) as connection:
         models = _rows(connection, _MODELS)
         deltas = _rows(connection, _DELTAS)
+        parts = [row for row in _rows(connection, queries.text("asked")) if not row["is_complete"]]
         (newest_state,) = connection.execute("select max(as_of) from marts.fct_leaderboard_evaluations").fetchall()[0]
     notes, verdicts = _print_models(models, console), list[str]()
     if deltas:
         console.print()
         verdicts = _print_deltas(deltas, console)
+    if parts:
+        console.print()
+        _print_parts(parts, console)
     notes += explanations(models)
     if newest_state is None:
         notes += ["Leaderboard: no state imported yet; `evalwatt import-leaderboard hub` imports its newest state"]
@@ -116,6 +122,18 @@ def _print_deltas(rows: Sequence[Row], console: Console) -> list[str]:
         table.add_row(row["finetuned_model_id"], row["base_model_id"], suite, *score, *ratios)
     console.print(table)
     return [line for row in rows for line in _verdicts(row)]
+
+
+def _print_parts(rows: Sequence[Row], console: Console) -> None:
+    table = _table("asked in part", "against", "task", "documents", "score", "difference", "95 %", "stopped because")
+    for row in rows:
+        low, high = row["score_delta_low"], row["score_delta_high"]
+        delta = "" if row["score_delta"] is None else f"{row['score_delta']:+.1f}"
+        interval = "" if low is None else f"{low:+.1f} to {high:+.1f}"
+        score = (asked.verdict(row), delta, interval)
+        why = asked.STOPPED[row["stop_reason"]]
+        table.add_row(row["model"], row["reference"], asked.task(row), asked.documents(row), *score, why)
+    console.print(table)
 
 
 def _verdicts(row: Row) -> Iterator[str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from orchestration.cli import options, repetitions
+from orchestration.cli.refreshed import refresh, why_failed
+from orchestration.cli.until import Until
 
 if TYPE_CHECKING:
     from evaluators.plan import PlannedRun
@@ -20,10 +21,17 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
+@click.option(
+    "--until",
+    type=Until(),
+    metavar="decided",
+    help="For all suites, instead of what the catalogue says: ask until it is decided which model is better, or until "
+    'each score is known to a width, such as "±2 points".',
+)
 @repetitions.until_precise
 @options.as_json
 @options.places()
-def command(half_width: float | None, repeat_for_s: float, as_json: bool) -> None:
+def command(until: str | None, half_width: float | None, repeat_for_s: float, as_json: bool) -> None:
     """Evaluate what is due, then load, build, check, publish and report, and show the results.
 
     A model that fails does not stop the others; the exit code is then 1.
@@ -31,15 +39,17 @@ def command(half_width: float | None, repeat_for_s: float, as_json: bool) -> Non
     \b
     Examples:
       evalwatt run
+      evalwatt run --until decided
       evalwatt run --until-precise 5% --repeat-for 30m
     """
     from evaluators.catalogue.entries import load
     from evaluators.plan import in_order, plan
-    from evaluators.wording import duration
     from orchestration.home import Home, catalogue_path
 
     home = Home.from_env()
     catalogue, started = load(catalogue_path()), datetime.now(UTC)
+    if until is not None:
+        catalogue = catalogue.asked_until(until)
     planned = plan(catalogue, home.path)
     _announce(planned)
     from orchestration.foreground import foreground
@@ -50,17 +60,16 @@ def command(half_width: float | None, repeat_for_s: float, as_json: bool) -> Non
             raise click.ClickException("\n".join(read.reasons))
         models, seed = in_order({run.model for run in planned if run.due}, catalogue, started)
         config = {"order_seed": seed, **repetitions.config(half_width, repeat_for_s)}
+        if until is not None:
+            config["until"] = until
         night = started.isoformat(timespec="seconds")
         evaluated = _evaluate(dagster, models, config, night)
-        _say("loading, building and checking the marts")
-        began = time.monotonic()
-        refreshed = dagster.refresh()
-        _say(f"  done in {duration(time.monotonic() - began)}")
+        refreshed = refresh(dagster)
         not_begun = [model for model in models if model not in evaluated]
         message = dagster.message(home, catalogue.settings, night, refreshed, not_begun)
-    failures = [f"{model}: {_reason(outcome)}" for model, outcome in evaluated.items() if not outcome.succeeded]
+    failures = [f"{model}: {why_failed(outcome)}" for model, outcome in evaluated.items() if not outcome.succeeded]
     if not refreshed.succeeded:
-        failures.append(f"{refreshed.what_failed}: {_reason(refreshed)}")
+        failures.append(f"{refreshed.what_failed}: {why_failed(refreshed)}")
     failures += [f"{model}: canceled before it started" for model in not_begun]
     try:
         deliver(home, message, catalogue.settings.notification, _say)
@@ -91,7 +100,7 @@ def _evaluate(dagster: Foreground, models: list[str], config: dict[str, Any], ni
         _say(f"evaluating {model} ({number} of {len(models)})")
         outcomes[model] = dagster.evaluate(model, {**config, "order_position": number}, tags)
         if not outcomes[model].succeeded:
-            _say(f"{model} failed: {_reason(outcomes[model])}")
+            _say(f"{model} failed: {why_failed(outcomes[model])}")
     return outcomes
 
 
@@ -118,10 +127,6 @@ def _show(
         from orchestration.cli.show import console
 
         show_published(home, console(), home.report_page if refreshed.succeeded else None)
-
-
-def _reason(outcome: Outcome) -> str:
-    return "; ".join(outcome.reasons) or f"see Dagster's run {outcome.run_id}"
 
 
 def _say(line: str) -> None:

@@ -41,6 +41,7 @@ _UNITS = tuple(
         (r"joules_per_correct", "J per correct answer"),
         (r"joules_per_request", "J per request"),
         (r"joules_per_.*token", "J per token"),
+        (r"^joules_saved$", "J"),
         (r"params.*_b$", "billion"),
         (r"_s$", "s"),
         (r"^hours$", "h"),

@@ -20,6 +20,10 @@ class EvaluationConfig(dg.Config):
 
     suites: list[str] | None = None  # None: all suites of the model
     force: bool = False  # evaluate even what is not due
+    complete: bool = False  # ask everything, whatever the suites' `until`
+    until: str | None = None  # for all suites, instead of theirs: `decided`, or a width such as `±2 points`
+    compare_with: str | None = None  # for all suites, instead of theirs: what `until: decided` compares with
+    margin: float | None = None  # for all suites, instead of theirs: points within which two scores are equivalent
     control: bool = False  # as in a scheduled night: the control workload is due, too
     until_precise: float | None = None  # repeat a task until its energy's interval is this wide, as a share of the mean
     repeat_for_s: float | None = None  # time for repetitions; None: unlimited
@@ -77,12 +81,17 @@ def model_evaluations(
     A separate process evaluates each suite. What was evaluated before is not evaluated again.
     """
     entries = paths.catalogue()
+    if config.until is not None:
+        entries = entries.asked_until(config.until)
+    if config.compare_with is not None:
+        entries = entries.compared_with(config.compare_with, config.margin)
     planned = plan(
         entries,
         paths.home.path,
         models=[context.partition_key],
         suites=config.suites,
         force=config.force,
+        complete=config.complete,
         control=config.control,
     )
     for run in planned:
@@ -90,7 +99,7 @@ def model_evaluations(
     due = any(run.due for run in planned)
     if due and (freed := make_room(entries, entries.model(context.partition_key))) is not None:
         context.log.info(freed)
-    of_a_spec = config.model_dump(exclude={"suites", "control"})
+    of_a_spec = config.model_dump(exclude={"suites", "control", "until", "compare_with", "margin"})
     summaries = evaluate_due(context, evaluator, paths.home, entries, planned, of_a_spec)
     metadata = run_metadata(planned, summaries)
     failures = [f"{s.suite}: {s.reason}" for s in summaries if s.status != "completed"]

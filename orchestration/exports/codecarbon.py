@@ -18,7 +18,7 @@ from typing import Any
 from codecarbon.output_methods.emissions_data import EmissionsData
 
 from evaluators.energy.grid import country_name
-from evaluators.records import COUNTABLE_FLAGS, TaskEmission
+from evaluators.records import COUNTABLE_FLAGS, Window
 from orchestration.exports.published_runs import File, Left, Run
 
 
@@ -87,7 +87,7 @@ def _row(run: Run) -> dict[str, Any]:
     }
 
 
-def _sum(windows: Sequence[TaskEmission], column: str) -> float | None:
+def _sum(windows: Sequence[Window], column: str) -> float | None:
     """kWh of all windows together; None if one is not known or in doubt."""
     if any(window.quality_flags not in COUNTABLE_FLAGS for window in windows):
         return None

@@ -11,17 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-import pyarrow.parquet as pq
-
-from evaluators.landing import bundles
-from evaluators.records import EvaluationRun, Model, Record, TaskEmission, TaskResult, columns
+from evaluators.landing import bundles, parts
+from evaluators.records import EvaluationRun, Model, PartEmission, TaskEmission, TaskResult, Window
 
 if TYPE_CHECKING:
     import duckdb
-
-_Row = TypeVar("_Row", bound=Record)
 
 _EVALUATIONS = """
     select
@@ -105,7 +101,7 @@ class TaskEvaluation:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run with its valid evaluations and all its windows (phases of the run and of its tasks).
+    """A run with its valid evaluations and all its windows (phases of the run, of its tasks and of their parts).
 
     Energy and emissions (CO2e) are sums over all windows, None if one of them is not known.
     """
@@ -113,7 +109,7 @@ class Run:
     run: EvaluationRun
     model: Model
     evaluations: tuple[TaskEvaluation, ...]
-    windows: tuple[TaskEmission, ...]
+    windows: tuple[Window, ...]
     energy_kwh: float | None
     emissions_kg: float | None
     energy_reason: str | None
@@ -154,6 +150,9 @@ def read(
         if not valid:
             yield Left(f"run {run}", evaluations[0].invalid_reason or "not valid")
             continue
+        for part in evaluations:
+            if not part.is_valid:  # of a run that also has complete evaluations
+                yield Left(f"{part.task} of run {run}", part.invalid_reason or "not valid")
         landed = {record: list(_landed(root, run, record)) for record in (EvaluationRun, Model)}
         if not all(landed.values()):
             yield Left(f"run {run}", f"it is published, but not landed under {root}")
@@ -164,7 +163,8 @@ def read(
 def _whole(
     connection: duckdb.DuckDBPyConnection, root: Path, run: EvaluationRun, model: Model, valid: Sequence[Evaluation]
 ) -> Run:
-    results, windows = list(_landed(root, run.run_id, TaskResult)), list(_landed(root, run.run_id, TaskEmission))
+    results, emissions = list(_landed(root, run.run_id, TaskResult)), list(_landed(root, run.run_id, TaskEmission))
+    windows = parts.metered(emissions, _landed(root, run.run_id, PartEmission))
     hashes: dict[tuple[str, int], str] = {}
     for repetition in {evaluation.repetition for evaluation in valid}:
         found = connection.execute(_TASK_HASHES, {"run": run.run_id, "repetition": repetition}).fetchall()
@@ -174,18 +174,15 @@ def _whole(
         key = (evaluation.task, evaluation.repetition)
         own = tuple(result for result in results if (result.task, result.repetition) == key)
         one_filter = len({result.filter for result in own}) == 1
-        (inference,) = (w for w in windows if (w.task, w.repetition, w.phase) == (*key, "inference"))
+        (inference,) = (w for w in emissions if (w.task, w.repetition, w.phase) == (*key, "inference"))
         return TaskEvaluation(evaluation, own, inference, hashes.get(key) if one_filter else None)
 
     (figures,) = connection.execute(_RUN, {"run": run.run_id}).fetchall()
     return Run(run, model, tuple(map(of, valid)), tuple(windows), *figures)
 
 
-def _landed(root: Path, run_id: str, record: type[_Row]) -> Iterator[_Row]:
-    """A run's rows of a table; a column that was added after the row was landed is None."""
-    names = [column.name for column in columns(record)]
+def _landed(root: Path, run_id: str, record: type[bundles.Row]) -> Iterator[bundles.Row]:
+    """A run's rows of a table."""
     for bundle in bundles.bundles(root, run_id):
-        if (file := bundle.files.get(record.table)) is not None:
-            bundles.verify(file)
-            for row in pq.ParquetFile(file).read().to_pylist():
-                yield record(**{name: row.get(name) for name in names})
+        if record.table in bundle.files:
+            yield from bundles.rows(bundle, record)

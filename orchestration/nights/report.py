@@ -5,7 +5,7 @@ Belongs here: reading. `message` keeps the text, `notification` delivers it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ import dagster as dg
 from evaluators.catalogue.entries import Settings
 from evaluators.energy import quality
 from evaluators.energy.short_windows import countable
+from evaluators.landing import stops
 from evaluators.landing.bundles import RUN_ID_LENGTH, run_time
 from evaluators.landing.runs import summary_in
 from orchestration.home import Home
@@ -35,6 +36,7 @@ from orchestration.nights.message import Line, Message
 from orchestration.warehouse.published import connect
 
 _LATE = timedelta(minutes=10)
+_SHOWN = 4  # tasks in a line that might name dozens
 KEEP_IT_RUNNING = (
     "keep the daemon running: `systemctl status evalwatt-daemon`; `evalwatt status` shows whether it is running"
 )
@@ -72,6 +74,7 @@ def report(
     ended = Refreshed(instance, refresh)
     models = [_Model.of(instance, run) for run in _last_runs(instance, night)]
     lines = [*further, *_model_lines(models, not_begun)]
+    lines += asked_lines(home, [(model.name, run_id) for model in models for run_id in model.run_ids])
     size = max((model.night_size for model in models), default=0)
     if (missing := size - len(models)) > 0:  # a night in the foreground has no size
         lines.append(Line("not begun", f"{missing} of {size} models were never queued", _NOW))
@@ -195,6 +198,17 @@ def _model_lines(models: Sequence[_Model], not_begun: Collection[str]) -> Iterat
             yield Line("budget", f"{model.name}: {model.budget_notes}", remedy)
 
 
+def asked_lines(home: Home, runs: Iterable[tuple[str, str]]) -> Iterator[Line]:
+    """What was stopped before everything was asked, and what is known of it; `runs` are models and their runs' ids."""
+    for model, run_id in runs:
+        stopped = stops.of_run(home.landing, run_id)
+        for suite in dict.fromkeys(stop.suite for stop in stopped):
+            found = [(stop.task, stops.finding(stop)) for stop in stopped if stop.suite == suite]
+            shown = [f"{task}: {finding}" if task else finding for task, finding in found[:_SHOWN]]
+            more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+            yield Line("asked", f"{model} on {suite}: {'; '.join(shown)}{more}")
+
+
 def _doubt_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
     """The night's energies in doubt, one line per flag."""
     flagged: dict[str, list[tuple[str, str]]] = {}
@@ -212,7 +226,8 @@ def _doubt_lines(home: Home, run_ids: Sequence[str]) -> Iterator[Line]:
                 task.flags[0]: task.note for task in doubtful if task.note and len(task.flags) == 1
             } | sentences
     for flag, tasks in sorted(flagged.items()):
-        shown = ", ".join(map(" ".join, tasks[:4])) + (f" and {len(tasks) - 4} more" if len(tasks) > 4 else "")
+        shown = ", ".join(map(" ".join, tasks[:_SHOWN]))
+        shown += f" and {len(tasks) - _SHOWN} more" if len(tasks) > _SHOWN else ""
         words = f"{flag}: {sentences.get(flag) or quality.MEANINGS.get(flag, flag)} ({shown})"
         remedy = quality.REMEDIES.get(flag, "`evalwatt doctor` shows what is metered here and how")
         models = {model for model, _ in tasks}

@@ -3,10 +3,12 @@
 queries.py   the queries, run and shown unchanged
 findings.py  the night in one sentence, the study's questions with their answers
 tables.py    rows as tables (cells.py)      charts.py   Vega specifications (palette.py: their colours)
-sections.py  the page's sections            page.py     everything in one file
+asked.py     what was not asked at once     sections.py the page's sections
+page.py      everything in one file
 
 The page's script consists of the ES modules in static/: page.js starts the parts, one module each (frontier.js,
-finetunes.js, comparisons.js, verbosity.js, nights.js, scenarios.js); the others help them draw, format and filter.
+finetunes.js, asked.js, comparisons.js, verbosity.js, nights.js, scenarios.js); the others help them draw, format and
+filter.
 script.py    embeds the modules in the page, and the constants that they share with Python (constants.js)
 """
 

@@ -17,12 +17,14 @@ SHORT = 14
 
 @dataclass(frozen=True)
 class Cell:
-    """The text shown and the value to sort by; cells of claims also have `verdict` and `details`."""
+    """The text shown and the value to sort by; cells of claims also have `verdict` and `details`. `share` is drawn as
+    a bar: how much of a whole the text is about."""
 
     text: str
     sort: Any = None
     verdict: Verdict | None = None
     details: tuple[tuple[str, str], ...] = ()
+    share: float | None = None
 
     @property
     def width(self) -> str:

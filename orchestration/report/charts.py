@@ -121,6 +121,24 @@ def arrows() -> Layers:
     ).properties(height=400)
 
 
+def asked() -> Layers:
+    """Datasets: differences (question, order, x, low, high, colour, fill), zero."""
+    x = alt.X("x:Q", title="Points gained", scale=alt.Scale(nice=False, padding=12))
+    rows = _rows("differences").encode(
+        y=alt.Y(
+            "question:N",
+            title=None,
+            sort=alt.EncodingSortField("order", op="min"),
+            axis=alt.Axis(grid=False, domain=False, ticks=False, labelExpr="split(datum.label, '\\n')"),
+        )
+    )
+    return alt.layer(
+        _rows("zero").mark_rule(color=MUTED, strokeDash=[4, 3]).encode(x="x:Q"),
+        rows.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q", color=_OWN_COLOUR),
+        rows.mark_point(size=75, strokeWidth=2, opacity=1, tooltip=TIP).encode(x=x, stroke=_OWN_COLOUR, fill=_FILL),
+    ).properties(height=alt.Step(36))
+
+
 def families() -> Layers:
     """Dataset: ratios (family, group, x, colour, fill): emissions of fine-tunes relative to their base."""
     x = _log("x", "Median emissions relative to the base", "figure")
@@ -260,7 +278,7 @@ def scenarios() -> Layers:
 
 _CHARTS: dict[str, Callable[[], Layers]] = {
     chart.__name__: chart
-    for chart in (frontier, arrows, families, sizes, marginal, providers, verbosity, nights, scenarios)
+    for chart in (frontier, arrows, asked, families, sizes, marginal, providers, verbosity, nights, scenarios)
 }
 
 

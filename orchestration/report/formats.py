@@ -25,6 +25,11 @@ def mass(kg: float | None) -> str:
     return _scaled(kg, MASS)
 
 
+def joules(value: float | None) -> str:
+    """An energy in joules as text, whatever its size: 12,300 J."""
+    return NOT_KNOWN if value is None else f"{number(value)}\u00a0J"
+
+
 def number(value: float | None, digits: int = DIGITS) -> str:
     """Three significant digits without an exponent: 0.345, 12.3, 2,742."""
     if value is None or not math.isfinite(value):

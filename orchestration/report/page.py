@@ -24,6 +24,8 @@ from orchestration.report.findings import Answers
 def render(answers: Answers) -> str:
     """The whole page for these answers."""
     sentence, figures = findings.tonight(answers)
+    made = sections.sections(answers)
+    used = {name for section in made for name in section.queries}
     states, study_day = findings.states(answers), findings.study_day(answers)
     (publication,) = list(answers["publication"]) or [
         {"build_id": "", "published_at": None, "git_sha": None, "leaderboard_states": 0}
@@ -40,7 +42,7 @@ def render(answers: Answers) -> str:
             study_day=study_day,
             bases=findings.BASES,
             questions=findings.questions(answers),
-            sections=sections.sections(answers),
+            sections=made,
             queries={name: answer.sql for name, answer in answers.items()},
             style=Markup(_style()),
             runtime=Markup(charts.runtime()),
@@ -48,7 +50,7 @@ def render(answers: Answers) -> str:
             entry=script.ENTRY,
             constants=_json(script.constants(answers)),
             specifications=_json(charts.specifications()),
-            data=_json({name: answer.encoded() for name, answer in answers.items()}),
+            data=_json({name: answer.encoded() for name, answer in answers.items() if name in used}),
         )
     )
 

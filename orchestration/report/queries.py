@@ -20,6 +20,7 @@ NAMES = (
     "own_models",
     "leaderboard_models",
     "finetunes",
+    "asked",
     "families",
     "sizes",
     "providers",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestration.report import tables
+from orchestration.report import asked, tables
 from orchestration.report.cells import Table
 from orchestration.report.findings import KNOWN_TASKS, MEASURED, Answers, states, tasks_compared
 
@@ -21,6 +21,10 @@ FEWEST_REPETITIONS = 3  # needed for an energy with an interval
 NO_INTERVALS = (
     f"These energies have no intervals; an interval takes {FEWEST_REPETITIONS} repetitions (repetitions: "
     f"{FEWEST_REPETITIONS} in the suite, or evalwatt evaluate MODEL --force --until-precise 5%)."
+)
+ONLY_PARTS = (
+    "Nothing has been evaluated completely here yet, so nothing is ranked: `evalwatt evaluate MODEL --complete` asks a "
+    "model the rest."
 )
 NAMEPLATE = "nameplate power × hours"
 
@@ -62,10 +66,12 @@ def family_charts(answers: Answers) -> dict[str, str]:
 
 
 def sections(answers: Answers) -> list[Section]:
-    """All sections. Those without data keep their title and say how to get some."""
+    """All sections. Those without data keep their title and say how to get some; how much was asked has a section only
+    where something was looked at before everything was asked."""
     return [
         _frontier(answers),
         _finetunes(answers),
+        *([_asked(answers)] if asked.is_any(answers) else []),
         _size(answers),
         _official(answers),
         _verbosity(answers),
@@ -79,7 +85,7 @@ def sections(answers: Answers) -> list[Section]:
 def _frontier(answers: Answers) -> Section:
     notes = _absent(answers)
     own = list(answers["own_models"])
-    if len(own) == 1:
+    if len(own) == 1 and not asked.is_any_part(answers):
         notes += (
             "Only one model is evaluated here, so there is nothing to compare it with: add another to `catalogue.yml`.",
         )
@@ -113,7 +119,7 @@ def _finetunes(answers: Answers) -> Section:
     pairs = list(answers["finetunes"])
     notes = _absent(answers)
     own = [row for row in pairs if row["basis"] == MEASURED]
-    if answers["own_models"] and not own:
+    if answers["own_models"] and not own and not asked.is_any_part(answers):
         notes += (
             "None of your fine-tunes can be compared with its base: set `base_model:` in `catalogue.yml`, and evaluate "
             "both on the same suite.",
@@ -152,6 +158,25 @@ def _finetunes(answers: Answers) -> Section:
         queries=("finetunes", "families"),
         method="Both models of a pair of yours answer the same documents: the score's interval is paired, the energy's "
         "comes from repetitions. A leaderboard pair has a single row per side, so it has no interval.",
+    )
+
+
+def _asked(answers: Answers) -> Section:
+    return Section(
+        id="asked",
+        name="Asked",
+        title="How much was asked",
+        lead="Questions that were looked at before everything was asked. Those asked in part are compared only here, "
+        "and nothing ranks them.",
+        charts=(Chart("asked", "asked", "Difference of the scores", "lines: 95 % intervals of such questions"),)
+        if asked.has_difference(answers)
+        else (),
+        notes=asked.notes(answers),
+        tables=(asked.table(answers),),
+        queries=("asked",),
+        method="Difference, p value and the first interval are about quality: the documents are a sample of such "
+        "questions, and the test (`score_test`) pays for every look at the answers. The second interval is about the "
+        "full run, whose documents are all there are; it says nothing of other questions.",
     )
 
 
@@ -234,7 +259,7 @@ def _verbosity(answers: Answers) -> Section:
     )
     if not there:
         notes += (
-            NO_OWN
+            _no_own(answers)
             if not answers["own_models"]
             else "None of the tasks evaluated here generates text: add one that does.",
         )
@@ -331,4 +356,9 @@ def _methods(answers: Answers) -> Section:
 
 def _absent(answers: Answers) -> tuple[str, ...]:
     """What is missing, and how to get it."""
-    return (() if answers["own_models"] else (NO_OWN,)) + (() if states(answers) else (NO_LEADERBOARD,))
+    return (() if answers["own_models"] else (_no_own(answers),)) + (() if states(answers) else (NO_LEADERBOARD,))
+
+
+def _no_own(answers: Answers) -> str:
+    """Why no model is ranked."""
+    return ONLY_PARTS if asked.is_any_part(answers) else NO_OWN

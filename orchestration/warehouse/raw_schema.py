@@ -22,6 +22,8 @@ from evaluators.landing.bundles import (
     Bundle,
     arrow_schema,
     is_task_bundle,
+    places_in,
+    question_in,
     state_directory,
     verify,
 )
@@ -58,6 +60,15 @@ ENUMERATIONS: dict[str, tuple[str, ...]] = {
     "kind": records.KINDS,
     "provider": records.PROVIDERS,
     "status": records.RUN_STATUSES,
+    "until": records.UNTIL,
+    "stop_reason": records.STOP_REASONS,
+    "verdict": records.VERDICTS,
+    "score_test": records.SCORE_TESTS,
+    "score_verdict": records.VERDICTS,
+    "energy_verdict": records.ENERGY_VERDICTS,
+    "outcome": records.OUTCOMES,
+    "score_outcome": records.OUTCOMES,
+    "energy_outcome": records.OUTCOMES,
 }
 
 # Every other number is an energy, a duration, a size or a count, and cannot be negative.
@@ -65,10 +76,14 @@ SIGNED: dict[type[Record], frozenset[str]] = {
     records.EvaluationRun: frozenset({"seed"}),
     records.TaskResult: frozenset({"value", "chance"}),
     records.Sample: frozenset({"score"}),
+    records.PartSample: frozenset({"score"}),
+    records.Stop: frozenset({"low", "high", "full_low", "full_high"}),
+    records.GateVerdict: frozenset({"score_delta", "score_delta_low", "score_delta_high"}),
     LeaderboardSnapshot: frozenset({"params_b"}),  # zero or below means unknown to the leaderboard
 }
 
 _TASK_BUNDLE_TABLES = ("task_results", "task_emissions", "samples")
+_PART_BUNDLE_TABLES = ("parts", "part_samples", "part_emissions")
 
 
 class BundleRejected(Exception):
@@ -212,6 +227,10 @@ def _structure_problems(bundle: Bundle) -> Iterator[str]:
         required = (records.EvaluationRun.table,)
     elif is_task_bundle(bundle.name):
         required = _TASK_BUNDLE_TABLES
+    elif places_in(bundle.name) is not None:
+        required = _PART_BUNDLE_TABLES
+    elif question_in(bundle.name) is not None:
+        required = (records.Stop.table,)
     elif bundle.name == STATE_BUNDLE:
         required = (LeaderboardSnapshot.table,)
     elif bundle.run_id in DECISIONS:

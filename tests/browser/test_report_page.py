@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date, datetime
 from math import isclose
@@ -20,6 +20,7 @@ from orchestration.report import formats, page, queries
 from orchestration.warehouse.published import connect
 from tests.support.opened import Opened
 from tests.support.states import NO_REAL_STATES, REAL
+from tests.support.stopped_night import StoppedNight
 
 Open = Callable[..., Opened]
 needs_states = pytest.mark.skipif(not REAL, reason=NO_REAL_STATES)
@@ -52,8 +53,11 @@ def test_every_section_shows_what_it_has(home: Home, opened: Open) -> None:
 
 
 def test_what_the_page_holds_is_what_its_queries_give(home: Home, opened: Open) -> None:
-    shown = opened(home.report_page)
-    for name in queries.NAMES:
+    holds_what_its_queries_give(opened(home.report_page), home, {*queries.NAMES} - {"asked"})
+
+
+def holds_what_its_queries_give(shown: Opened, home: Home, names: Iterable[str]) -> None:
+    for name in names:
         statement = shown.page.locator(f"code[id$='-{name}']").first.text_content()
         expected = asked(home, str(statement))
         found = shown.rows(name)
@@ -407,6 +411,7 @@ def test_script_and_page_have_one_way_to_write_figures(home: Home, opened: Open)
     for name, form in (
         ("energy", formats.energy),
         ("mass", formats.mass),
+        ("joules", formats.joules),
         ("ratio", formats.ratio),
         ("figure", formats.number),
     ):
@@ -452,3 +457,37 @@ def test_what_is_known_is_drawn_and_what_is_missing_is_named(
     nothing.wait_for()
     assert "large: gen: flagged foreign_load; mc: flagged foreign_load" in nothing.inner_text()
     assert "90\u00a0J (GPU alone)" in shown.page.locator("#models tr", has_text="large").inner_text()
+
+
+def test_parts_are_hollow_and_ranked_nowhere(stopped_night: StoppedNight, tmp_path: Path, opened: Open) -> None:
+    home, _ = stopped_night
+    shown = opened(report.write(home.marts, tmp_path))
+    shown.all_drawn()
+    holds_what_its_queries_give(shown, home, ("asked", "finetunes", "own_models"))
+    differences = shown.drawn("asked", "differences")
+    assert {(each["question"], each["fill"] == each["colour"]) for each in differences} == {
+        ("tuned\nmc", False),
+        ("tuned\ngen", True),
+        ("tuned\nall of whole", False),
+    }
+    bars = shown.page.locator("#asked .share").evaluate_all(
+        "bars => bars.map((bar) => bar.firstElementChild.offsetWidth / bar.clientWidth)"
+    )
+    rows = shown.page.locator("#asked tbody tr").all_inner_texts()
+    shares = [row["documents_asked"] / row["documents_total"] for row in shown.rows("asked")]
+    assert bars == pytest.approx(shares, abs=0.02)
+    assert [sum(model in row for row in rows) for model in ("tuned", "lone")] == [6, 1]
+    # What ranks has only what was asked completely.
+    assert {row["model"] for row in shown.rows("own_models") if row["score"] is not None} == {"base"}
+    assert {row["model"] for row in shown.rows("own_models") if row["on_frontier"] is not None} == {"base"}
+    for name in ("own_models", "finetunes"):
+        assert not [row for row in shown.rows(name) if row["comparability_key"].endswith("asked=part")], name
+    assert {pair["row"]["tasks_compared"] for pair in shown.drawn("arrows", "pairs")} == {"gen"}
+    assert not shown.page.locator("#models", has_text="lone").count()
+    sentence = "On such questions it scores 2.0 to 14.0 points less (95\u00a0%)."
+    (claimed,) = [row for row in rows if sentence in row]
+    assert "80 of 200" in claimed
+    assert "With all 200 documents asked it would have 4.0 to 10.0 points less (95\u00a0%)." in claimed
+    shown.page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+    results = Axe().run(shown.page)
+    assert results.violations_count == 0, results.generate_report()

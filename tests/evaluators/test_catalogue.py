@@ -8,7 +8,10 @@ from typing import get_args, get_type_hints
 import pytest
 
 from evaluators import engines
-from evaluators.catalogue.entries import CatalogueError, Entry, ModelEntry, load
+from evaluators.catalogue.entries import Catalogue, CatalogueError, Entry, ModelEntry, TaskEntry, load
+from evaluators.catalogue.fields import width_of
+from evaluators.plan_keys import PlanKeys
+from evaluators.spec import suite_version
 
 PROJECT = Path(__file__).parents[2]
 
@@ -90,6 +93,18 @@ def test_a_base_that_is_misspelt_is_asked_about_and_one_of_the_hub_is_not(tmp_pa
             "base does not have the suite",
         ),
         ("suites:\n  small", "settings:\n  control: {modl: base}\nsuites:\n  small", 2, "did you mean model?"),
+        ("limit: 3", "until: 2 points", 4, "'2 points' is neither decided nor a width; write decided, or ±2 points"),
+        ("limit: 3", "until: 2", 4, "2 is neither decided nor a width; write decided, or ±2 points"),
+        ("limit: 3", "until: ±60 points", 4, "write decided, or ±2 points"),
+        ("limit: 3", "until: settled", 4, "'settled' is neither decided nor a width"),
+        ("limit: 3", "untill: decided", 4, "did you mean until?"),
+        ("limit: 3", "limit: 3, until: ±2 points", 4, "remove limit or until"),
+        ("tests\n", "tests\n    limit: 3\n    until: decided\n    compare_with: last\n", 4, "remove limit or until"),
+        ("tests\n", "tests\n    until: decided\n    compare_with: last\n", 6, "no sample of the rest"),
+        ("tests\n", "tests\n    until: ±2 points\n", 4, "at each task: {task: …, until: ±2 points}"),
+        ("tests\n", "tests\n    margin: 0\n", 4, "greater than 0"),
+        ("tests\n", "tests\n    compare_with: bse\n", 4, "there is no model bse; did you mean base?"),
+        ("limit: 3", "until: decided", 4, "no model of the suite has a base in the catalogue that has the suite, too"),
     ],
 )
 def test_each_problem_is_reported_with_its_line_and_remedy(
@@ -99,6 +114,108 @@ def test_each_problem_is_reported_with_its_line_and_remedy(
     message = problem(tmp_path, GOOD.replace(old, new))
     assert f"catalogue.yml:{line}:" in message, message
     assert words in message, message
+
+
+CHILD = """\
+  - name: child
+    source: path
+    path: tuned
+    base_model: base
+    family: tiny
+    provider: own
+    kind: fine_tuned
+    suites: [small]
+"""
+FAMILY = GOOD.replace(", {task: two, limit: 3}", ", {task: two}") + CHILD
+
+
+def family(tmp_path: Path, *changes: tuple[str, str]) -> Catalogue:
+    """The catalogue of a base and its fine-tune, with changes to its text."""
+    text = FAMILY
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (tmp_path / "catalogue.yml").write_text(text)
+    return load(tmp_path / "catalogue.yml")
+
+
+@pytest.mark.parametrize("written", ["±2 points", "+-2 points", "± 2.0 points", "+-2 point"])
+def test_a_width_is_written_in_points(tmp_path: Path, written: str) -> None:
+    (_, task) = family(tmp_path, ("{task: two}", f"{{task: two, until: {written}}}")).suite("small").tasks
+    assert task.until == "±2 points"
+    assert width_of(task.until) == 2.0
+    assert TaskEntry.model_validate_json(task.model_dump_json()) == task, "an evaluator's spec has it as JSON"
+
+
+def test_what_is_compared_with_what(tmp_path: Path) -> None:
+    def compared(*changes: tuple[str, str]) -> dict[str, str]:
+        catalogue = family(tmp_path, ("for tests\n", "for tests\n    until: decided\n"), *changes)
+        suite = catalogue.suite("small")
+        found = {entry.name: catalogue.reference(entry, suite) for entry in catalogue.models}
+        return {name: reference.model or str(reference.why_not) for name, reference in found.items()}
+
+    decided = "until: decided\n"
+    assert compared() == {"base": "it has no base", "child": "base"}
+    last = {"base": "base", "child": "child"}
+    assert compared((decided, f"{decided}    compare_with: last\n")) == last
+    named = (decided, f"{decided}    compare_with: child\n")
+    assert compared(named) == {"base": "child", "child": "the others are compared with it"}
+    elsewhere = ("kind: pretrained", "kind: instruct\n    base_model: org/model")
+    assert compared(elsewhere)["base"] == "its base org/model is not in the catalogue"
+
+
+def test_nothing_to_compare_with_is_a_problem_and_one_model_without_a_base_is_none(tmp_path: Path) -> None:
+    decided = ("for tests\n", "for tests\n    until: decided\n")
+    family(tmp_path, decided)
+    with pytest.raises(
+        CatalogueError, match=r"yml:4: suites.small.until: .*\(org/x\).*compare_with: and a model's name"
+    ):
+        family(tmp_path, decided, ("base_model: base", "base_model: org/x"))
+    named = ("for tests\n", "for tests\n    compare_with: base\n")
+    family(tmp_path, named)
+    with pytest.raises(CatalogueError, match=r"yml:4: .*stranger does not have the suite small.*its suites: other"):
+        family(
+            tmp_path,
+            ("for tests\n", "for tests\n    compare_with: stranger\n"),
+            ("models:", "  other:\n    description: more\n    tasks: [three]\nmodels:"),
+            (CHILD, CHILD.replace("child", "stranger").replace("[small]", "[other]")),
+        )
+
+
+def test_a_suite_and_its_task_do_not_both_go_on_until(tmp_path: Path) -> None:
+    with pytest.raises(CatalogueError, match="asked until it is decided as a whole; remove until from two or from the"):
+        family(tmp_path, ("for tests\n", "for tests\n    until: decided\n"), ("task: two", "task: two, until: decided"))
+
+
+def test_the_margin_is_the_suites_or_else_the_seeds(tmp_path: Path) -> None:
+    rows = (PROJECT / "dbt_project/seeds/equivalence_margins.csv").read_text().splitlines()
+    (margin,) = [float(row.split(",")[1]) for row in rows if row.startswith("score,")]
+    assert family(tmp_path).suite("small").margin_points == margin
+    assert family(tmp_path, ("for tests\n", "for tests\n    margin: 0.5\n")).suite("small").margin_points == 0.5
+
+
+def test_the_same_for_all_suites_from_the_command_line(tmp_path: Path) -> None:
+    catalogue = family(tmp_path)
+    decided, width = catalogue.asked_until("decided").suite("small"), catalogue.asked_until("±2 points").suite("small")
+    assert (decided.until, [task.until for task in decided.tasks]) == ("decided", [None, None])
+    assert (width.until, [task.until for task in width.tasks]) == (None, ["±2 points"] * 2)
+    limited = family(tmp_path, ("{task: two}", "{task: two, limit: 3}"))
+    with pytest.raises(CatalogueError, match="suite small: until goes with all documents"):
+        limited.asked_until("decided")
+
+
+def test_how_much_is_asked_is_in_no_key_and_no_version(tmp_path: Path) -> None:
+    def keys(catalogue: Catalogue) -> tuple[list[str], str]:
+        suite = catalogue.suite("small")
+        return [PlanKeys(catalogue).of(model, suite) for model in catalogue.models], suite_version(suite)
+
+    plain = family(tmp_path)
+    expected = keys(plain)
+    settings = "until: decided\n    margin: 1\n    compare_with: child"
+    assert keys(family(tmp_path, ("for tests\n", f"for tests\n    {settings}\n"))) == expected
+    assert keys(family(tmp_path, ("{task: two}", "{task: two, until: ±2 points}"))) == expected
+    assert keys(plain.asked_until("decided")) == expected
+    assert keys(family(tmp_path, ("{task: two}", "{task: two, weight: 2}"))) != expected
 
 
 def test_a_misspelt_key_is_one_problem(tmp_path: Path) -> None:

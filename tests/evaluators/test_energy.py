@@ -14,11 +14,12 @@ import psutil
 import pytest
 
 from evaluators.catalogue.entries import Settings
-from evaluators.energy import OWN_TIME, Ledger, MeterFailed, make_meter, quality
+from evaluators.energy import OWN_TIME, Ledger, MeterFailed, Reading, make_meter, quality, sum_of
 from evaluators.energy import cpu_time as cpu_times
 from evaluators.energy.codecarbon import CodecarbonMeter
 from evaluators.energy.cpu_time import CpuTime
 from evaluators.energy.grid import grid
+from evaluators.energy.none import NoMeter
 from evaluators.energy.replay import ReplayMeter
 from evaluators.energy.windows import GpuState
 from tests.support.readings import READING, reading
@@ -50,35 +51,40 @@ def test_a_doubtful_component_is_null_with_a_flag_and_a_reason(gpu_energy_kwh: f
 
 
 def test_a_good_reading_passes_unchanged() -> None:
-    assert quality.examine(READING) == READING
+    assert quality.examine(READING) == quality.examine_phase(READING) == READING
 
 
-def test_a_short_window_is_marked() -> None:
-    assert quality.examine(reading(duration_s=0.99)).flags == ("too_short",)
-    assert quality.examine(reading(duration_s=1.0)).flags == ()
+def test_a_short_phase_is_marked() -> None:
+    assert quality.examine_phase(reading(duration_s=0.99)).flags == ("too_short",)
+    assert quality.examine_phase(reading(duration_s=1.0)).flags == ()
 
 
 @pytest.mark.parametrize("method", ["measured", "integrated", "modelled"])
 def test_an_energy_with_a_busy_neighbours_in_it_is_flagged(method: str) -> None:
     machine_s = 10.0 * (os.cpu_count() or 1)
     quiet, busy = reading(foreign_cpu_s=0.09 * machine_s), reading(foreign_cpu_s=0.11 * machine_s)
-    assert quality.examine(dataclasses.replace(quiet, cpu_method=method)).flags == ()
-    assert quality.examine(dataclasses.replace(busy, cpu_method=method)).flags == ("foreign_load",)
+    assert quality.examine_phase(dataclasses.replace(quiet, cpu_method=method)).flags == ()
+    assert quality.examine_phase(dataclasses.replace(busy, cpu_method=method)).flags == ("foreign_load",)
     # Its own CPU time is all that a model by it sees, and no processor is inside the boundary of a GPU alone.
-    assert quality.examine(dataclasses.replace(busy, cpu_method=OWN_TIME, foreign_cpu_s=0.79 * machine_s)).flags == ()
+    assert (
+        quality.examine_phase(dataclasses.replace(busy, cpu_method=OWN_TIME, foreign_cpu_s=0.79 * machine_s)).flags
+        == ()
+    )
     crowded = dataclasses.replace(busy, cpu_method=OWN_TIME, foreign_cpu_s=0.81 * machine_s)
-    assert quality.examine(crowded).flags == ("foreign_load",)
-    assert quality.examine(dataclasses.replace(busy, cpu_method="absent")).flags == ()
+    assert quality.examine_phase(crowded).flags == ("foreign_load",)
+    assert quality.examine_phase(dataclasses.replace(busy, cpu_method="absent")).flags == ()
 
 
 def test_a_foreign_load_is_said_with_its_size_and_its_makers() -> None:
     machine_s = 10.0 * (os.cpu_count() or 1)
-    busy = quality.examine(reading(foreign_cpu_s=0.47 * machine_s, foreign_programs="python3 46%, rsync 1%"))
+    busy = quality.examine_phase(reading(foreign_cpu_s=0.47 * machine_s, foreign_programs="python3 46%, rsync 1%"))
     assert quality.note(busy) == "other programs took 47% of the machine's CPU time (python3 46%, rsync 1%)"
 
 
-def test_a_window_shorter_than_ten_updates_is_not_judged_for_foreign_load() -> None:
-    assert quality.examine(reading(duration_s=0.9, foreign_cpu_s=0.9 * (os.cpu_count() or 1))).flags == ("too_short",)
+def test_a_phase_shorter_than_ten_updates_is_not_judged_for_foreign_load() -> None:
+    assert quality.examine_phase(reading(duration_s=0.9, foreign_cpu_s=0.9 * (os.cpu_count() or 1))).flags == (
+        "too_short",
+    )
 
 
 def test_no_own_cpu_time_is_no_energy_and_no_sensor_that_stands_still() -> None:
@@ -184,6 +190,66 @@ def test_ledger_adds_up_the_windows_of_a_phase() -> None:
     assert totals["inference"].energy_kwh == pytest.approx(0.016)
     assert totals["inference"].flags == ("clock_mismatch",)
     assert ledger.settle() == {}
+
+
+def test_short_windows_of_a_phase_are_judged_together() -> None:
+    """As of a task that is asked in chunks: none of them lasts a second, and other programs took all of one."""
+    machine_s = float(os.cpu_count() or 1)
+    chunk = reading(duration_s=0.4, foreign_cpu_s=0.0)
+    beside_others = reading(duration_s=0.4, foreign_cpu_s=0.4 * machine_s)
+
+    def settled(*windows: Reading) -> Reading:
+        ledger = Ledger(ReplayMeter(windows))
+        for _ in windows:
+            ledger.switch("inference")
+        return ledger.settle()["inference"]
+
+    assert settled(chunk, chunk).flags == ("too_short",)
+    assert settled(chunk, chunk, chunk).flags == ()
+    assert settled(chunk, chunk, chunk).energy_kwh == pytest.approx(3 * 0.008)
+    assert settled(chunk, beside_others).flags == ("too_short",)
+    assert settled(chunk, chunk, beside_others).flags == ("foreign_load",)
+    assert settled(*[chunk] * 13, beside_others).flags == ()
+    # A sensor that failed in one of them has failed for the phase.
+    failed = dataclasses.replace(chunk, gpu_energy_kwh=None, flags=("gpu_lost",))
+    assert settled(chunk, failed, chunk).flags == ("gpu_lost",)
+    assert settled(chunk, failed, chunk).energy_kwh is None
+
+
+def test_a_sensor_may_not_move_in_a_short_window_but_in_a_phase() -> None:
+    still, moved = reading(duration_s=0.4, gpu_energy_kwh=0.0), reading(duration_s=0.4)
+
+    def settled(*windows: Reading) -> tuple[float | None, tuple[str, ...]]:
+        ledger = Ledger(ReplayMeter(windows))
+        for _ in windows:
+            ledger.switch("inference")
+        total = ledger.settle()["inference"]
+        return total.gpu_energy_kwh, total.flags
+
+    assert settled(still) == (None, ("too_short",))
+    assert settled(still, still, still) == (None, ("stuck",))
+    assert settled(still, moved, still) == (0.005, ())
+    assert settled(moved, reading(gpu_energy_kwh=0.0)) == (None, ("stuck",)), (
+        "a sensor that stood still for ten seconds"
+    )
+
+
+def test_whether_a_part_took_long_enough_is_asked_of_all_parts_together() -> None:
+    ledger = Ledger(ReplayMeter([reading(duration_s=0.6)] * 2))
+    found = []
+    for _ in range(2):
+        ledger.switch("inference")
+        found.append(ledger.settle_part()["inference"])
+    assert [part.flags for part in found] == [(), ()]
+    together = sum_of(found)
+    assert (together.duration_s, together.flags) == (1.2, ())
+    assert sum_of(found[:1]).flags == ("too_short",)
+
+
+def test_where_nothing_is_metered_nothing_is_too_short() -> None:
+    ledger = Ledger(NoMeter())
+    ledger.switch("inference")
+    assert ledger.settle()["inference"].flags == ()
 
 
 def test_a_phase_with_one_unknown_window_is_unknown() -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from evaluators import engines
 from evaluators.catalogue.entries import load
+from evaluators.harness.asking import Asking, document_hashes, run_task
 from evaluators.harness.lm_eval_tasks import Harness
 from evaluators.plan import make_spec, plan
 from evaluators.process.run import evaluate
@@ -77,3 +79,31 @@ def test_ifeval_loads_and_splits_sentences_without_a_download(workplace: Path, t
     import nltk
 
     assert nltk.sent_tokenize("Dr. Smith went home. He was tired.") == ["Dr. Smith went home.", "He was tired."]
+
+
+REAL_TASKS = [
+    {"task": "local_gsm8k", "limit": 5},
+    {"task": "local_leaderboard_ifeval", "primary": "prompt_level_strict_acc", "limit": 3},
+    {"task": "local_leaderboard_math_geometry_hard", "limit": 4},
+    {"task": "local_leaderboard_mmlu_pro", "limit": 5},
+    {"task": "local_leaderboard_bbh_navigate", "limit": 5},
+]
+
+
+def test_real_tasks_asked_in_chunks_are_those_asked_at_once(workplace: Path, tmp_path: Path) -> None:
+    """With their own examples, filters and scoring; answers are cut short."""
+    tiny.save_catalogue(tmp_path, tasks=list(REAL_TASKS), models=[tiny.model_entry("any", "model")])
+    (tmp_path / "tasks").symlink_to(workplace / "tasks")
+    suite = load(tmp_path / "catalogue.yml").suite("tiny")
+    tasks, failures = Harness(suite, tmp_path, tmp_path / "nltk").load(model_uses_template=False)
+    assert failures == {}
+    lm = engines.load("transformers", DATA / "models" / "stories260k", dtype="float32", device="cpu", batch_size=1).lm
+    for task in tasks:
+        if (limits := task.task.config.generation_kwargs) is not None:
+            limits["max_gen_toks"] = 24
+        whole = run_task(task, lm, lm, 1234)
+        asking = Asking(task, lm, lm, 1234)
+        for chunk in ([2], [0, 1], asking.places[3:]):
+            asking.ask(chunk)
+        assert asking.outcome() == whole
+        assert document_hashes(task) == [d.document_hash for d in whole.documents]

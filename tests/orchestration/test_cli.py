@@ -205,6 +205,31 @@ def test_plan_says_what_is_due_and_why(evalwatt: Run, catalogue: Path) -> None:
     assert (planned["model"], planned["suite"], planned["due"]) == ("tiny-base", "tiny", True)
 
 
+def test_run_takes_until_as_the_catalogue_does(evalwatt: Run, catalogue: Path) -> None:
+    code, _, err = evalwatt("run", "--until", "2 points")
+    assert code == 2
+    assert "'2 points' is neither decided nor a width; write decided, or ±2 points" in err
+    document = json.loads(catalogue.read_text())
+    document["suites"]["tiny"]["limit"] = 3
+    catalogue.write_text(json.dumps(document))
+    code, _, err = evalwatt("run", "--until", "decided")
+    assert code == 2
+    assert err.startswith("Error: suite tiny: until goes with all documents")
+
+
+def test_evaluate_asks_the_plan_for_everything(evalwatt: Run, catalogue: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def plan(*_: object, complete: bool, **options: object) -> list[object]:
+        asked.append(complete)
+        return []
+
+    monkeypatch.setattr("evaluators.plan.plan", plan)
+    assert evalwatt("evaluate", "tiny-base", "--complete")[0] == 0
+    assert evalwatt("evaluate", "tiny-base")[0] == 0
+    assert asked == [True, False]
+
+
 def test_unforeseen_errors_are_one_line_without_debug(
     evalwatt: Run, catalogue: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

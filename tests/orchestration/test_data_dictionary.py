@@ -25,6 +25,8 @@ def test_the_document_is_fresh() -> None:
         ("joules_per_correct_ratio_low", "ratio"),
         ("joules_per_correct_rank", ""),
         ("joules_per_token_computed", "J per token"),
+        ("joules_saved", "J"),
+        ("energy_kwh_estimate_low", "kWh"),
         ("emissions_ratio_mean", "ratio"),
         ("marginal_score_per_kg", "points per kg CO2e"),
         ("idle_share", "share, 0 to 1"),

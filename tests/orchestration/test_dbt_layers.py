@@ -47,12 +47,18 @@ NOT_READ = {"loads": "the loader's own: which bundles are in the tables"}
 WITH_ITS_RUN = "it arrives with a run, whose freshness is that of evaluation_runs"
 WITHOUT_FRESHNESS = {
     **dict.fromkeys(("models", "task_results", "task_emissions", "samples"), WITH_ITS_RUN),
+    **dict.fromkeys(("parts", "part_samples", "part_emissions", "stops"), WITH_ITS_RUN),
     **dict.fromkeys(("exclusions", "calibrations"), "a person's decision comes when it comes"),
+    **dict.fromkeys(("gates", "gate_verdicts"), "a gate is asked when somebody ships a model"),
     "leaderboard_snapshots": "the leaderboard has ended: no newer state will come",
     "loads": "a rebuild loads what is old",
 }
 NOT_IN_THE_DIMENSION = {
-    ("fct_evaluation_runs", "model_key"): "of a run whose set-up did not arrive only the key is known"
+    ("fct_evaluation_runs", "model_key"): "of a run whose set-up did not arrive only the key is known",
+    **{
+        ("mart_gates", f"{side}_model_key"): "a run that is lost or in quarantine must not stop the publication"
+        for side in ("candidate", "reference")
+    },
 }
 MANY_PARENTS = {
     "int_task_evaluations": "it is where all that was landed of a task evaluation comes together",

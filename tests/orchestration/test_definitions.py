@@ -13,6 +13,8 @@ import duckdb
 import pytest
 
 from evaluators.records import RECORDS
+from evaluators.spec import RunSpec
+from evaluators.summary import RunSummary
 from orchestration.definitions import build_defs
 from orchestration.defs.freshness import every_night
 from orchestration.defs.housekeeping import housekeeping
@@ -115,7 +117,7 @@ def test_every_check_says_what_it_holds_and_how_to_mend_it(definitions: dg.Defin
         ),
         (
             "relationships_fct_task_evaluations_run_id__run_id__ref_fct_evaluation_runs_",
-            "run_id is NULL or a run_id of fct_evaluation_runs, where is_valid.",
+            "run_id is NULL or a run_id of fct_evaluation_runs, where is_valid or not is_complete.",
         ),
     ):
         (key,) = [key for key in specs if key.name == name]
@@ -166,6 +168,24 @@ def test_only_another_catalogue_makes_evaluations_unsynced(
     (evaluation,) = instance.fetch_materializations(dg.AssetKey("model_evaluations"), limit=1).records
     assert evaluation.asset_materialization.tags is not None
     assert evaluation.asset_materialization.tags["dagster/input_data_version/catalogue"] == versions[0] != versions[1]
+
+
+def test_how_much_is_asked_reaches_the_evaluator(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    specs: list[RunSpec] = []
+
+    def record(context: object, evaluator: object, spec: RunSpec, is_canceled: object) -> RunSummary:
+        specs.append(spec)
+        return RunSummary(spec.run_id, "good", "tiny", "completed", None, 1.0, None, (), (), {})
+
+    monkeypatch.setattr("orchestration.launch.suites.evaluate", record)
+    assert evaluate(definitions, instance, "good", until="±2 points", complete=True).success
+    assert evaluate(definitions, instance, "good").success
+    asked, plain = specs
+    assert ([task.until for task in asked.suite.tasks], asked.complete) == (["±2 points"], True)
+    assert ([task.until for task in plain.suite.tasks], plain.complete) == ([None], False)
+    assert asked.plan_key == plain.plan_key
 
 
 @pytest.mark.parametrize(
@@ -304,9 +324,14 @@ def test_a_broken_catalogue_says_so_when_the_definitions_are_loaded(paths: Paths
         build_defs(paths)
 
 
-def evaluate(definitions: dg.Definitions, instance: dg.DagsterInstance, model: str) -> dg.ExecuteInProcessResult:
+def evaluate(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, model: str, **config: object
+) -> dg.ExecuteInProcessResult:
     assert definitions.resolve_job_def("read_catalogue").execute_in_process(instance=instance).success
     assert set(instance.get_dynamic_partitions("models")) == {"good", "weak", "slow"}
     return definitions.resolve_job_def("evaluate_model").execute_in_process(
-        instance=instance, partition_key=model, raise_on_error=False
+        run_config={"ops": {"model_evaluations": {"config": config}}},
+        instance=instance,
+        partition_key=model,
+        raise_on_error=False,
     )

@@ -9,8 +9,8 @@ import pytest
 from tests.support.example_queries import OWN, QUERIES, STUDY
 
 
-def test_there_are_twenty_of_them_and_the_studys_six_among_them() -> None:
-    assert (len(OWN), len(STUDY)) == (14, 6)
+def test_there_are_twenty_two_of_them_and_the_studys_six_among_them() -> None:
+    assert (len(OWN), len(STUDY)) == (16, 6)
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.stem)

@@ -47,6 +47,7 @@ MARTS = (
     "mart_pareto_frontier",
     "mart_provider_comparison",
     "mart_study_claims",
+    "mart_gates",
 )
 
 
@@ -488,7 +489,10 @@ def published(homes: dict[str, Home]) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-@pytest.mark.parametrize("query", OWN, ids=lambda query: query.stem)
+OF_PARTS = "how_much_was_asked_and_saved"  # of which test_part_marts has an answer
+
+
+@pytest.mark.parametrize("query", [query for query in OWN if query.stem != OF_PARTS], ids=lambda query: query.stem)
 def test_our_own_questions_are_answered_on_what_is_published(published: duckdb.DuckDBPyConnection, query: Path) -> None:
     assert answer_to(query, published), f"{query.name} finds nothing"
 
@@ -600,6 +604,7 @@ def test_every_column_that_was_built_has_a_lineage(homes: dict[str, Home]) -> No
     constants = {column for column, found in sources.items() if not found and column.partition(".")[0] in MARTS}
     assert constants <= {
         *(f"{mart}.basis" for mart in MARTS),
+        "fct_task_evaluations.is_complete",
         "mart_model_efficiency.tasks_covered",
         "mart_model_efficiency.tasks_planned",
         "mart_family_deltas.n_models",

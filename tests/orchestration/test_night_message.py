@@ -44,6 +44,7 @@ from orchestration.warehouse import load as warehouse
 from orchestration.warehouse.publication import Publication
 from tests.support.dagster_runs import end
 from tests.support.landing_builder import BuiltRun
+from tests.support.parts import InParts, land_stop
 from tests.support.small_marts import NOTHING_METERED
 from tests.support.stand_in import StandIn
 from tests.support.tiny import model_entry, save_catalogue
@@ -133,6 +134,11 @@ def a_night(instance: DagsterInstance, paths: Paths) -> None:
     )
     ended = RunSummary(landed.name, "good", "tiny", "completed", None, 60.0, None, windows, (), {})
     (landed / "summary.json").write_text(json.dumps(dataclasses.asdict(ended)))
+    land_stop(home.landing, landed.name, [in_parts("tiny_five")])
+
+
+def in_parts(task: str) -> InParts:
+    return InParts("", task, bundles.task_bundle(task, 1), task, asked=40, total=200, whole=(), sums=())
 
 
 def task_summary(task: str, duration_s: float, **changes: Any) -> TaskSummary:
@@ -176,6 +182,7 @@ def test_a_night_is_told_of_once_when_its_refresh_has_ended(instance: DagsterIns
         "  not begun   late: the night's deadline came first",
         "              -> `evalwatt run` evaluates it now; otherwise it is due the next night",
         "  succeeded   good",
+        "  asked       good on tiny: tiny_five: worse than base, 40 of 200 documents asked",
         "  in doubt    foreign_load: other programs took 47% (python3 46%) (good tiny_five)",
         "              -> `evalwatt evaluate good --force` while no other program runs, then `evalwatt build`",
         "  in doubt    stuck: a sensor did not change although the component was in use (good tiny_one)",
@@ -187,6 +194,25 @@ def test_a_night_is_told_of_once_when_its_refresh_has_ended(instance: DagsterIns
         f"  unpublished see Dagster's run {running.run_id}",
         "              -> fix the cause, then `evalwatt build`",
     ]
+
+
+def test_what_was_asked_in_part_is_said_once_for_all_repetitions(tmp_path: Path) -> None:
+    home, run_id = Home(tmp_path), bundles.new_run_id()
+    tasks = [in_parts(f"task_{number}") for number in range(6)]
+    given_up = {"stop_reason": "given_up", "verdict": "no_difference_shown"}
+    land_stop(home.landing, run_id, tasks[:2], weights={"task_0": 1.0, "task_1": 1.0}, suite="whole", **given_up)
+    for task in tasks:
+        land_stop(home.landing, run_id, [task])
+    again = dataclasses.replace(tasks[0], evaluation=bundles.task_bundle("task_0", 2), asked=50)
+    land_stop(home.landing, run_id, [again], repetition=2)
+    single, whole = report.asked_lines(home, [("tuned", run_id), ("base", bundles.new_run_id())])
+    each = [f"task_{number}: worse than base, 40 of 200 documents asked" for number in range(4)]
+    assert single.words == f"tuned on tiny: {'; '.join(each)}; and 2 more"
+    assert whole.words == (
+        "tuned on whole: no difference from base shown, 80 of 400 documents asked, and the rest would show one with a "
+        "chance below 10 %"
+    )
+    assert single.remedy is whole.remedy is None
 
 
 def test_a_night_that_no_refresh_follows_is_told_of_all_the_same(instance: DagsterInstance, paths: Paths) -> None:

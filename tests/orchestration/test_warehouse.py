@@ -19,8 +19,9 @@ import pytest
 from evaluators.landing import bundles, decisions, lifecycle
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
-from tests.support.landed_files import OUTCOMES, Change, bundle_of, raw_tables, reason_of_refusal, with_value
+from tests.support.landed_files import OUTCOMES, Change, bundle_of, raw_tables, reason_of_refusal, rewrite, with_value
 from tests.support.landing_builder import START, BuiltRun, TaskOutcome
+from tests.support.parts import into_parts, land_stop
 
 HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); input()"
 
@@ -130,6 +131,48 @@ def test_rebuild_gives_identical_raw_tables(home: Home) -> None:
 )
 def test_an_invalid_file_is_quarantined_and_the_rest_loads(home: Home, table: str, change: Change, reason: str) -> None:
     assert reason in reason_of_refusal(home, table, change)
+
+
+def test_parts_and_stops_load_into_tables_of_their_own_and_survive_a_rebuild(home: Home) -> None:
+    run_id = _run(home)
+    part = into_parts(home.landing, run_id, "mc", (1, 2))
+    land_stop(home.landing, run_id, [part])
+    report = warehouse.load(home)
+    assert report.quarantined == []
+    parts = {"parts": 2, "part_samples": 2, "part_emissions": 4, "stops": 1}
+    whole = {"task_results": 2, "samples": 2, "task_emissions": 3 + 2}
+    assert {table: report.row_counts[table] for table in (*parts, *whole)} == parts | whole, (
+        "parts never mix with those"
+    )
+    before = raw_tables(home.warehouse)
+    warehouse.rebuild(home)
+    assert raw_tables(home.warehouse) == before
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "reason"),
+    [
+        ("parts", None, "the file of table parts is missing"),
+        ("part_samples", None, "the file of table part_samples is missing"),
+        ("part_emissions", with_value("phase", "resting"), "column phase holds 'resting'"),
+        ("part_samples", with_value("place", -1), "column place holds the negative value -1"),
+        ("parts", with_value("chance", 1.0), "column chance must be below 1"),
+        ("stops", with_value("verdict", "fine"), "column verdict holds 'fine', must be one of better, worse"),
+        ("stops", with_value("stop_reason", "tired"), "column stop_reason holds 'tired'"),
+        ("stops", with_value("until", None), "column until is NULL in 1 rows"),
+    ],
+)
+def test_an_invalid_part_or_stop_is_quarantined(home: Home, table: str, change: Change | None, reason: str) -> None:
+    run_id = _run(home)
+    land_stop(home.landing, run_id, [into_parts(home.landing, run_id, "mc", (2,))], low=-1.5)
+    (bundle,) = [bundle for bundle in bundles.bundles(home.landing, run_id) if table in bundle.files]
+    if change is None:
+        bundle.files[table].unlink()
+    else:
+        rewrite(bundle.files[table], change)
+    ((_, name, why),) = warehouse.load(home).quarantined
+    assert name == bundle.name
+    assert reason in why
 
 
 def test_no_parquet_under_its_right_hash_is_quarantined(home: Home) -> None:

@@ -266,6 +266,7 @@ class BuiltRun:
             gpu_throttled=None,
             quality_flags=flags,
             quality_note=None,
+            is_sum_of_parts=False,
         )
 
     def plan_of(self, task: str) -> dict[str, object]:

@@ -17,6 +17,8 @@ import pytest
 from evaluators.engines import TokenCounts
 from evaluators.landing import decisions
 from evaluators.landing.bundles import END_BUNDLE, bundles
+from orchestration.gates import landed
+from orchestration.gates.asked import WHOLE_SUITE, Asked
 from orchestration.home import Home
 from orchestration.warehouse import load as warehouse
 from orchestration.warehouse import publication
@@ -98,7 +100,8 @@ def _other_nights(home: Home) -> None:
 
 
 def _decide(home: Home) -> None:
-    """The base's second night is left out, and m2's run was seen by a wall meter: 36.6 kJ, where 30.5 were metered."""
+    """A gate asks about the fine-tune. The base's second night is left out, and m2's run was seen by a wall meter: 36.6
+    kJ, where 30.5 were metered."""
     ids = [run_id for run_id in sorted(path.name for path in home.landing.iterdir()) if len(run_id) == 26]
     ends = {run_id: next(b for b in bundles(home.landing, run_id) if b.name == END_BUNDLE) for run_id in ids}
     rows = {run_id: pq.read_table(end.files["evaluation_runs"]).to_pylist()[0] for run_id, end in ends.items()}
@@ -106,6 +109,9 @@ def _decide(home: Home) -> None:
     (wall,) = [i for i, row in rows.items() if row["machine_id"] == "m2"]
     decisions.exclude(home.landing, bad, "the fan failed", "ann")
     decisions.calibrate(home.landing, 36_600 / KWH, wall, "ann")
+    keys = [BuiltRun(home.landing, name, []).model_key for name in ("tuned", "base")]
+    asked = Asked("tuned", "base", "base", "mini", (WHOLE_SUITE,), 2.0, 1.1, passes_inconclusive=False)
+    landed.land_question(home.landing, asked, landed.Sides(*keys))
 
 
 def build_homes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Home]:

@@ -7,6 +7,7 @@ again, or changes a figure that they have shown to somebody: it is a decision, l
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import tarfile
 from pathlib import Path
@@ -75,6 +76,18 @@ def test_nothing_is_due(home: Home) -> None:
     assert not [f"{run.model}: {run.reason}" for run in planned.values() if run.due]
     assert planned[BASE].plan_key == "ce1fa0c7d39ccfa3"
     assert planned[TUNED].plan_key == "3cad0c46e275c27b"
+
+
+def test_nothing_is_due_where_the_suite_goes_by_until_from_now_on(home: Home) -> None:
+    """What is complete answers every `until`, which is in no key. A catalogue would refuse it beside the limit."""
+    team = entries.load(home.path.parent / "catalogue.yml")
+    suite = team.suite("mini")
+    tasks = tuple(task.model_copy(update={"until": "±2 points"}) for task in suite.tasks)
+    for changes in ({"until": "decided", "margin": 1.0}, {"tasks": tasks, "compare_with": "last"}):
+        asked = dataclasses.replace(team, suites={"mini": suite.model_copy(update=changes)})
+        planned = {run.model: run for run in plan(asked, home.path)}
+        assert not [f"{run.model}: {run.reason}" for run in planned.values() if run.due]
+        assert [planned[model].plan_key for model in (BASE, TUNED)] == ["ce1fa0c7d39ccfa3", "3cad0c46e275c27b"]
 
 
 @pytest.mark.slow  # converts the package's model

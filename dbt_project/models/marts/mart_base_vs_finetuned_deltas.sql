@@ -3,7 +3,9 @@
 ) }}
 
 with measured as (
-    select * from {{ ref('int_measured_deltas') }}
+    select * exclude (energy_repetitions, is_until_precise, is_lineage)
+    from {{ ref('int_measured_deltas') }}
+    where is_lineage
 ),
 
 leaderboard as (
@@ -18,7 +20,10 @@ final as (
         finetuned_model_key as finetuned_eval_name
     from measured
     union all by name
-    select * from leaderboard
+    select
+        *,
+        true as is_complete
+    from leaderboard
 )
 
 select * from final

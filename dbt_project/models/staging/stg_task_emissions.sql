@@ -35,7 +35,8 @@ renamed as (
         gpu_power_limit_w,
         gpu_throttled,
         quality_flags,
-        quality_note
+        quality_note,
+        is_sum_of_parts
     from source
 )
 

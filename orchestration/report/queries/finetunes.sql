@@ -1,5 +1,6 @@
 -- Fine-tuned models against their bases: your pairs by document, leaderboard pairs with one row per side. The scope
--- known_tasks covers the tasks with known energies on both sides if the suite's energy is not known.
+-- known_tasks covers the tasks with known energies on both sides if the suite's energy is not known. What was asked in
+-- part is in asked.sql.
 select
     deltas.basis,
     deltas.as_of,
@@ -47,7 +48,7 @@ left join marts.fct_leaderboard_evaluations as listed
 left join marts.dim_models as counted
     on deltas.finetuned_model_key = counted.model_key
 where
-    deltas.basis = 'measured'
+    (deltas.basis = 'measured' and deltas.is_complete)
     or deltas.as_of in (
         select claims.study_day from marts.mart_study_claims as claims
         union all

@@ -1,5 +1,6 @@
 // Starts each part in its own task, so that the page responds while the others load.
 
+import { startAsked } from "./asked.js";
 import { redrawAll } from "./charts.js";
 import { startComparisons } from "./comparisons.js";
 import { showPairs, startPairs } from "./finetunes.js";
@@ -57,6 +58,7 @@ const PARTS = [
   startPrinting,
   startFrontier,
   startPairs,
+  startAsked,
   startComparisons,
   startVerbosity,
   startNights,

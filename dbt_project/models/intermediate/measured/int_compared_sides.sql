@@ -6,6 +6,12 @@ sides as (
     select * from {{ ref('int_pair_sides') }}
 ),
 
+-- A question that was looked at while it was asked keeps the test that allows for it, also once it is complete.
+stops as (
+    select * from {{ ref('int_question_stops') }}
+    where is_test_of_pair
+),
+
 compared as (
     select
         statistics.*,
@@ -20,6 +26,18 @@ compared as (
         finetuned.tokens_out_per_request as finetuned_tokens_out_per_request,
         base.joules_per_correct as base_joules_per_correct,
         finetuned.joules_per_correct as finetuned_joules_per_correct,
+        true as is_complete,
+        finetuned.n_documents as documents_asked,
+        finetuned.n_documents as documents_total,
+        stops.stop_reason,
+        stops.verdict_code as stop_verdict_code,
+        stops.score_test as stop_score_test,
+        stops.p_value as stop_p_value,
+        stops.low as stop_low,
+        stops.high as stop_high,
+        stops.margin_points as stop_margin,
+        stops.full_low as full_delta_low,
+        stops.full_high as full_delta_high,
         least(base.energy_repetitions, finetuned.energy_repetitions) as energy_repetitions,
         base.is_until_precise or finetuned.is_until_precise as is_until_precise,
         base.energy_variance / nullif(pow(base.energy_kwh, 2), 0)
@@ -53,6 +71,11 @@ compared as (
             and finetuned.paired_with in ('', statistics.base_model_key)
             and statistics.scope = finetuned.scope
             and statistics.task = finetuned.task
+    left join stops
+        on
+            statistics.scope = stops.scope
+            and finetuned.question = stops.question
+            and base.question = stops.reference_question
 ),
 
 coded as (

@@ -36,6 +36,7 @@ summed as (
         string_agg(distinct score_reason, '; ' order by score_reason) as score_reason,
         sum(energy_kwh order by task) as energy_kwh,
         {{ sum_of_variances() }} as energy_variance,
+        sum(n_documents)::bigint as n_documents,
         min(energy_repetitions) as energy_repetitions,
         bool_or(is_until_precise) as is_until_precise,
         {{ tasks_with_too_few_repetitions('energy_repetitions') }} as energy_interval_reason,

@@ -1,5 +1,10 @@
 with compared as (
-    select * from {{ ref('int_compared_sides') }}
+    select
+        *,
+        comparability_key as whole_comparability_key
+    from {{ ref('int_compared_sides') }}
+    union all by name
+    select * from {{ ref('int_part_deltas') }}
 ),
 
 suites as (
@@ -25,7 +30,7 @@ margins as (
 with_quantiles as (
     select
         compared.*,
-        margins.*,
+        margins.* replace (coalesce(compared.stop_margin, margins.score_margin) as score_margin),
         {{ t_of_energy('compared.is_until_precise') }} as t,
         {{ t_of_energy_one_sided('compared.is_until_precise') }} as t_one_sided
     from compared
@@ -40,14 +45,15 @@ derived as (
         finetuned_energy_kwh / nullif(base_energy_kwh, 0) as energy_ratio,
         case when is_counted then tokens_ratio end as tokens_out_ratio,
         finetuned_joules_per_correct / nullif(base_joules_per_correct, 0) as joules_per_correct_ratio,
-        -- Centre and standard error of the interval of score_delta.
+        -- Centre and standard error of the interval of score_delta. A repeated interval has no such error.
         case
             when score_test_reason_code is not null then null
+            when stop_score_test is not null then (stop_low + stop_high) / 2
             when scope = 'task' then task_centre
             else finetuned_score - base_score
         end as score_centre,
         case
-            when score_test_reason_code is not null then null
+            when score_test_reason_code is not null or stop_score_test is not null then null
             when scope = 'task' then task_error
             else sqrt(score_variance)
         end as score_error,
@@ -81,20 +87,27 @@ bounded as (
                 when correct_spread is null then 'too_few_repetitions'
             end
         ) as reason_code,
-        case when score_reason_code is null then score_centre - {{ z() }} * score_error end as score_delta_low,
-        case when score_reason_code is null then score_centre + {{ z() }} * score_error end as score_delta_high,
+        case
+            when score_interval_reason_code is null then coalesce(stop_low, score_centre - {{ z() }} * score_error)
+        end as score_delta_low,
+        case
+            when score_interval_reason_code is null then coalesce(stop_high, score_centre + {{ z() }} * score_error)
+        end as score_delta_high,
         case
             when score_test_reason_code is not null then null
+            when stop_score_test is not null then stop_p_value
             when scope = 'task' and is_binary then mcnemar_p_value
             when score_error > 0 then {{ normal_p_value('(score_centre / score_error)') }}
             else (score_centre = 0)::int
         end as score_p_value,
         case
             when score_test_reason_code is not null then null
+            when stop_score_test is not null then stop_score_test
             when scope = 'task' and is_binary then 'exact McNemar'
             else 'paired difference'
         end as score_test,
         case
+            when stop_score_test is not null then coalesce(stop_verdict_code = 'equivalent', false)
             when score_reason_code is null then abs(score_centre) + {{ z_one_sided() }} * score_error < score_margin
         end as is_score_equivalent,
         case
@@ -132,15 +145,17 @@ judged as (
             when energy_ratio_low > 1 then 'more'
             else 'no_difference_shown'
         end as energy_verdict_code,
-        {{ benjamini_hochberg_step('score_p_value', 'comparability_key, scope') }} as score_p_step,
-        count(score_p_value) over (partition by comparability_key, scope) as score_family
+        -- What only a gate asks for is no member of the family that everybody sees.
+        {{ benjamini_hochberg_step('score_p_value', 'whole_comparability_key, scope, is_lineage') }} as score_p_step,
+        count(score_p_value) over (partition by whole_comparability_key, scope, is_lineage) as score_family
     from bounded
 ),
 
 adjusted as (
     select
         *,
-        {{ benjamini_hochberg('score_p_value', 'score_p_step', 'comparability_key, scope') }} as score_p_adjusted
+        {{ benjamini_hochberg('score_p_value', 'score_p_step', 'whole_comparability_key, scope, is_lineage') }}
+            as score_p_adjusted
     from judged
 ),
 
@@ -152,6 +167,7 @@ coded as (
             when is_score_equivalent then 'equivalent'
             when score_p_adjusted <= 0.05 and score_centre > 0 then 'better'
             when score_p_adjusted <= 0.05 then 'worse'
+            when stop_score_test is not null and stop_verdict_code is null then 'not_decided_yet'
             else 'no_difference_shown'
         end as score_verdict_code
     from adjusted
@@ -199,6 +215,10 @@ final as (
             )
         end as verdict_reason,
         coded.documents as documents_paired,
+        coded.is_complete,
+        coded.documents_asked,
+        coded.documents_total,
+        coded.stop_reason,
         coded.base_score,
         coded.finetuned_score,
         coded.score_delta,
@@ -208,6 +228,9 @@ final as (
         coded.score_reason,
         coded.score_verdict_code,
         {{ in_words('coded.score_verdict_code') }} as score_verdict,
+        {{ asked_in_words(
+            'coded.stop_reason', 'coded.score_verdict_code', 'coded.documents_asked', 'coded.documents_total'
+        ) }} as score_verdict_reason,
         coded.score_test,
         coded.score_p_value,
         coded.score_p_adjusted,
@@ -215,6 +238,8 @@ final as (
         coded.score_margin,
         coded.score_interval_reason_code,
         coded.score_interval_reason,
+        coded.full_delta_low,
+        coded.full_delta_high,
         coded.base_energy_kwh,
         coded.finetuned_energy_kwh,
         coded.energy_ratio,
@@ -241,13 +266,22 @@ final as (
         coded.joules_per_correct_ratio_documents_high,
         coded.joules_per_correct_reason_code,
         coded.joules_per_correct_reason,
+        coded.energy_kwh_estimate,
+        coded.energy_kwh_estimate_low,
+        coded.energy_kwh_estimate_high,
+        coded.joules_per_correct_estimate,
+        coded.joules_per_correct_estimate_low,
+        coded.joules_per_correct_estimate_high,
+        coded.energy_repetitions,
+        coded.is_until_precise,
+        coded.is_lineage,
         {{ comparability_hash('coded.comparability_key') }} as comparability_hash
     from coded
     inner join models as base on coded.base_model_key = base.model_key
     inner join models as finetuned on coded.finetuned_model_key = finetuned.model_key
     left join suites
         on
-            coded.comparability_key = suites.comparability_key
+            coded.whole_comparability_key = suites.comparability_key
             and coded.base_model_key = suites.model_key
 )
 

@@ -10,12 +10,47 @@ calibrations as (
     select * from {{ ref('int_calibrations') }}
 ),
 
+whole_windows as (
+    select
+        *,
+        '' as part
+    from {{ ref('stg_task_emissions') }}
+),
+
+-- Whether other programs took too much shows only in the sum of a task's windows. Its other flags are the parts' own,
+-- or about the sum alone.
+part_windows as (
+    select
+        parts.* replace (
+            coalesce(
+                parts.quality_flags, case when contains(sums.quality_flags, 'foreign_load') then 'foreign_load' end
+            ) as quality_flags
+        ),
+        parts.first_place || '-' || parts.last_place as part
+    from {{ ref('stg_part_emissions') }} as parts
+    left join whole_windows as sums
+        on
+            parts.run_id = sums.run_id
+            and parts.task = sums.task
+            and parts.phase = sums.phase
+            and parts.repetition = sums.repetition
+            and sums.is_sum_of_parts
+),
+
+-- The energy of a sum was used when its parts were asked.
+all_windows as (
+    select * from whole_windows
+    where not coalesce(is_sum_of_parts, false)
+    union all by name
+    select * from part_windows
+),
+
 windows as (
     select
         *,
         {{ countable('energy_kwh', 'quality_flags') }} as countable_kwh,
         {{ energy_method() }} as energy_method
-    from {{ ref('stg_task_emissions') }}
+    from all_windows
 ),
 
 final as (
@@ -24,6 +59,7 @@ final as (
         windows.task,
         windows.phase,
         windows.repetition,
+        windows.part,
         windows.duration_s,
         windows.countable_kwh as energy_kwh,
         windows.countable_kwh * calibrations.calibration_factor as calibrated_energy_kwh,

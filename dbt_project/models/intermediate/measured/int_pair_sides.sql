@@ -1,5 +1,8 @@
 with tasks as (
-    select * from {{ ref('int_task_efficiency') }}
+    select
+        *,
+        suite_weight / sum(suite_weight) over (partition by comparability_key, model_key) as weight_share
+    from {{ ref('int_task_efficiency') }}
     where is_planned
 ),
 
@@ -19,6 +22,8 @@ task_sides as (
         suite,
         'task' as scope,
         task,
+        fingerprint as question,
+        n_documents,
         (run_started_at at time zone 'UTC')::date as as_of,
         energy_method,
         100 * score_share as score,
@@ -45,6 +50,8 @@ suite_variances as (
     select
         comparability_key,
         model_key,
+        {{ question('fingerprint', 'weight_share') }} as question,
+        sum(n_documents)::bigint as n_documents,
         bool_or(is_until_precise) as is_until_precise,
         {{ sum_of_variances() }} as energy_variance,
         {{ relative_variance_of_binary_tasks() }} as correct_energy_variance
@@ -60,6 +67,8 @@ suite_sides as (
         suites.suite,
         'suite' as scope,
         '' as task,
+        suite_variances.question,
+        suite_variances.n_documents,
         suites.as_of,
         suites.energy_method,
         suites.score,
@@ -90,6 +99,8 @@ known_tasks_sides as (
         suite,
         'known_tasks' as scope,
         '' as task,
+        null::varchar as question,
+        n_documents,
         as_of,
         energy_method,
         score,

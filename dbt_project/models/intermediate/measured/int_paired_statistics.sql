@@ -89,6 +89,7 @@ statistics as (
         string_agg(with_variances.task, ', ' order by with_variances.task) as tasks_compared,
         sum(documents)::bigint as documents,
         (sum(judged_documents) filter (where is_binary))::bigint as judged_documents,
+        bool_and(is_lineage) as is_lineage,
         bool_and(is_same_question) as is_same_question,
         bool_and(is_binary) as is_binary,
         bool_and(difference_variance is not null) as has_difference,

@@ -1,6 +1,5 @@
-with models as (
-    select * from {{ ref('int_compared_models') }}
-    where is_current
+with pairs as (
+    select * from {{ ref('int_compared_pairs') }}
 ),
 
 tasks as (
@@ -12,26 +11,13 @@ samples as (
     select * from {{ ref('int_documents') }}
 ),
 
-pairs as (
-    select
-        finetuned.comparability_key,
-        base.model_key as base_model_key,
-        finetuned.model_key as finetuned_model_key,
-        not coalesce(base.has_energy and finetuned.has_energy, false) as lacks_energy
-    from models as finetuned
-    inner join models as base
-        on
-            finetuned.comparability_key = base.comparability_key
-            and finetuned.base_model_id = base.model_id
-            and finetuned.model_key != base.model_key
-),
-
 -- Every task that either of the two was evaluated on.
 pair_tasks as (
     select distinct
         pairs.comparability_key,
         pairs.base_model_key,
         pairs.finetuned_model_key,
+        pairs.is_lineage,
         pairs.lacks_energy,
         tasks.task
     from pairs
@@ -145,6 +131,7 @@ final as (
         joined.base_model_key,
         joined.finetuned_model_key,
         joined.task,
+        joined.is_lineage,
         coalesce(joined.is_same_question, false) as is_same_question,
         coalesce(joined.is_known_task, false) as is_known_task,
         coalesce(summed.documents, 0) as documents,

@@ -20,6 +20,7 @@ by_task as (
         any_value(suite_weight) as suite_weight,
         any_value(metric) as metric,
         any_value(filter) as filter,
+        any_value(fingerprint) as fingerprint,
         any_value(score_comparability_key) as score_comparability_key,
         any_value(chance) as chance,
         any_value(higher_is_better) as higher_is_better,

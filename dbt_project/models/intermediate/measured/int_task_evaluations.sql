@@ -24,12 +24,8 @@ run_phases as (
     select * from {{ ref('int_run_phases') }}
 ),
 
-excluded as (
-    select * from {{ ref('int_excluded_runs') }}
-),
-
-withdrawn as (
-    select * from {{ ref('withdrawn_answers') }}
+validity as (
+    select * from {{ ref('int_run_validity') }}
 ),
 
 calibrations as (
@@ -121,14 +117,7 @@ joined as (
         coalesce(inference.boundary, 'none') as boundary,
         coalesce(methods.energy_method, 'none') as energy_method,
         {{ countable('scoring.energy_kwh', 'scoring.quality_flags') }} as scoring_energy_kwh,
-        case
-            when runs.run_id is null then 'the run has no end'
-            when models.run_id is null then 'the run has no model: its set-up did not arrive'
-            else coalesce(
-                excluded.excluded_reason,
-                format('{} answered {} wrongly: {}', withdrawn.engine, withdrawn.architecture, withdrawn.reason)
-            )
-        end as invalid_reason,
+        case when runs.run_id is null then 'the run has no end' else validity.invalid_reason end as invalid_reason,
         {{ setting() }} as setting
     from results
     left join runs on results.run_id = runs.run_id
@@ -144,8 +133,7 @@ joined as (
             results.run_id = methods.run_id
             and results.task = methods.task
             and results.repetition = methods.repetition
-    left join excluded on results.run_id = excluded.run_id
-    left join withdrawn on runs.engine = withdrawn.engine and models.architecture = withdrawn.architecture
+    left join validity on results.run_id = validity.run_id
     left join calibrations
         on
             runs.machine_id = calibrations.machine_id

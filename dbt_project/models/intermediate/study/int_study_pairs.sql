@@ -11,7 +11,7 @@ bases as (
 
 measured as (
     select * from {{ ref('int_measured_deltas') }}
-    where scope = 'suite'
+    where scope = 'suite' and is_complete and is_lineage
 ),
 
 models as (
