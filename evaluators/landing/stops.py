@@ -86,7 +86,7 @@ def finding(stop: Stop) -> str:
     """What was found, and how much was asked for it, in words."""
     asked = f"{stop.documents_asked:,} of {stop.documents_total:,} documents asked"
     if stop.until == "width":
-        known = "known" if stop.stop_reason in ("width", "all") else "not known yet"
+        known = "not known yet" if stop.stop_reason == "budget" else "known"
         return f"{known} to ±{stop.width_points:g} points, {asked}"
     if stop.verdict is None and stop.stop_reason == "all":
         return f"no verdict against {stop.reference_model_id}, because a task is at or below chance, {asked}"

@@ -185,6 +185,10 @@ def test_a_stop_answers_what_is_not_stricter(
             "no difference from base shown, 74 of 1,200 documents asked",
         ),
         (verdict(verdict=None, stop_reason="budget"), "not decided yet, 74 of 1,200 documents asked"),
+        (
+            verdict(verdict=None, stop_reason="all"),
+            "no verdict against base, because a task is at or below chance, 74 of 1,200 documents asked",
+        ),
         (verdict(until="width", width_points=2.0, verdict=None), "known to ±2 points, 74 of 1,200 documents asked"),
     ],
 )

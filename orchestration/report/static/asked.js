@@ -17,15 +17,16 @@ const machineOf = (row) => keyPart(row.comparability_key, "machine");
 
 const taskOf = (row) => (row.scope === SUITE ? `all of ${row.suite}` : row.task);
 
+const suiteOf = (row) => JSON.stringify([machineOf(row), row.model, row.reference, row.suite]);
+
 // A suite that is judged as a whole is one question: its tasks are in the table only.
 function questions() {
-  const key = (row) => JSON.stringify([machineOf(row), row.model, row.reference, row.suite]);
   const whole = new Set(
     rows("asked")
       .filter((row) => row.scope === SUITE)
-      .map(key),
+      .map(suiteOf),
   );
-  return rows("asked").filter((row) => row.scope === SUITE || !whole.has(key(row)));
+  return rows("asked").filter((row) => row.scope === SUITE || !whole.has(suiteOf(row)));
 }
 
 function askedChart() {
