@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from evaluators.hashing import digest
 
 
-def asking_order(model_key: str, task_hash: str, document_hashes: Sequence[str]) -> list[int]:
-    """Positions of the documents, in the order in which the model is asked them."""
+def asking_order(order_key: str, task_hash: str, document_hashes: Sequence[str]) -> list[int]:
+    """Positions of the documents, in the order in which the model is asked them. `order_key`: what of the
+    model decides its answers."""
     copies = Counter[str]()
     keys = []
     for document in document_hashes:
-        keys.append(digest([model_key, task_hash, document, copies[document]]))
+        keys.append(digest([order_key, task_hash, document, copies[document]]))
         copies[document] += 1
     return sorted(range(len(keys)), key=keys.__getitem__)

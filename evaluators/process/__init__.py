@@ -2,6 +2,7 @@
 
     run.py           the order of phases, and what is written when
     asked.py         the questions that are asked in chunks, with what is landed of them
+    compared.py      a task's answers beside those of the reference
     questions.py     what a look at a question's answers shows
     until.py         asks them look by look, and lands parts and stops
     tally.py         a run's totals so far: its summary and its last record

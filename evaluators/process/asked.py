@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from evaluators import plan_until
@@ -20,17 +20,9 @@ from evaluators.landing import parts, stops
 from evaluators.landing.parts import LandedPart
 from evaluators.landing.runs import PlannedTask
 from evaluators.plan_until import Landed
+from evaluators.process.compared import Member, Side
 from evaluators.process.provenance import ModelFacts
-from evaluators.process.questions import (
-    Look,
-    Member,
-    Question,
-    Side,
-    SuiteQuestion,
-    TaskQuestion,
-    Terms,
-    WidthQuestion,
-)
+from evaluators.process.questions import Look, Question, SuiteQuestion, TaskQuestion, Terms, WidthQuestion
 from evaluators.spec import RunSpec
 from evaluators.statistics import looks
 
@@ -98,6 +90,23 @@ class Asked:
             return Look(None)
         look = self.question.look(number)
         return replace(look, reason="all") if is_last and look.reason is not None else look
+
+
+def landed_with(
+    evaluations: Mapping[str, str], spec: RunSpec, excluded: Collection[str], is_recent: Callable[[str], bool]
+) -> Landed:
+    """These complete evaluations, with the parts and stops of runs that are recent enough."""
+    return Landed(
+        evaluations,
+        {
+            name: [part for part in of if is_recent(part.run_id)]
+            for name, of in parts.landed(spec.landing, excluded).items()
+        },
+        {
+            key: [path for path in of if is_recent(path.parent.name)]
+            for key, of in stops.landed(spec.landing, excluded).items()
+        },
+    )
 
 
 class Asker:

@@ -36,16 +36,8 @@ def results(
             is_primary=primary,
             is_binary=primary and outcome.binary,
             n_documents=len(outcome.documents),
-            suite=suite,
-            chance=task.chance,
-            is_chance_stated=task.entry.chance is not None,
-            fingerprint=fingerprint,
-            comparison_key=comparison_key(task, seed),
-            task_hash=task.task_hash,
-            task_version=task.version,
-            output_type=str(task.task.OUTPUT_TYPE),
-            num_fewshot=task.num_fewshot,
             documents_limit=task.limit,
+            **_question(suite, task, fingerprint, seed),
         )
 
 
@@ -65,6 +57,21 @@ def is_correct(score: float | None, *, higher_is_better: bool) -> bool | None:
 def comparison_key(task: LoadedTask, seed: int) -> str:
     """What is asked, whoever answers."""
     return digest(task.identity() | {"seed": seed})
+
+
+def _question(suite: str, task: LoadedTask, fingerprint: str, seed: int) -> dict[str, Any]:
+    """The columns that say which question was asked, all of it or a part."""
+    return {
+        "suite": suite,
+        "chance": task.chance,
+        "is_chance_stated": task.entry.chance is not None,
+        "fingerprint": fingerprint,
+        "comparison_key": comparison_key(task, seed),
+        "task_hash": task.task_hash,
+        "task_version": task.version,
+        "output_type": str(task.task.OUTPUT_TYPE),
+        "num_fewshot": task.num_fewshot,
+    }
 
 
 def emission(
@@ -105,19 +112,11 @@ def part(
         last_place=places[-1],
         schema_version=SCHEMA_VERSION,
         documents_total=documents_total,
-        suite=suite,
         metric=task.metric,
         filter=task.filter,
         higher_is_better=task.higher_is_better,
         is_binary=is_binary,
-        chance=task.chance,
-        is_chance_stated=task.entry.chance is not None,
-        fingerprint=fingerprint,
-        comparison_key=comparison_key(task, seed),
-        task_hash=task.task_hash,
-        task_version=task.version,
-        output_type=str(task.task.OUTPUT_TYPE),
-        num_fewshot=task.num_fewshot,
+        **_question(suite, task, fingerprint, seed),
     )
 
 

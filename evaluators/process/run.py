@@ -10,7 +10,7 @@ import dataclasses
 import json
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -25,16 +25,15 @@ from evaluators.harness.interruption import Interrupted, Interruption, OverBudge
 from evaluators.harness.lm_eval_tasks import Harness, LoadedTask, TaskUnavailable
 from evaluators.harness.metered import MeteredLM, Speed, warm_up
 from evaluators.harness.outcomes import Outcome
-from evaluators.landing import bundles, lifecycle, parts, stops, withdrawn
+from evaluators.landing import bundles, lifecycle, withdrawn
 from evaluators.landing.decisions import excluded_runs
 from evaluators.landing.runs import PlannedTask
 from evaluators.models import hub_cache
 from evaluators.models.checks import cannot_dequantize
 from evaluators.models.sources import LocalModel, ModelUnavailable, prepare
-from evaluators.plan_until import Landed
 from evaluators.process import night_budget, rows, waiting
 from evaluators.process.activity import Activity
-from evaluators.process.asked import Asked, Asker
+from evaluators.process.asked import Asked, Asker, landed_with
 from evaluators.process.expectation import expectations, took_before
 from evaluators.process.forecast import Forecast
 from evaluators.process.progress import Progress
@@ -142,8 +141,9 @@ class _Run:
         facts = ModelFacts(spec, local)
         tally.failures |= {task: redact(reason) for task, reason in facts.refused(tasks).items()}
         tasks = [task for task in tasks if task.name not in tally.failures]
-        # Once for all uses below: both functions read the whole landing.
-        landed = withdrawn.counted(spec.landing, excluded_runs(spec.landing))
+        # Once for all uses below: these functions read the whole landing.
+        excluded = excluded_runs(spec.landing)
+        landed = withdrawn.counted(spec.landing, excluded)
         model, own, why = as_landed(facts, landed)
         self.record = dataclasses.replace(self.record, model_key=model.key)
         tally.planned = {task.name: _plan_of(task, model, spec.suite.repetitions) for task in tasks}
@@ -151,15 +151,18 @@ class _Run:
         self._write_tasks_file()
         numbers = range(1, spec.suite.repetitions + 1)
         evaluations = [{task.name: _bundle(task, model, number) for task in tasks} for number in numbers]
-        landed_here = self._landed(landed, own, [name for of in evaluations for name in of.values()])
+        names = {name for of in evaluations for name in of.values()}
+        kept = {name: run_id for name, run_id in own.items() if name in names and self._is_recent(run_id)}
+        others = {name: run_id for name, run_id in landed.items() if name not in names}
+        landed_here = landed_with(others | kept, spec, excluded, self._is_recent)
         done = set(landed_here.evaluations)
         if plan_until.goes_by_until(spec.suite) and not spec.complete:
             done |= plan_until.answered(spec.suite, tally.planned, spec.reference, landed_here).runs.keys()
         due = [(n, task) for n in numbers for task in tasks if evaluations[n - 1][task.name] not in done]
         tally.reused = [task.name for task in tasks if all(task is not of for _, of in due)]
         for reason in dict.fromkeys(tally.failures.values()):
-            names = ", ".join(name for name, of in tally.failures.items() if of == reason)
-            self.progress.say(f"{names}: not evaluated: {reason}")
+            failed = ", ".join(name for name, of in tally.failures.items() if of == reason)
+            self.progress.say(f"{failed}: not evaluated: {reason}")
         if not due:
             return
         if why is not None and not spec.force:
@@ -181,31 +184,11 @@ class _Run:
             evaluated = [task for task in tasks if task.name not in tally.reused and self._is_whole(task)]
             self._repeat_until_precise(evaluated, spec.until_precise, evaluating)
 
-    def _landed(self, counted: Mapping[str, str], own: Mapping[str, str], names: Collection[str]) -> Landed:
-        """What is landed and counts; of the model's evaluations with these names, what need not be asked again.
-
-        `counted` maps all evaluations to their runs, `own` those that may be the model's.
-        """
-        spec, excluded = self.spec, excluded_runs(self.spec.landing)
-        others = {name: run_id for name, run_id in counted.items() if name not in names}
-        if spec.force:
-            return Landed(others, {}, {})
-        recent = {name: run_id for name, run_id in own.items() if name in names and self._is_recent(run_id)}
-        return Landed(
-            others | recent,
-            {
-                name: [part for part in of if self._is_recent(part.run_id)]
-                for name, of in parts.landed(spec.landing, excluded).items()
-            },
-            {
-                key: [path for path in of if self._is_recent(path.parent.name)]
-                for key, of in stops.landed(spec.landing, excluded).items()
-            },
-        )
-
     def _is_recent(self, run_id: str) -> bool:
+        """Whether what the run asked of the model need not be asked again."""
         every = self.spec.model.refresh_every
-        return every is None or datetime.now(UTC) - bundles.run_time(run_id) < every
+        recent = every is None or datetime.now(UTC) - bundles.run_time(run_id) < every
+        return recent and not self.spec.force
 
     def _is_whole(self, task: LoadedTask) -> bool:
         """Whether this run has asked everything of the task. Of a part, the energy is an estimate anyway."""

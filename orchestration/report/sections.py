@@ -168,7 +168,7 @@ def _asked(answers: Answers) -> Section:
         title="How much was asked",
         lead="Questions that were looked at before everything was asked. Those asked in part are compared only here, "
         "and nothing ranks them.",
-        charts=(Chart("asked", "asked", "Difference of the scores", "lines: 95 % intervals of such questions"),)
+        charts=(Chart("asked", "asked", "Difference of the scores", "lines: 95 % intervals for such questions"),)
         if asked.has_difference(answers)
         else (),
         notes=asked.notes(answers),
