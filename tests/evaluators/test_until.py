@@ -20,7 +20,7 @@ from evaluators.landing.decisions import exclude
 from evaluators.landing.stops import finding
 from evaluators.process.run import evaluate
 from evaluators.records import PartEmission, Sample, Stop, TaskEmission, TaskResult
-from evaluators.statistics import mcnemar
+from evaluators.statistics import decided, mcnemar
 from evaluators.statistics.paired import Pairs
 from tests.support import asked, tiny
 from tests.support.readings import READING
@@ -105,6 +105,11 @@ def test_the_full_run_agrees_with_the_intervals_of_the_part(place: Path) -> None
     assert whole.p_value is not None
     assert part.p_value is not None
     assert whole.p_value <= part.p_value
+    path = [Pairs(**{name: look["one"][name] for name in ("asked", "gained", "lost")}) for look in _looks(whole)]
+    assert whole.p_value == pytest.approx(mcnemar.repeated_p_value(path, 200), rel=1e-9), (
+        "of all looks, not of the last"
+    )
+    assert (whole.low, whole.high) == pytest.approx(decided.task_interval(path, 200), rel=1e-9)
 
 
 def test_a_completed_question_is_that_of_one_go(place: Path) -> None:
@@ -315,6 +320,23 @@ def test_other_questions_of_the_reference_compare_nothing(place: Path, capfd: py
     assert summary.tasks[0].documents_total is None
 
 
+def test_documents_are_asked_in_an_order_of_the_models_own_which_stays(place: Path) -> None:
+    """The first ones of the data would be no sample of them."""
+
+    def order(model: str, **how: bool) -> list[object]:
+        run_id = asked.run(place, model, **how).run_id
+        found = {
+            row["place"]: row["document_id"] for row in tiny.rows(place, "part_samples") if row["run_id"] == run_id
+        }
+        return [found[number] for number in range(32)]
+
+    first = order("other")
+    assert first != sorted(first)  # type: ignore[type-var]
+    assert max(int(str(document)) for document in first) > 100
+    assert order("other", force=True) == first
+    assert order("same") != first
+
+
 def test_the_prompts_of_a_part_are_those_of_the_full_run(place: Path) -> None:
     asked.run(place, "other")
     part = {row["document_id"]: row["prompt_hash"] for row in tiny.rows(place, "part_samples")}
@@ -424,6 +446,10 @@ def test_an_energy_has_no_document_twice(place: Path, monkeypatch: pytest.Monkey
         if row["run_id"] == summary.run_id and row["is_sum_of_parts"] and row["phase"] == "inference"
     ]
     assert (row["energy_kwh"], row["quality_flags"]) == (None, "mixed_conditions")
+
+
+def _looks(stop: Stop) -> list[dict[str, dict[str, int]]]:
+    return list(json.loads(stop.looks_json))
 
 
 def _change(place: Path, **values: Any) -> None:
